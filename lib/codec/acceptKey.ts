@@ -1,0 +1,18 @@
+import { createHash } from 'node:crypto';
+
+/** RFC 6455 §1.3. */
+const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/** 16 bytes in base64 (RFC 6455 §4.1): 22 characters, the last of which has only two bits left to say, and the padding. */
+const keyFormat = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
+
+export function isWebSocketKey(key: string): boolean {
+  return keyFormat.test(key);
+}
+
+/** The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */
+export function acceptKey(key: string): string {
+  return createHash('sha1')
+    .update(key + guid)
+    .digest('base64');
+}

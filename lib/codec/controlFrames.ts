@@ -1,0 +1,41 @@
+import { isUtf8 } from 'node:buffer';
+import { closeCodes, isSendableCloseCode } from '../closeCodes';
+import type { CloseFrame } from '../contracts';
+import { WebSocketError } from '../errors';
+
+/** The most that a control frame may carry, in bytes (RFC 6455 §5.5). */
+export const maxControlPayload = 125;
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+export function checkControlPayload(payload: Uint8Array): void {
+  if (payload.length <= maxControlPayload) return;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping or pong takes at most ${maxControlPayload} bytes`);
+}
+
+/**
+ * The body of a Close frame (RFC 6455 §5.5.1): a code and a reason, or nothing for code 1005.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+export function encodeCloseBody({ code, reason }: Omit<CloseFrame, 'opcode'>): Buffer {
+  if (code === closeCodes.noStatus) return Buffer.alloc(0);
+  if (!isSendableCloseCode(code)) {
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is 1000 to 1014 or 3000 to 4999, not ${code}`);
+  }
+  const body = Buffer.alloc(2 + Buffer.byteLength(reason));
+  if (body.length > maxControlPayload) {
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close reason takes at most ${maxControlPayload - 2} bytes`);
+  }
+  body.writeUInt16BE(code, 0);
+  body.write(reason, 2);
+  return body;
+}
+
+/** Reads what `encodeCloseBody()` writes. Throws if a peer may not send it. */
+export function decodeCloseBody(body: Buffer): CloseFrame {
+  if (body.length === 0) return { opcode: 'close', code: closeCodes.noStatus, reason: '' };
+  if (body.length === 1) throw new WebSocketError('WS_ERR_INVALID_CLOSE', 'half a close code');
+  const code = body.readUInt16BE(0);
+  if (!isSendableCloseCode(code)) throw new WebSocketError('WS_ERR_INVALID_CLOSE', `close code ${code}`);
+  if (!isUtf8(body.subarray(2))) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'in a close reason');
+  return { opcode: 'close', code, reason: body.toString('utf8', 2) };
+}

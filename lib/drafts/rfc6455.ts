@@ -1,0 +1,23 @@
+import { acceptKey, isWebSocketKey } from '../codec/acceptKey';
+import type { Draft } from '../contracts';
+import { WebSocketError } from '../errors';
+import { Rfc6455Decoder } from './rfc6455Decoder';
+import { rfc6455Encoder } from './rfc6455Encoder';
+
+/** RFC 6455 (version 13), and the drafts hybi-07 to -12 (versions 7 and 8), which differ from it in the name of one header. */
+export const rfc6455: Draft = {
+  versions: ['13', '8', '7'],
+  originHeader: (version) => (version === '13' ? 'origin' : 'sec-websocket-origin'),
+  prove({ headers }) {
+    const key = headers['sec-websocket-key'];
+    // Two key headers arrive joined by a comma, which no key can have (§11.3.1 allows one).
+    if (key === undefined || !isWebSocketKey(key)) {
+      throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', 'Sec-WebSocket-Key must be 16 bytes in base64, once', {
+        statusCode: 400,
+      });
+    }
+    return { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Accept': acceptKey(key) };
+  },
+  decoder: (role, limits) => new Rfc6455Decoder(role, limits),
+  encoder: rfc6455Encoder,
+};

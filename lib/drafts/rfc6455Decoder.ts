@@ -1,0 +1,240 @@
+import { decodeCloseBody, maxControlPayload } from '../codec/controlFrames';
+import { maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
+import { MessageBuffer } from '../codec/messageBuffer';
+import { decodeUtf8, Utf8Validator } from '../codec/utf8';
+import type { ControlFrame, Decoder, DecoderLimits, Incoming, Role } from '../contracts';
+import { WebSocketError } from '../errors';
+import { FIN, isControl, LENGTH, LENGTH_16, LENGTH_64, MASKED, OPCODE, opcodes, RESERVED_BITS } from './rfc6455Frames';
+
+const noBytes = Buffer.alloc(0);
+
+/** A message whose end has not come yet: a fragment of it has ended, or its frame goes on in a chunk to come. */
+interface PartialMessage {
+  readonly text: Utf8Validator | undefined;
+  readonly bytes: MessageBuffer;
+}
+
+/**
+ * Reads the frames of RFC 6455 and joins fragments. Three steps, taken again and again by `next()`: a header (`#readHeader`),
+ * then either a frame that lies whole in the chunk, or a part of a message that does not (`#readPart`).
+ */
+export class Rfc6455Decoder implements Decoder {
+  readonly #role: Role;
+  readonly #maxMessageSize: number;
+  #chunk: Buffer = noBytes;
+  #at = 0;
+  /** The frame in hand; `#remaining` is what is still to come of its payload, undefined between frames. */
+  #remaining: number | undefined;
+  #opcode = 0;
+  #fin = false;
+  #masked = false;
+  #key = 0;
+  #phase = 0;
+  #message: PartialMessage | undefined;
+  /** A Close frame was read: whatever follows it is not looked at (§5.5.1). */
+  #closed = false;
+
+  constructor(role: Role, { maxMessageSize }: DecoderLimits) {
+    this.#role = role;
+    this.#maxMessageSize = maxMessageSize;
+  }
+
+  feed(chunk: Buffer): void {
+    // What is left is the beginning of a header or of a control frame: a few bytes.
+    this.#chunk = this.#chunk.length === 0 ? chunk : Buffer.concat([this.#chunk, chunk]);
+    this.#at = 0;
+  }
+
+  next(): Incoming | undefined {
+    while (!this.#closed) {
+      if (this.#remaining === undefined && !this.#readHeader()) return this.#keepRest();
+      if (isControl(this.#opcode)) {
+        if (this.#available < (this.#remaining as number)) return this.#keepRest();
+        return this.#readControlFrame();
+      }
+      const message = this.#message === undefined && this.#isWhole() ? this.#readWhole() : this.#readPart();
+      if (message !== undefined) return message;
+      if (this.#available === 0) break;
+    }
+    this.#chunk = noBytes;
+    return undefined;
+  }
+
+  finish(): void {
+    if (this.#closed) return;
+    if (this.#remaining !== undefined || this.#message !== undefined || this.#chunk.length > 0) {
+      throw new WebSocketError('WS_ERR_TRUNCATED');
+    }
+  }
+
+  get #available(): number {
+    return this.#chunk.length - this.#at;
+  }
+
+  /** Puts the unread bytes aside until the next chunk, in a copy: they must not keep a whole read buffer alive. */
+  #keepRest(): undefined {
+    this.#chunk = this.#available === 0 ? noBytes : Buffer.from(this.#chunk.subarray(this.#at));
+    this.#at = 0;
+  }
+
+  /** Reads one frame header, or returns false if its end has not come. Moves nothing in that case. */
+  #readHeader(): boolean {
+    const chunk = this.#chunk;
+    const at = this.#at;
+    const available = chunk.length - at;
+    if (available < 2) return false;
+    const first = chunk[at] as number;
+    const second = chunk[at + 1] as number;
+    const masked = (second & MASKED) !== 0;
+    let length = second & LENGTH;
+    this.#checkStart(first, masked, length);
+
+    let size = 2;
+    if (length === LENGTH_16) {
+      if (available < 4) return false;
+      length = ((chunk[at + 2] as number) << 8) | (chunk[at + 3] as number);
+      if (length < LENGTH_16) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
+      size = 4;
+    } else if (length === LENGTH_64) {
+      if (available < 10) return false;
+      length = readLength64(chunk, at + 2);
+      size = 10;
+    }
+    // Before the masking key, and before a byte of the payload: an oversized message is refused by its header.
+    if (!isControl(first & OPCODE)) this.#checkSize(length);
+    if (masked) {
+      if (available < size + 4) return false;
+      this.#key = chunk.readInt32LE(at + size);
+      size += 4;
+    }
+    this.#at = at + size;
+    this.#remaining = length;
+    this.#opcode = first & OPCODE;
+    this.#fin = (first & FIN) !== 0;
+    this.#masked = masked;
+    this.#phase = 0;
+    return true;
+  }
+
+  /** What the first two bytes of a frame can do wrong (§5.1, §5.2, §5.4, §5.5). */
+  #checkStart(first: number, masked: boolean, length: number): void {
+    const opcode = first & OPCODE;
+    if ((first & RESERVED_BITS) !== 0) throw new WebSocketError('WS_ERR_RESERVED_BITS');
+    if (masked !== (this.#role === 'server')) {
+      throw new WebSocketError(masked ? 'WS_ERR_MASK_FORBIDDEN' : 'WS_ERR_MASK_REQUIRED');
+    }
+    if (opcode === opcodes.text || opcode === opcodes.binary) {
+      if (this.#message !== undefined)
+        throw new WebSocketError('WS_ERR_INVALID_FRAGMENT', 'a new message inside another');
+    } else if (opcode === opcodes.continuation) {
+      if (this.#message === undefined) throw new WebSocketError('WS_ERR_INVALID_FRAGMENT', 'no message to continue');
+    } else if (opcode < opcodes.close || opcode > opcodes.pong) {
+      throw new WebSocketError('WS_ERR_RESERVED_OPCODE', `0x${opcode.toString(16)}`);
+    } else if ((first & FIN) === 0 || length > maxControlPayload) {
+      throw new WebSocketError('WS_ERR_INVALID_CONTROL_FRAME');
+    }
+  }
+
+  #checkSize(length: number): void {
+    const size = (this.#message?.bytes.length ?? 0) + length;
+    if (size > this.#maxMessageSize) {
+      throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} bytes are more than ${this.#maxMessageSize}`);
+    }
+  }
+
+  #isWhole(): boolean {
+    const length = this.#remaining as number;
+    return this.#fin && length <= this.#available && length <= maskingWindow;
+  }
+
+  /** A message of one frame that lies in the chunk from end to end: no MessageBuffer, no second look. */
+  #readWhole(): Incoming {
+    const text = this.#opcode === opcodes.text;
+    const message = text ? this.#takeText() : this.#takeBytes();
+    this.#remaining = undefined;
+    return message;
+  }
+
+  #takeText(): string {
+    const length = this.#remaining as number;
+    let text: string | undefined;
+    if (this.#masked) {
+      const start = maskIntoScratch(this.#chunk, this.#at, this.#at + length, this.#key, 0);
+      text = decodeUtf8(maskingScratch, start, start + length);
+    } else {
+      text = decodeUtf8(this.#chunk, this.#at, this.#at + length);
+    }
+    if (text === undefined) throw new WebSocketError('WS_ERR_INVALID_UTF8');
+    this.#at += length;
+    return text;
+  }
+
+  /** The payload in memory of its own, so that a kept message does not keep a read buffer alive, nor share one. */
+  #takeBytes(): Buffer {
+    const length = this.#remaining as number;
+    const bytes = Buffer.allocUnsafe(length);
+    if (this.#masked) {
+      const start = maskIntoScratch(this.#chunk, this.#at, this.#at + length, this.#key, 0);
+      maskingScratch.copy(bytes, 0, start, start + length);
+    } else {
+      this.#chunk.copy(bytes, 0, this.#at, this.#at + length);
+    }
+    this.#at += length;
+    return bytes;
+  }
+
+  /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it. */
+  #readPart(): Incoming | undefined {
+    this.#message ??= {
+      text: this.#opcode === opcodes.text ? new Utf8Validator() : undefined,
+      bytes: new MessageBuffer(),
+    };
+    const { text, bytes } = this.#message;
+    bytes.expect(this.#remaining as number);
+    while ((this.#remaining as number) > 0 && this.#available > 0) this.#takePart(this.#message);
+    if ((this.#remaining as number) > 0) return undefined;
+    this.#remaining = undefined;
+    if (!this.#fin) return undefined;
+    this.#message = undefined;
+    if (text === undefined) return bytes.toBuffer();
+    if (!text.complete) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
+    return bytes.toText();
+  }
+
+  #takePart({ text, bytes }: PartialMessage): void {
+    const length = Math.min(this.#remaining as number, this.#available, maskingWindow);
+    let source = this.#chunk;
+    let from = this.#at;
+    if (this.#masked) {
+      from = maskIntoScratch(source, from, from + length, this.#key, this.#phase);
+      source = maskingScratch;
+    }
+    // Part by part, so that the first impossible byte ends the message (§8.1), not its last.
+    if (text !== undefined && !text.accept(source.subarray(from, from + length))) {
+      throw new WebSocketError('WS_ERR_INVALID_UTF8');
+    }
+    bytes.append(source, from, from + length);
+    this.#at += length;
+    this.#phase += length;
+    this.#remaining = (this.#remaining as number) - length;
+  }
+
+  #readControlFrame(): ControlFrame {
+    const payload = this.#takeBytes();
+    this.#remaining = undefined;
+    if (this.#opcode === opcodes.ping) return { opcode: 'ping', payload };
+    if (this.#opcode === opcodes.pong) return { opcode: 'pong', payload };
+    this.#closed = true;
+    return decodeCloseBody(payload);
+  }
+}
+
+/** @throws a 1002 error for a length with its top bit set, which §5.2 forbids */
+function readLength64(bytes: Buffer, at: number): number {
+  const high = bytes.readUInt32BE(at);
+  if (high >= 0x80000000) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'the top bit of a 64-bit length is set');
+  // Past 2^53 the sum is not exact, but still larger than any limit.
+  const length = high * 0x100000000 + bytes.readUInt32BE(at + 4);
+  if (length < 0x10000) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
+  return length;
+}

@@ -1,0 +1,115 @@
+import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
+import { createMaskingKey, maskInPlace } from '../codec/masking';
+import type { ByteSink, Encoder, Outgoing, Role } from '../contracts';
+import { dataOpcode, FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes } from './rfc6455Frames';
+
+/** Payloads up to this size are copied next to their header; a larger one goes out by reference, for no copy of ours is as fast as none. */
+const copiedPayload = 4096;
+
+/** Texts up to this length are encoded straight into the slab, where they need up to three bytes a character. */
+const encodedInPlace = 8192;
+
+/** Below this a loop over the characters is faster than a call into the runtime (20 against 60 ns for 20 characters). */
+const shortText = 32;
+
+/** Writes the frames of RFC 6455: a client's masked, a server's not (§5.1). */
+export function rfc6455Encoder(role: Role): Encoder {
+  const masked = role === 'client' ? MASKED : 0;
+  return (item, sink) => {
+    if (typeof item === 'string') return writeText(FIN | opcodes.text, masked, item, sink);
+    if (item instanceof Uint8Array) return writeBytes(FIN | opcodes.binary, masked, item, sink);
+    return writeNamed(item, masked, sink);
+  };
+}
+
+function writeNamed(frame: Exclude<Outgoing, string | Uint8Array>, masked: number, sink: ByteSink): void {
+  switch (frame.opcode) {
+    case 'close':
+      return writeBytes(FIN | opcodes.close, masked, encodeCloseBody(frame), sink);
+    case 'ping':
+    case 'pong':
+      checkControlPayload(frame.payload);
+      return writeBytes(FIN | opcodes[frame.opcode], masked, frame.payload, sink);
+    default: {
+      const first = (frame.fin ? FIN : 0) | dataOpcode(frame.opcode);
+      if (typeof frame.payload === 'string') return writeText(first, masked, frame.payload, sink);
+      return writeBytes(first, masked, frame.payload, sink);
+    }
+  }
+}
+
+function writeText(first: number, masked: number, text: string, sink: ByteSink): void {
+  if (text.length > encodedInPlace) return writeBytes(first, masked, Buffer.from(text), sink);
+  const start = sink.reserve(maxHeaderSize + text.length * 3);
+  // The header's size depends on the number of bytes, which is known for sure only afterwards.
+  const guessed = headerSize(text.length, masked);
+  const length = writeUtf8(sink.bytes, start + guessed, text);
+  const actual = headerSize(length, masked);
+  if (actual !== guessed) sink.bytes.copyWithin(start + actual, start + guessed, start + guessed + length);
+  writeHeader(sink.bytes, start, first, masked, length);
+  const end = start + actual + length;
+  if (masked !== 0) maskInPlace(sink.bytes, start + actual, end, writeKey(sink.bytes, start + actual - 4));
+  sink.commit(end - start);
+}
+
+/** Writes a text and returns how many bytes it took. */
+function writeUtf8(target: Buffer, at: number, text: string): number {
+  if (text.length >= shortText) return target.write(text, at);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return target.write(text, at);
+    target[at + i] = code;
+  }
+  return text.length;
+}
+
+function writeBytes(first: number, masked: number, payload: Uint8Array, sink: ByteSink): void {
+  const header = headerSize(payload.length, masked);
+  const inPlace = payload.length <= copiedPayload;
+  const start = sink.reserve(header + (inPlace ? payload.length : 0));
+  const { bytes } = sink;
+  writeHeader(bytes, start, first, masked, payload.length);
+  const key = masked === 0 ? 0 : writeKey(bytes, start + header - 4);
+  if (inPlace) {
+    bytes.set(payload, start + header);
+    if (masked !== 0) maskInPlace(bytes, start + header, start + header + payload.length, key);
+    sink.commit(header + payload.length);
+    return;
+  }
+  sink.commit(header);
+  sink.append(masked === 0 ? payload : maskedCopy(payload, key));
+}
+
+/** The program's payload stays as it was. */
+function maskedCopy(payload: Uint8Array, key: number): Buffer {
+  const copy = Buffer.from(payload);
+  maskInPlace(copy, 0, copy.length, key);
+  return copy;
+}
+
+function headerSize(length: number, masked: number): number {
+  const size = length < LENGTH_16 ? 2 : length < 0x10000 ? 4 : 10;
+  return masked === 0 ? size : size + 4;
+}
+
+/** Writes all of the header but the masking key. */
+function writeHeader(bytes: Buffer, at: number, first: number, masked: number, length: number): void {
+  bytes[at] = first;
+  if (length < LENGTH_16) {
+    bytes[at + 1] = masked | length;
+  } else if (length < 0x10000) {
+    bytes[at + 1] = masked | LENGTH_16;
+    bytes[at + 2] = length >>> 8;
+    bytes[at + 3] = length;
+  } else {
+    bytes[at + 1] = masked | LENGTH_64;
+    bytes.writeUInt32BE(Math.floor(length / 0x100000000), at + 2);
+    bytes.writeUInt32BE(length % 0x100000000, at + 6);
+  }
+}
+
+function writeKey(bytes: Buffer, at: number): number {
+  const key = createMaskingKey();
+  bytes.writeInt32LE(key, at);
+  return key;
+}

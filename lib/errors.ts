@@ -1,0 +1,75 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { closeCodes } from './closeCodes';
+
+interface ErrorKind {
+  /** The close code that tells the peer of it; absent where there is no connection to close. */
+  readonly closeCode?: number;
+  readonly sentence: string;
+}
+
+const { protocolError, invalidPayload, messageTooBig, abnormal, internalError } = closeCodes;
+
+/** Every error of the library. `docs/errors.md` explains each code to users; a spec keeps the two the same. */
+export const errorTable = {
+  // What a peer's frames can do wrong (RFC 6455).
+  WS_ERR_RESERVED_BITS: { closeCode: protocolError, sentence: 'A frame has a reserved bit set' },
+  WS_ERR_RESERVED_OPCODE: { closeCode: protocolError, sentence: 'A frame has a reserved opcode' },
+  WS_ERR_MASK_REQUIRED: { closeCode: protocolError, sentence: 'A frame from the client is not masked' },
+  WS_ERR_MASK_FORBIDDEN: { closeCode: protocolError, sentence: 'A frame from the server is masked' },
+  WS_ERR_INVALID_LENGTH: { closeCode: protocolError, sentence: 'A frame length is malformed' },
+  WS_ERR_INVALID_CONTROL_FRAME: { closeCode: protocolError, sentence: 'A control frame is fragmented or too long' },
+  WS_ERR_INVALID_FRAGMENT: { closeCode: protocolError, sentence: 'A fragment is out of sequence' },
+  WS_ERR_INVALID_CLOSE: { closeCode: protocolError, sentence: 'A Close frame is malformed' },
+  WS_ERR_INVALID_UTF8: { closeCode: invalidPayload, sentence: 'Text is not valid UTF-8' },
+  WS_ERR_MESSAGE_TOO_BIG: { closeCode: messageTooBig, sentence: 'A message exceeds maxMessageSize' },
+  WS_ERR_TRUNCATED: { closeCode: protocolError, sentence: 'The byte stream ended inside a message' },
+  // How a connection can end other than cleanly.
+  WS_ERR_CLOSED_BY_PEER: { sentence: 'The peer closed the connection before it was done' },
+  WS_ERR_CONNECTION_LOST: { closeCode: abnormal, sentence: 'The connection ended without a Close frame' },
+  WS_ERR_CLOSE_TIMEOUT: { closeCode: abnormal, sentence: 'The close handshake was not completed within closeTimeout' },
+  WS_ERR_ABORTED: { closeCode: abnormal, sentence: 'The connection was aborted' },
+  // What can be wrong with an opening handshake.
+  WS_ERR_INVALID_HANDSHAKE: { sentence: 'The opening handshake is invalid' },
+  WS_ERR_UNSUPPORTED_VERSION: { sentence: 'The WebSocket version is not supported' },
+  WS_ERR_ORIGIN_REFUSED: { sentence: 'The origin is not allowed' },
+  WS_ERR_SHUTTING_DOWN: { sentence: 'The server is shutting down' },
+  // What the local program can do wrong.
+  WS_ERR_INVALID_ARGUMENT: { closeCode: internalError, sentence: 'An argument is invalid' },
+  WS_ERR_ALREADY_CONNECTED: { sentence: 'connect() was called before' },
+  WS_ERR_RESPONSE_STARTED: { sentence: 'The request has been answered with an ordinary response' },
+  WS_ERR_NOT_OPEN: { sentence: 'The connection is not open' },
+} as const satisfies Record<string, ErrorKind>;
+
+export type WebSocketErrorCode = keyof typeof errorTable;
+
+export interface WebSocketErrorDetails {
+  readonly closeCode?: number;
+  readonly statusCode?: number;
+  readonly headers?: IncomingHttpHeaders | OutgoingHttpHeaders;
+  readonly cause?: unknown;
+}
+
+/** Every error that the library throws or emits. */
+export class WebSocketError extends Error {
+  override readonly name = 'WebSocketError';
+  /** Stable, for programs; `docs/errors.md` has the table. */
+  readonly code: WebSocketErrorCode;
+  /** The close code (RFC 6455 §7.4) that belongs to the error, or that the peer sent. */
+  readonly closeCode: number | undefined;
+  /** The HTTP status of a handshake that was refused. */
+  readonly statusCode: number | undefined;
+  /** The HTTP headers of a handshake that was refused. */
+  readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders | undefined;
+
+  constructor(code: WebSocketErrorCode, detail?: string, details: WebSocketErrorDetails = {}) {
+    const kind: ErrorKind = errorTable[code];
+    super(
+      detail === undefined ? kind.sentence : `${kind.sentence}: ${detail}`,
+      'cause' in details ? details : undefined,
+    );
+    this.code = code;
+    this.closeCode = details.closeCode ?? kind.closeCode;
+    this.statusCode = details.statusCode;
+    this.headers = details.headers;
+  }
+}

@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http';
+import { hasToken, isExtensionList, isSameOrigin, parseSubprotocols } from './codec/headers';
+import type { Draft, Version } from './contracts';
+import { findDraft, knownVersions } from './drafts';
+import { WebSocketError } from './errors';
+import type { Origins, ServerOptions } from './options';
+
+/** An opening request that may be accepted. */
+export interface Offer {
+  readonly draft: Draft;
+  readonly version: Version;
+  /** The subprotocols on offer. */
+  readonly protocols: readonly string[];
+}
+
+/** Does the request ask to become a WebSocket, well or badly (RFC 6455 §4.1)? */
+export function isWebSocketRequest(request: Pick<IncomingMessage, 'headers'>): boolean {
+  const { upgrade, connection } = request.headers;
+  return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade');
+}
+
+/**
+ * What every transport asks of an opening request: version, origin, subprotocols, extensions (RFC 6455 §4.2.1).
+ * @throws WebSocketError with the `statusCode` and `headers` of the answer
+ */
+export function negotiate(request: IncomingMessage, { versions = knownVersions, origins }: ServerOptions): Offer {
+  const { draft, version } = chooseVersion(request.headers['sec-websocket-version'], versions);
+  checkOrigin(request, draft.originHeader(version), origins);
+  const protocols = parseSubprotocols(request.headers['sec-websocket-protocol']);
+  if (protocols === undefined) throw invalid('Sec-WebSocket-Protocol must be a list of distinct tokens');
+  // An offer of extensions that we do not take is declined by silence; one that nobody could read is an error.
+  const extensions = request.headers['sec-websocket-extensions'];
+  if (extensions !== undefined && !isExtensionList(extensions)) throw invalid('Sec-WebSocket-Extensions is malformed');
+  return { draft, version, protocols };
+}
+
+function chooseVersion(asked: string | undefined, versions: readonly Version[]): { draft: Draft; version: Version } {
+  // §4.4: a client that gets the list can try again with another.
+  const list = { 'Sec-WebSocket-Version': versions.join(', ') };
+  // A decimal number up to 255 without leading zeros (§4.3); two headers arrive joined by a comma.
+  if (asked === undefined || !/^(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/.test(asked)) {
+    throw invalid('Sec-WebSocket-Version is missing or malformed', list);
+  }
+  const found = findDraft(asked);
+  if (found !== undefined && versions.includes(found.version)) return found;
+  // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
+  throw new WebSocketError('WS_ERR_UNSUPPORTED_VERSION', `${asked}; this server speaks ${versions.join(', ')}`, {
+    statusCode: 426,
+    headers: { ...list, Upgrade: 'websocket', Connection: 'Upgrade, close' },
+  });
+}
+
+function checkOrigin(request: IncomingMessage, header: string, origins: Origins | undefined): void {
+  const origin = request.headers[header] as string | undefined;
+  if (isAllowedOrigin(request, origin, origins)) return;
+  const hint = "the option origins says which are: 'any', 'same', a list, or a function";
+  throw new WebSocketError('WS_ERR_ORIGIN_REFUSED', `${origin ?? 'none'}; ${hint}`, { statusCode: 403 });
+}
+
+/** Only browsers are bound to tell their origin truly, and they always tell it: a request without one is no cross-site request. */
+function isAllowedOrigin(request: IncomingMessage, origin: string | undefined, origins: Origins | undefined): boolean {
+  if (typeof origins === 'function') return origins(origin, request);
+  if (origins === 'any' || origin === undefined) return true;
+  if (origins === undefined || origins === 'same') {
+    const harmless = origins === undefined && request.headers.cookie === undefined;
+    return harmless || isSameOrigin(origin, request.headers.host);
+  }
+  return origins.includes(origin);
+}
+
+function invalid(detail: string, headers = {}): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_HANDSHAKE', detail, { statusCode: 400, headers });
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { isToken } from './codec/headers';
+import type { Role, Version } from './contracts';
+import { WebSocketError } from './errors';
+
+/** Which origins may connect: everyone, the server's own, those listed, or those the function says yes to. */
+export type Origins =
+  | 'any'
+  | 'same'
+  | readonly string[]
+  | ((origin: string | undefined, request: IncomingMessage) => boolean);
+
+/** What can be set for each connection. */
+export interface ConnectionOptions {
+  /** Bytes of one message, all fragments together. A larger one closes the connection with 1009. Default 2 MiB. */
+  maxMessageSize?: number;
+  /** Milliseconds that the peer has for its part of the close handshake. Default 20,000. */
+  closeTimeout?: number;
+}
+
+export interface ServerOptions extends ConnectionOptions {
+  /** The versions to accept; others are answered with 426. Default: all that the library speaks. */
+  versions?: readonly Version[];
+  /**
+   * Milliseconds from the request until the application has answered it, with `connect()` or a response; then a 503 goes
+   * out. Default 10,000.
+   */
+  handshakeTimeout?: number;
+  /**
+   * Which origins may connect. Default: all, except that a request which carries cookies must come from the server's own
+   * host, for a browser sends a user's cookies along from any page.
+   */
+  origins?: Origins;
+  /** Which WebSocket requests to take; the others are left to other 'upgrade' listeners. Default: all. */
+  filter?: (request: IncomingMessage) => boolean;
+}
+
+/** What `res.webSocket.connect()` takes; it overrides the server's options for this connection. */
+export interface ConnectOptions extends ConnectionOptions {
+  /** The subprotocol to agree on. It is left out of the answer if the client did not offer it. Default none. */
+  protocol?: string;
+  /** Headers for the answer, beside those set on `res` and in `responseHeaders`. */
+  headers?: OutgoingHttpHeaders;
+}
+
+export const defaults = {
+  version: '13',
+  maxMessageSize: 2 * 1024 * 1024,
+  closeTimeout: 20_000,
+  handshakeTimeout: 10_000,
+} as const;
+
+interface AllOptions extends Required<ServerOptions>, Required<ConnectOptions> {
+  role: Role;
+  version: Version;
+}
+
+type Rule = readonly [takes: string, test: (value: unknown) => boolean];
+
+/** The longest delay of a Node timer; a longer one would fire at once. */
+const longestDelay = 2 ** 31 - 1;
+
+const isDelay = (value: unknown) => typeof value === 'number' && value >= 0 && value <= longestDelay;
+const isStringList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+
+const rules: Record<keyof AllOptions, Rule> = {
+  role: ["'server' or 'client'", (value) => value === 'server' || value === 'client'],
+  version: ['the name of a version', (value) => typeof value === 'string'],
+  versions: ['an array with names of versions', isStringList],
+  maxMessageSize: [
+    'a positive integer of bytes, or Infinity',
+    (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) > 0),
+  ],
+  closeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
+  handshakeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
+  origins: [
+    "'any', 'same', an array of origins, or a function",
+    (value) => value === 'any' || value === 'same' || typeof value === 'function' || isStringList(value),
+  ],
+  filter: ['a function', (value) => typeof value === 'function'],
+  protocol: ['the name of a subprotocol (a token)', (value) => typeof value === 'string' && isToken(value)],
+  headers: ['an object with headers', (value) => typeof value === 'object' && value !== null],
+};
+
+/**
+ * Checks the named options and returns them. One that is absent or undefined is left to its default; only `role` has none.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, naming the option and what it takes
+ */
+export function checkOptions<T extends object, K extends keyof T & keyof AllOptions>(options: T, ...names: K[]): T {
+  if (typeof options !== 'object' || options === null) {
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the options must be an object');
+  }
+  for (const name of names) {
+    const value: unknown = options[name];
+    const [takes, test] = rules[name];
+    const absent = value === undefined && name !== 'role';
+    if (!absent && !test(value)) {
+      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the option ${name} takes ${takes}`);
+    }
+  }
+  return options;
+}

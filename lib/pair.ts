@@ -1,0 +1,70 @@
+import { Duplex } from 'node:stream';
+import { type ConnectionOptions, checkOptions, defaults } from './options';
+import { WebSocket } from './streams/webSocket';
+
+export interface PairOptions extends ConnectionOptions {
+  /** The subprotocol that both ends have agreed on. Default none. */
+  protocol?: string;
+}
+
+/**
+ * Two WebSockets joined without a socket, for tests: everything between them, frames, masking, the close handshake, is as
+ * over a network.
+ * @returns the server's end and the client's end, open
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+export function createPair(options: PairOptions = {}): [server: WebSocket, client: WebSocket] {
+  checkOptions(options, 'protocol', 'maxMessageSize', 'closeTimeout');
+  const [serverBytes, clientBytes] = createBytePair();
+  const agreement = { version: defaults.version, protocol: options.protocol ?? '' };
+  const server = new WebSocket({ role: 'server', options });
+  const client = new WebSocket({ role: 'client', options });
+  WebSocket.open(server, { stream: serverBytes, head: Buffer.alloc(0) }, agreement);
+  WebSocket.open(client, { stream: clientBytes, head: Buffer.alloc(0) }, agreement);
+  return [server, client];
+}
+
+/** Two byte streams, each of which reads what the other writes, as the ends of a socket do. */
+function createBytePair(): [Duplex, Duplex] {
+  const one = new ByteEnd();
+  const other = new ByteEnd();
+  one.peer = other;
+  other.peer = one;
+  return [one, other];
+}
+
+class ByteEnd extends Duplex {
+  peer: ByteEnd | undefined;
+  /** Says that the peer has room for what was written last. */
+  #taken: (() => void) | undefined;
+
+  override _read(): void {
+    this.peer?.written();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    // Through the event loop, as over a network: neither end runs inside a call of the other.
+    setImmediate(() => {
+      if (this.peer?.push(chunk) === false) this.#taken = done;
+      else done();
+    });
+  }
+
+  override _final(done: () => void): void {
+    this.peer?.push(null);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    // Like a reset: the other end closes without having seen an end.
+    if (this.peer?.readableEnded === false) setImmediate(() => this.peer?.destroy());
+    done(error);
+  }
+
+  /** The peer reads on. */
+  written(): void {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    taken?.();
+  }
+}

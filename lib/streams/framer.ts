@@ -1,0 +1,83 @@
+import { Transform, type TransformCallback } from 'node:stream';
+import { OutputQueue } from '../codec/outputQueue';
+import type { Encoder, Outgoing, Role, Version } from '../contracts';
+import { draftFor } from '../drafts';
+import { checkOptions, defaults } from '../options';
+
+export interface FramerOptions {
+  /** Which end this is: a client's Framer masks, a server's does not. */
+  role: Role;
+  /** Default '13'. */
+  version?: Version;
+}
+
+/** Bytes of frames that are passed on at once, even if the tick is not over. */
+export const batchSize = 64 * 1024;
+
+/**
+ * Messages and frames in, bytes out. A string becomes a text message, a Buffer or Uint8Array a binary one, an object with
+ * an `opcode` that frame; a fragment has `fin: false`.
+ *
+ * What is written within one tick leaves together, so a hundred small messages cost one write to the socket.
+ */
+export class Framer extends Transform {
+  readonly #encode: Encoder;
+  readonly #output = new OutputQueue();
+  #held = false;
+  #scheduled = false;
+
+  /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+  constructor(options: FramerOptions) {
+    // A single byte that is not taken stops the encoding; the writer is told at the second item that has to wait.
+    super({ writableObjectMode: true, writableHighWaterMark: 2, readableHighWaterMark: 1 });
+    const { role, version } = checkOptions(options, 'role', 'version');
+    this.#encode = draftFor(version ?? defaults.version).encoder(role);
+  }
+
+  /** Encoded bytes that have not been passed on. */
+  get pendingBytes(): number {
+    return this.#output.length + this.readableLength;
+  }
+
+  /** From now on frames are gathered until `flush()`: whoever holds knows better than the end of the tick when to send. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Passes on what has been gathered. */
+  flush(): void {
+    for (const piece of this.#output.take()) this.push(piece);
+  }
+
+  /** In how many pieces `flush()` would pass on what has been gathered. */
+  get pendingPieces(): number {
+    return this.#output.pieces;
+  }
+
+  override _transform(item: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      this.#encode(item, this.#output);
+    } catch (error) {
+      return done(error as Error);
+    }
+    // With a reader that is not taking bytes, they must show in the readable side at once, for it to hold the writer back.
+    if (this.readableFlowing !== true) this.flush();
+    else if (!this.#held) this.#flushSoon();
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    this.flush();
+    done();
+  }
+
+  #flushSoon(): void {
+    if (this.#output.length >= batchSize) return this.flush();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(() => {
+      this.#scheduled = false;
+      if (!this.destroyed) this.flush();
+    });
+  }
+}

@@ -1,0 +1,158 @@
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Acceptance, Opening, Transport } from '../contracts';
+import { WebSocketError } from '../errors';
+import type { Offer } from '../negotiation';
+import { discardUntilClosed } from '../streams/discardUntilClosed';
+
+/** Headers that speak about this hop and body of an ordinary response; middleware may have set them on ours. */
+const headersOfOrdinaryResponses = [
+  'content-length',
+  'transfer-encoding',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+];
+
+/** What Node gives an 'upgrade' listener. */
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What came in the same read behind the request. */
+  readonly head: Buffer;
+}
+
+/**
+ * An upgrade request that can be answered like any other request, through a ServerResponse. Node has let go of the socket
+ * at this point: no parser, no 'error' listener, no 'drain' for responses.
+ */
+export class UpgradeExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #socket: Duplex;
+  readonly #head: Buffer;
+  readonly #timeout: number;
+  #accepted = false;
+  readonly #deadline: NodeJS.Timeout;
+
+  /** @param timeout milliseconds for the application to answer */
+  constructor({ request, socket, head }: Upgrade, timeout: number) {
+    this.request = request;
+    this.#socket = socket;
+    this.#head = head;
+    this.#timeout = timeout;
+    // A `server.timeout` would go on counting on the socket of a live connection.
+    (socket as Partial<Socket>).setTimeout?.(0);
+    const response = new ServerResponse(request);
+    this.response = response;
+    // The connection cannot go back to being an HTTP connection; without this the response would promise that.
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    socket.on('drain', this.#passDrainOn);
+    response.once('finish', () => this.#responseFinished());
+    this.#deadline = setTimeout(() => this.#expire(), timeout);
+    socket.once('close', () => clearTimeout(this.#deadline));
+  }
+
+  /** What the WebSocket accepts the request with. */
+  opening(offer: Offer): Opening {
+    const proof = offer.draft.prove(this.request);
+    return { request: this.request, ...offer, accept: (acceptance) => this.#accept(proof, acceptance) };
+  }
+
+  /** Answers with an error of the library. */
+  refuse({ message, statusCode = 400, headers }: WebSocketError): void {
+    this.response.writeHead(statusCode, { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
+    this.response.end(`${message}\n`);
+  }
+
+  #accept(proof: Readonly<Record<string, string>>, { protocol, headers }: Acceptance): Transport {
+    const response = this.response;
+    if (response.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
+    for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(proof)) response.setHeader(name, value);
+    if (protocol !== '') response.setHeader('Sec-WebSocket-Protocol', protocol);
+    this.#accepted = true;
+    clearTimeout(this.#deadline);
+    response.sendDate = false;
+    // Through the response, whoever has decorated it: cookies, header hooks and access logs see the 101.
+    response.writeHead(101, 'Switching Protocols');
+    response.flushHeaders();
+    // Middleware may keep this end back, to save a session say; the head has left by now.
+    response.end();
+    this.#socket.removeListener('drain', this.#passDrainOn);
+    return { stream: this.#socket, head: this.#head };
+  }
+
+  /** Node's own listener, which told a waiting response of room in the socket, is gone: a large body would stop. */
+  readonly #passDrainOn = () => this.response.emit('drain');
+
+  #responseFinished(): void {
+    const response = this.response;
+    clearTimeout(this.#deadline);
+    response.detachSocket(this.#socket as Socket);
+    process.nextTick(() => response.emit('close'));
+    if (this.#accepted) return;
+    this.#socket.end();
+    discardUntilClosed(this.#socket, this.#timeout);
+  }
+
+  /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
+  #expire(): void {
+    const socket = this.#socket;
+    if (this.response.headersSent) {
+      (socket as Partial<Socket>).setTimeout?.(this.#timeout, () => socket.destroy());
+      return;
+    }
+    this.response.writeHead(503, { 'Content-Type': 'text/plain; charset=utf-8' });
+    this.response.end('The server did not answer in time\n');
+  }
+}
+
+/**
+ * Calls back when the responses to earlier requests on this connection have left: a client may send the upgrade right
+ * behind other requests, and ours must not overtake their answers.
+ */
+export function afterEarlierResponses(socket: Duplex, callback: () => void): void {
+  if (socket.destroyed) return;
+  // Node has no public name for the response that a socket is busy with.
+  const earlier = (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage;
+  if (!earlier) return callback();
+  earlier.once('close', () => afterEarlierResponses(socket, callback));
+}
+
+/**
+ * What HTTP/1.1 asks of an opening request (RFC 6455 §4.2.1, items 1 to 4).
+ * @throws WebSocketError with the `statusCode` and `headers` of the answer
+ */
+export function checkUpgradeRequest({ method, httpVersion, headers, rawHeaders }: IncomingMessage): void {
+  if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
+  if (httpVersion !== '1.1') throw invalid(400, 'the HTTP version must be 1.1');
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+  if (hosts !== 1) throw invalid(400, 'there must be one Host header');
+  // Where such a body ends and where the frames begin depends on the version of Node.
+  const hasBody = (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined;
+  if (hasBody) throw invalid(400, 'the request must not have a body');
+}
+
+/**
+ * Gives back an upgrade to another protocol, as if nobody listened for upgrades: the request, without the header that asks
+ * for the upgrade, goes to the HTTP server once more, body, keep-alive and all.
+ */
+export function returnToHttp(server: { emit(event: string, socket: Duplex): boolean }, upgrade: Upgrade): void {
+  const { request, socket, head } = upgrade;
+  const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] as string;
+    if (name.toLowerCase() !== 'upgrade') lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+}
+
+function invalid(statusCode: number, detail: string, headers = {}): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_HANDSHAKE', detail, { statusCode, headers });
+}

@@ -1,0 +1,22 @@
+export type {
+  CloseFrame,
+  ControlFrame,
+  DataFrame,
+  Incoming,
+  Message,
+  Outgoing,
+  PingFrame,
+  Role,
+  Version,
+} from './contracts';
+export { WebSocketError, type WebSocketErrorCode } from './errors';
+export { isWebSocketRequest } from './negotiation';
+export type { ConnectionOptions, ConnectOptions, Origins, ServerOptions } from './options';
+export { createPair, type PairOptions } from './pair';
+export { type CloseOptions, configureServer, type HttpServer, handleHttpUpgrade, type WebSocketServer } from './server';
+export type { CloseOutcome } from './session';
+export { Deframer, type DeframerOptions } from './streams/deframer';
+export { Framer, type FramerOptions } from './streams/framer';
+export type { MessageInfo, WebSocketEvents } from './streams/messageDuplex';
+export type { BinaryData } from './streams/outgoingMessage';
+export { WebSocket } from './streams/webSocket';
