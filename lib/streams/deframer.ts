@@ -24,6 +24,7 @@ export class Deframer extends Transform {
   readonly #decoder: Decoder;
   /** Says that the chunk in hand is used up; undefined when there is none. */
   #done: TransformCallback | undefined;
+  #failure: Error | undefined;
   #pulling = false;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
@@ -62,18 +63,27 @@ export class Deframer extends Transform {
     if (this.#pulling) return;
     this.#pulling = true;
     try {
-      let item: Incoming | undefined;
-      while ((item = this.#decoder.next()) !== undefined) {
+      for (let item = this.#next(); item !== undefined; item = this.#next()) {
         if (!this.push(item)) return;
       }
-    } catch (error) {
-      return this.#fail(error as Error, this.#done as TransformCallback);
     } finally {
       this.#pulling = false;
     }
+    const failure = this.#failure;
     const done = this.#done as TransformCallback;
     this.#done = undefined;
-    done();
+    if (failure === undefined) done();
+    else this.#fail(failure, done);
+  }
+
+  /** The decoder's next item; undefined at the end of the chunk or at an error. What a reader throws is no error of the decoder. */
+  #next(): Incoming | undefined {
+    try {
+      return this.#decoder.next();
+    } catch (error) {
+      this.#failure = error as Error;
+      return undefined;
+    }
   }
 
   /** An error drops what is not read yet, so it waits a tick for the one item that a reader may be taking at this moment. */

@@ -61,8 +61,10 @@ export class Framer extends Transform {
       return done(error as Error);
     }
     // With a reader that is not taking bytes, they must show in the readable side at once, for it to hold the writer back.
-    if (this.readableFlowing !== true) this.flush();
-    else if (!this.#held) this.#flushSoon();
+    if (!this.#held) {
+      if (this.readableFlowing === true) this.#flushSoon();
+      else this.flush();
+    }
     done();
   }
 
