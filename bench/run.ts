@@ -18,11 +18,13 @@ const libraries = ['ours', 'ws'] as const;
 type Library = (typeof libraries)[number];
 
 const pinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
-if (!pinned) console.log('taskset or a second core is missing: server and load share cores, and the figures swing more.');
+if (!pinned)
+  console.log('taskset or a second core is missing: server and load share cores, and the figures swing more.');
 
-/** Starts a TypeScript file of this folder on a core of its own. */
+/** Starts a file of this folder on a core of its own. */
 function start(core: number, file: string, argument: string): ChildProcess {
-  const node = [process.execPath, '--require', 'ts-node/register', join(__dirname, file), argument];
+  const compiler = file.endsWith('.ts') ? ['--require', 'ts-node/register'] : [];
+  const node = [process.execPath, ...compiler, join(__dirname, file), argument];
   const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(core), ...node] : node;
   return spawn(command as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
@@ -57,7 +59,7 @@ function median(values: number[]): number {
 }
 
 async function compare(scenario: Scenario): Promise<boolean> {
-  const servers = libraries.map((library) => start(0, 'echoServer.ts', library));
+  const servers = libraries.map((library) => start(0, 'echoServer.js', library));
   const ports = await Promise.all(servers.map(async (s) => ((await once(s, 'message'))[0] as { port: number }).port));
   const costs: Record<Library, number[]> = { ours: [], ws: [] };
   for (let round = 0; round < rounds; round++) {
@@ -68,7 +70,12 @@ async function compare(scenario: Scenario): Promise<boolean> {
   for (const server of servers) server.disconnect();
   const ratio = median(costs.ours.map((cost, round) => cost / (costs.ws[round] as number)));
   const met = ratio <= scenario.mark;
-  const cells = [median(costs.ours).toFixed(2), median(costs.ws).toFixed(2), ratio.toFixed(3), scenario.mark.toFixed(2)];
+  const cells = [
+    median(costs.ours).toFixed(2),
+    median(costs.ws).toFixed(2),
+    ratio.toFixed(3),
+    scenario.mark.toFixed(2),
+  ];
   const name = `${scenario.name}, ${scenario.kind}`;
   console.log(`${name.padEnd(30)}${cells.map((cell) => cell.padStart(10)).join('')}   ${met ? 'met' : 'missed'}`);
   return met;

@@ -185,10 +185,7 @@ export class Rfc6455Decoder implements Decoder {
 
   /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it. */
   #readPart(): Incoming | undefined {
-    this.#message ??= {
-      text: this.#opcode === opcodes.text ? new Utf8Validator() : undefined,
-      bytes: new MessageBuffer(),
-    };
+    this.#message ??= startMessage(this.#opcode === opcodes.text);
     const { text, bytes } = this.#message;
     bytes.expect(this.#remaining as number);
     while ((this.#remaining as number) > 0 && this.#available > 0) this.#takePart(this.#message);
@@ -227,6 +224,10 @@ export class Rfc6455Decoder implements Decoder {
     this.#closed = true;
     return decodeCloseBody(payload);
   }
+}
+
+function startMessage(text: boolean): PartialMessage {
+  return { text: text ? new Utf8Validator() : undefined, bytes: new MessageBuffer(text) };
 }
 
 /** @throws a 1002 error for a length with its top bit set, which §5.2 forbids */

@@ -39,7 +39,7 @@ function writeNamed(frame: Exclude<Outgoing, string | Uint8Array>, masked: numbe
 }
 
 function writeText(first: number, masked: number, text: string, sink: ByteSink): void {
-  if (text.length > encodedInPlace) return writeBytes(first, masked, Buffer.from(text), sink);
+  if (text.length > encodedInPlace) return writeBytes(first, masked, encodeLarge(text), sink);
   const start = sink.reserve(maxHeaderSize + text.length * 3);
   // The header's size depends on the number of bytes, which is known for sure only afterwards.
   const guessed = headerSize(text.length, masked);
@@ -50,6 +50,14 @@ function writeText(first: number, masked: number, text: string, sink: ByteSink):
   const end = start + actual + length;
   if (masked !== 0) maskInPlace(sink.bytes, start + actual, end, writeKey(sink.bytes, start + actual - 4));
   sink.commit(end - start);
+}
+
+/** A text in memory of its own. When every character is one byte, copying is three times faster than encoding. */
+function encodeLarge(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafeSlow(length);
+  bytes.write(text, length === text.length ? 'latin1' : 'utf8');
+  return bytes;
 }
 
 /** Writes a text and returns how many bytes it took. */

@@ -32,6 +32,11 @@ type Listener = (...parameters: any[]) => void;
 
 type ListenerOf<E extends keyof WebSocketEvents> = (...parameters: WebSocketEvents[E]) => void;
 
+/** Listeners that every WebSocket has; one function each for all of them. */
+let readingEnded: (this: MessageDuplex) => void;
+let sourceAdded: (this: MessageDuplex) => void;
+let sourceRemoved: (this: MessageDuplex) => void;
+
 /**
  * An object-mode Duplex whose chunks are messages, for every way of reading them: 'data', pipes, async iteration, and
  * 'message' listeners, which are a consumer like the others.
@@ -40,6 +45,8 @@ export abstract class MessageDuplex extends Duplex {
   #failure: Error | undefined;
   /** The last 'message' listener has gone, and with it the flow. */
   #pausedForListener = false;
+  /** How many streams are piped into this one. */
+  #sources = 0;
 
   constructor() {
     super({
@@ -50,6 +57,16 @@ export abstract class MessageDuplex extends Duplex {
       // A peer that is done does not end our side: it may still owe the answers.
       allowHalfOpen: true,
     });
+    this.on('end', readingEnded);
+    this.on('pipe', sourceAdded);
+    this.on('unpipe', sourceRemoved);
+  }
+
+  /** The peer is done: the readable side ends when all that came has been read. */
+  protected endReading(): void {
+    this.push(null);
+    // With nobody reading and nothing to read, 'end' would never come, and 'close' neither.
+    if (!this.hasConsumer && this.readableLength === 0) this.read(0);
   }
 
   /** Destroys the stream with this error, but not before everything that came before it has been read. */
@@ -58,13 +75,23 @@ export abstract class MessageDuplex extends Duplex {
     else this.#failure ??= error;
   }
 
+  /** Messages that nobody has begun to read are kept this long (in milliseconds) after the connection, not forever. */
+  protected giveUpReadingAfter(delay: number): void {
+    if (this.hasConsumer) return;
+    const timer = setTimeout(() => {
+      if (!this.hasConsumer) this.destroy(this.#failure);
+    }, delay);
+    timer.unref();
+    this.once('close', () => clearTimeout(timer));
+  }
+
   /** Whether somebody reads, in whatever way, or has decided to pause. */
   protected get hasConsumer(): boolean {
     return this.readableFlowing !== null || this.listenerCount('readable') > 0;
   }
 
   /** Whether somebody reads it as a stream, through a pipe or a loop or 'data', not only through 'message' listeners. */
-  protected get hasStreamReader(): boolean {
+  get #hasStreamReader(): boolean {
     return this.listeners('data').some((listener) => listener !== emitMessage) || this.listenerCount('readable') > 0;
   }
 
@@ -137,6 +164,29 @@ export abstract class MessageDuplex extends Duplex {
     super.removeAllListeners(event);
     if (event === 'message') this.#stopMessages();
     return this;
+  }
+
+  /**
+   * Everything that came has been read. Streams that are fed from this one and piped back into it may still have a tail to
+   * send, and end us after it; nobody else will, so we end ourselves when this turn of the event loop is over.
+   */
+  static {
+    readingEnded = function (this: MessageDuplex) {
+      if (this.#sources === 0 || !this.#hasStreamReader) this.#endSoon();
+    };
+    sourceAdded = function (this: MessageDuplex) {
+      this.#sources++;
+    };
+    sourceRemoved = function (this: MessageDuplex) {
+      this.#sources--;
+      if (this.#sources === 0 && this.readableEnded) this.#endSoon();
+    };
+  }
+
+  #endSoon(): void {
+    setImmediate(() => {
+      if (!this.writableEnded && !this.destroyed) this.end();
+    });
   }
 
   #startMessages(): void {

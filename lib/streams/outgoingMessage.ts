@@ -12,12 +12,11 @@ class TextBytes implements DataFrame {
   constructor(readonly payload: Uint8Array) {}
 }
 
-/** A text message from a string, or from bytes that hold UTF-8. */
+/** A text message from a string, or from bytes that hold UTF-8, which is checked when they are sent. */
 export function textMessage(data: string | BinaryData): string | DataFrame {
   if (typeof data === 'string') return data;
   const bytes = toBytes(data);
   if (bytes === undefined) throw invalidMessage(data);
-  if (!isUtf8(bytes)) throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'a text message must be valid UTF-8');
   return new TextBytes(bytes);
 }
 
@@ -28,13 +27,14 @@ export function binaryMessage(data: string | BinaryData): Uint8Array {
   return bytes;
 }
 
-/** What goes into the Framer for a chunk that was written, whatever its type; undefined for what is not a message. */
-export function toOutgoing(chunk: unknown): Outgoing | undefined {
-  if (typeof chunk === 'string' || chunk instanceof Uint8Array || chunk instanceof TextBytes) return chunk;
-  return toBytes(chunk);
+/** What goes into the Framer for a chunk that was written, or why nothing does. */
+export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
+  if (typeof chunk === 'string' || chunk instanceof Uint8Array) return chunk;
+  if (!(chunk instanceof TextBytes)) return toBytes(chunk) ?? invalidMessage(chunk);
+  return isUtf8(chunk.payload) ? chunk : new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
 }
 
-export function invalidMessage(chunk: unknown): WebSocketError {
+function invalidMessage(chunk: unknown): WebSocketError {
   const type = chunk === null ? 'null' : typeof chunk;
   return new WebSocketError(
     'WS_ERR_INVALID_ARGUMENT',

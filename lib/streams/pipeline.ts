@@ -57,7 +57,11 @@ export class Pipeline {
     this.#stream = stream;
     this.#owner = owner;
     this.#closeTimeout = options.closeTimeout;
-    this.#deframer = new JoinedDeframer(options, (item) => owner.receive(item), (error) => this.#chunkUsed(error));
+    this.#deframer = new JoinedDeframer(
+      options,
+      (item) => owner.receive(item),
+      (error) => this.#chunkUsed(error),
+    );
     this.#framer = new JoinedFramer(options, (bytes) => this.#writeBytes(bytes));
     this.#joinStream(head);
   }
@@ -65,6 +69,10 @@ export class Pipeline {
   /** Bytes that have been encoded and have not reached the operating system. */
   get bufferedAmount(): number {
     return this.#framer.pendingBytes + this.#stream.writableLength;
+  }
+
+  get destroyed(): boolean {
+    return this.#stream.destroyed;
   }
 
   /** Sends an item, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
@@ -76,7 +84,7 @@ export class Pipeline {
 
   /** Sends an item, full or not. */
   send(item: Outgoing): void {
-    if (this.#stream.writableEnded) return;
+    if (this.#stream.writableEnded || this.#stream.destroyed) return;
     this.#framer.feed(item);
     if (this.#framer.pendingBytes >= batchSize) this.#flush();
     else if (!this.#reading && !this.#flushScheduled) {
@@ -134,7 +142,7 @@ export class Pipeline {
       this.#reading = false;
       this.#flush();
     }
-    if (this.#deframer.busy) this.#stream.pause();
+    if (this.#deframer.busy && !this.#discarding) this.#stream.pause();
   }
 
   /** A chunk has been read to its end, which may have waited for the owner. */

@@ -50,6 +50,10 @@ export class UpgradeExchange {
     // The connection cannot go back to being an HTTP connection; without this the response would promise that.
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
+    // Reads ahead into the socket's own buffer: a client that goes away is noticed, and the response closes, while the
+    // handler still waits. One that only ends its side has gone too; Node's HTTP server says the same.
+    socket.once('end', this.#inputEnded);
+    socket.read(0);
     socket.on('drain', this.#passDrainOn);
     response.once('finish', () => this.#responseFinished());
     this.#deadline = setTimeout(() => this.#expire(), timeout);
@@ -84,11 +88,16 @@ export class UpgradeExchange {
     // Middleware may keep this end back, to save a session say; the head has left by now.
     response.end();
     this.#socket.removeListener('drain', this.#passDrainOn);
+    this.#socket.removeListener('end', this.#inputEnded);
     return { stream: this.#socket, head: this.#head };
   }
 
   /** Node's own listener, which told a waiting response of room in the socket, is gone: a large body would stop. */
   readonly #passDrainOn = () => this.response.emit('drain');
+
+  readonly #inputEnded = () => {
+    if (!this.response.headersSent) this.#socket.destroy();
+  };
 
   #responseFinished(): void {
     const response = this.response;

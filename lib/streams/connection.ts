@@ -1,0 +1,208 @@
+import { closeCodes, isSendableCloseCode } from '../closeCodes';
+import type { CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
+import { WebSocketError } from '../errors';
+import { type CloseOutcome, Session } from '../session';
+import { PendingPings } from './pendingPings';
+import { Pipeline, type PipelineOptions } from './pipeline';
+
+/** What a connection tells the stream that stands on it. */
+export interface ConnectionOwner {
+  /** A message has come. False stops the reading until `resumeReading()`. */
+  message(message: Message): boolean;
+  ping(payload: Buffer): void;
+  pong(payload: Buffer): void;
+  /** The peer has closed cleanly: there will be no more messages. */
+  ended(): void;
+  /** The peer, or the way to it, has failed. Nothing more will come, and the peer has been told if it can be. */
+  failed(fault: WebSocketError): void;
+  /** `offer()` takes items again. */
+  drained(): void;
+  /** The transport is gone. */
+  closed(): void;
+}
+
+/**
+ * An open connection below the stream: the pipeline, and everything that RFC 6455 wants done without the program, pongs, the
+ * close handshake and its deadline.
+ */
+export class Connection {
+  readonly #pipeline: Pipeline;
+  readonly #session = new Session();
+  readonly #options: PipelineOptions;
+  readonly #owner: ConnectionOwner;
+  #pings: PendingPings | undefined;
+  /** The answer to the latest ping, while the transport takes nothing: earlier ones need none (RFC 6455 §5.5.3). */
+  #owedPong: PingFrame | undefined;
+  /** The program has no more use for what comes. */
+  #left = false;
+  #fault: WebSocketError | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #transportClosed = false;
+
+  constructor(transport: Transport, options: PipelineOptions, owner: ConnectionOwner) {
+    this.#options = options;
+    this.#owner = owner;
+    this.#pipeline = new Pipeline(transport, options, {
+      receive: (item) => this.#receive(item),
+      ended: (error) => this.#inputEnded(error),
+      drained: () => this.#drained(),
+      closed: () => this.#closed(),
+    });
+  }
+
+  /** Whether messages can be sent. */
+  get isOpen(): boolean {
+    return !this.#left && !this.#transportClosed && !this.#session.closeSent;
+  }
+
+  get transportClosed(): boolean {
+    return this.#transportClosed;
+  }
+
+  /** The peer has sent its Close, and waits for ours. */
+  get isAwaited(): boolean {
+    return this.#session.closeReceived && !this.#session.closeSent;
+  }
+
+  /** How the connection ended, or is ending; undefined while nothing is known. */
+  get outcome(): CloseOutcome | undefined {
+    return this.#transportClosed || this.#session.closeReceived ? this.#session.outcome() : undefined;
+  }
+
+  get bufferedAmount(): number {
+    return this.#pipeline.bufferedAmount;
+  }
+
+  /** Sends a message, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
+  offer(item: Outgoing): boolean {
+    return this.#pipeline.offer(item);
+  }
+
+  resumeReading(): void {
+    this.#pipeline.resumeReading();
+  }
+
+  /** @param data default: a number that tells this ping from others */
+  ping(data: Buffer | undefined): Promise<number> {
+    if (!this.isOpen) return Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'));
+    this.#pings ??= new PendingPings();
+    const payload = data ?? this.#pings.nextPayload();
+    this.#pipeline.send({ opcode: 'ping', payload });
+    return this.#pings.add(payload);
+  }
+
+  pong(payload: Buffer): void {
+    if (!this.isOpen) throw new WebSocketError('WS_ERR_NOT_OPEN');
+    this.#pipeline.send({ opcode: 'pong', payload });
+  }
+
+  /** Sends our Close, or our answer to the peer's, once. */
+  close(code: number, reason: string): void {
+    const close = this.#session.close(code, reason);
+    if (close === undefined) return;
+    this.#pipeline.send(close);
+    this.#afterClose();
+  }
+
+  /** The program leaves: the peer is told why, if it can still be told, and the byte stream ends. */
+  leave(error: Error | null): void {
+    this.#left = true;
+    this.#pings?.rejectAll(error);
+    if (this.#fault === undefined && !this.#session.complete)
+      this.#endTransport(error === null ? closeCodes.goingAway : closeCodes.internalError);
+  }
+
+  /** Drops the transport now. */
+  abort(): void {
+    this.#left = true;
+    this.#pings?.rejectAll(null);
+    this.#pipeline.destroy();
+  }
+
+  /** Returns false when the reader has enough. */
+  #receive(item: Incoming): boolean {
+    if (this.#left) return false;
+    if (typeof item === 'string' || item instanceof Uint8Array) return this.#owner.message(item);
+    if (item.opcode === 'close') this.#receiveClose(item);
+    else if (item.opcode === 'ping') this.#receivePing(item.payload as Buffer);
+    else this.#receivePong(item.payload as Buffer);
+    return true;
+  }
+
+  #receivePing(payload: Buffer): void {
+    this.#owner.ping(payload);
+    if (!this.isOpen) return;
+    const pong: PingFrame = { opcode: 'pong', payload };
+    if (!this.#pipeline.offer(pong)) this.#owedPong = pong;
+  }
+
+  #receivePong(payload: Buffer): void {
+    this.#pings?.receivePong(payload);
+    this.#owner.pong(payload);
+  }
+
+  /** A clean Close ends the readable side; our answer leaves when the writable side ends (RFC 6455 §5.5.1). */
+  #receiveClose(close: CloseFrame): void {
+    this.#session.receive(close);
+    this.#afterClose();
+    const fault = this.#session.verdict();
+    if (fault === undefined) this.#owner.ended();
+    else this.#fail(fault);
+  }
+
+  /**
+   * After both Close frames the server ends the byte stream, and the client waits for that (RFC 6455 §7.1.1). After the
+   * first the other side has closeTimeout for its own.
+   */
+  #afterClose(): void {
+    if (this.#session.complete) {
+      clearTimeout(this.#timer);
+      this.#pipeline.finish({ afterPeer: this.#options.role === 'client' });
+    } else if (this.#timer === undefined && !this.#transportClosed) {
+      this.#timer = setTimeout(() => {
+        this.#pipeline.destroy();
+        this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'));
+      }, this.#options.closeTimeout);
+    }
+  }
+
+  #inputEnded(error: Error | undefined): void {
+    // The peer may end its byte stream together with its Close; our answer can still leave.
+    if (this.#session.complete || (error === undefined && this.#session.closeReceived)) return;
+    this.#fail(error instanceof WebSocketError ? error : new WebSocketError('WS_ERR_CONNECTION_LOST'));
+  }
+
+  /** The one place where a failure of the peer, or of the way to it, becomes a close. */
+  #fail(fault: WebSocketError): void {
+    if (this.#fault !== undefined || this.#left) return;
+    this.#fault = fault;
+    this.#endTransport(fault.closeCode ?? closeCodes.internalError);
+    this.#owner.failed(fault);
+  }
+
+  #endTransport(code: number): void {
+    clearTimeout(this.#timer);
+    if (this.#pipeline.destroyed) return;
+    // After our own Close there is nothing left to say to a peer that breaks the protocol, or off.
+    if (this.#session.closeSent && !this.#session.complete) return this.#pipeline.destroy();
+    if (this.isAwaited || isSendableCloseCode(code)) {
+      const close = this.#session.close(code, '');
+      if (close !== undefined) this.#pipeline.send(close);
+    }
+    this.#pipeline.finish();
+  }
+
+  /** The transport takes bytes again. */
+  #drained(): void {
+    const pong = this.#owedPong;
+    this.#owedPong = undefined;
+    if (pong !== undefined && this.isOpen) this.#pipeline.send(pong);
+    this.#owner.drained();
+  }
+
+  #closed(): void {
+    this.#transportClosed = true;
+    clearTimeout(this.#timer);
+    this.#owner.closed();
+  }
+}

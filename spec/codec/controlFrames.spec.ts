@@ -1,0 +1,94 @@
+import { expect } from 'chai';
+import {
+  checkControlPayload,
+  decodeCloseBody,
+  encodeCloseBody,
+  maxControlPayload,
+} from '../../lib/codec/controlFrames';
+import { WebSocketError, type WebSocketErrorCode } from '../../lib/errors';
+import { hex } from '../support/vectors';
+
+function errorOf(action: () => void): WebSocketError {
+  try {
+    action();
+  } catch (error) {
+    expect(error).to.be.an.instanceOf(WebSocketError);
+    return error as WebSocketError;
+  }
+  throw new Error('Nothing was thrown');
+}
+
+describe('checkControlPayload()', () => {
+  it('takes 125 bytes and refuses 126', () => {
+    checkControlPayload(Buffer.alloc(0));
+    checkControlPayload(Buffer.alloc(maxControlPayload));
+    const error = errorOf(() => checkControlPayload(Buffer.alloc(maxControlPayload + 1)));
+    expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
+    expect(error.message).to.include('125 bytes');
+  });
+});
+
+describe('The body of a Close frame', () => {
+  const bodies: [body: string, code: number, reason: string][] = [
+    ['', 1005, ''], // no body at all
+    ['03e8', 1000, ''],
+    ['03e9 627965', 1001, 'bye'],
+    ['03f6', 1014, ''],
+    ['0bb8', 3000, ''],
+    ['1387 e282ac', 4999, '\u20ac'],
+  ];
+  for (const [body, code, reason] of bodies) {
+    it(`${body || '(empty)'} says ${code} ${JSON.stringify(reason)}, both ways`, () => {
+      expect(decodeCloseBody(hex(body))).to.deep.equal({ opcode: 'close', code, reason });
+      expect(encodeCloseBody({ code, reason })).to.deep.equal(hex(body));
+    });
+  }
+
+  const bad: [what: string, body: string, code: WebSocketErrorCode, closeCode: number][] = [
+    ['half a code', '03', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 0', '0000', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 999', '03e7', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 1004', '03ec', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 1005, which only an empty body can say', '03ed', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 1006', '03ee', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 1015', '03f7', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 2999', '0bb7', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 5000', '1388', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['code 65535', 'ffff', 'WS_ERR_INVALID_CLOSE', 1002],
+    ['a reason that is not UTF-8', '03e8 c328', 'WS_ERR_INVALID_UTF8', 1007],
+    ['a reason that is cut inside a code point', '03e8 61 e282', 'WS_ERR_INVALID_UTF8', 1007],
+  ];
+  for (const [what, body, code, closeCode] of bad) {
+    it(`is refused with ${what}`, () => {
+      const error = errorOf(() => decodeCloseBody(hex(body)));
+      expect([error.code, error.closeCode]).to.deep.equal([code, closeCode]);
+    });
+  }
+
+  it('names the bad code to whoever debugs', () => {
+    expect(errorOf(() => decodeCloseBody(hex('03ec'))).message).to.include('1004');
+  });
+
+  it('is not made for a code that must not be sent', () => {
+    for (const code of [0, 999, 1004, 1006, 1015, 1016, 2999, 5000, -1, Number.NaN, 1000.5]) {
+      const error = errorOf(() => encodeCloseBody({ code, reason: '' }));
+      expect(error.code, String(code)).to.equal('WS_ERR_INVALID_ARGUMENT');
+      expect(error.message).to.include(String(code));
+    }
+  });
+
+  it('has room for a reason of 123 bytes, whatever number of characters that is', () => {
+    expect(encodeCloseBody({ code: 1000, reason: 'x'.repeat(123) })).to.have.lengthOf(125);
+    expect(encodeCloseBody({ code: 1000, reason: '\u20ac'.repeat(41) })).to.have.lengthOf(125);
+    for (const reason of ['x'.repeat(124), '\u20ac'.repeat(42)]) {
+      expect(errorOf(() => encodeCloseBody({ code: 1000, reason })).message).to.include('123 bytes');
+    }
+  });
+
+  it('holds nothing but the reason when a program passes something else for it', () => {
+    // A typed array has once sent the memory of the process to the peer (CVE-2026-45736 of another library).
+    for (const reason of [new Float32Array(20), 5, {}]) {
+      expect(() => encodeCloseBody({ code: 1000, reason: reason as string })).to.throw(TypeError);
+    }
+  });
+});

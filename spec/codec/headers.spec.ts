@@ -1,0 +1,156 @@
+import { expect } from 'chai';
+import {
+  hasToken,
+  isExtensionList,
+  isSameOrigin,
+  isToken,
+  parseSubprotocols,
+  splitList,
+} from '../../lib/codec/headers';
+
+describe('isToken()', () => {
+  it('takes what RFC 9110 §5.6.2 takes', () => {
+    for (const text of ['chat', 'v2.chat-json', "!#$%&'*+-.^_`|~", '0']) expect(isToken(text), text).to.equal(true);
+    for (const text of ['', 'a b', 'a,b', 'a"', '(a)', 'a/b', 'a\n', '\u00fc', 'a:b', 'a=b', 'a;b', '{}', '\x7f']) {
+      expect(isToken(text), JSON.stringify(text)).to.equal(false);
+    }
+  });
+});
+
+describe('splitList()', () => {
+  it('cuts at commas and trims spaces and tabs, nothing else', () => {
+    expect(splitList('a, b ,\tc\t')).to.deep.equal(['a', 'b', 'c']);
+    expect(splitList('a b')).to.deep.equal(['a b']);
+    expect(splitList('a,,b,')).to.deep.equal(['a', '', 'b', '']);
+    expect(splitList('\u00a0a')).to.deep.equal(['\u00a0a']);
+  });
+});
+
+describe('hasToken()', () => {
+  it('finds a token among others, in any case', () => {
+    for (const value of ['upgrade', 'Upgrade', 'keep-alive, UPGRADE', 'upgrade , close', 'close,\tupgrade']) {
+      expect(hasToken(value, 'upgrade'), value).to.equal(true);
+    }
+  });
+
+  it('takes a part of a token for none', () => {
+    for (const value of [undefined, '', 'upgrades', 'no-upgrade', 'upgrade x', 'upgrade;q=1', '"upgrade"']) {
+      expect(hasToken(value, 'upgrade'), value).to.equal(false);
+    }
+  });
+});
+
+describe('parseSubprotocols()', () => {
+  it('returns the names in the order of the offer, in their own case', () => {
+    expect(parseSubprotocols('Chat, superchat ,v2.json')).to.deep.equal(['Chat', 'superchat', 'v2.json']);
+    expect(parseSubprotocols('chat, Chat')).to.deep.equal(['chat', 'Chat']);
+  });
+
+  it('takes the absence of the header for an offer of none', () => {
+    expect(parseSubprotocols(undefined)).to.deep.equal([]);
+  });
+
+  it('refuses what is not a list of distinct tokens', () => {
+    for (const value of ['', ',', 'a,', ',a', 'a,,b', 'a, a', 'a b', '"a"', 'a/b', 'a;b=1', 'caf\u00e9']) {
+      expect(parseSubprotocols(value), JSON.stringify(value)).to.equal(undefined);
+    }
+  });
+
+  it('is done at once with a value made of spaces', () => {
+    // Others have needed minutes for this (CVE-2021-32640); the time that mocha allows would not do.
+    const spaces = ' '.repeat(200_000);
+    expect(parseSubprotocols(`a${spaces}b`)).to.equal(undefined);
+    expect(parseSubprotocols(`a${spaces},${spaces}b`)).to.deep.equal(['a', 'b']);
+  });
+});
+
+describe('isExtensionList()', () => {
+  it('takes the grammar of RFC 6455 §9.1', () => {
+    for (const value of [
+      'permessage-deflate',
+      'permessage-deflate; client_max_window_bits',
+      'permessage-deflate; client_max_window_bits=10; server_no_context_takeover, permessage-deflate',
+      'a;b;c=d,e',
+      'a ; b = c ,\te',
+      'a; b="c"',
+      'a; b="\\c\\d"',
+      'a; __proto__=1; constructor, hasOwnProperty',
+      'a, a; b; b=1; b=1',
+    ]) {
+      expect(isExtensionList(value), value).to.equal(true);
+    }
+  });
+
+  it('refuses everything else', () => {
+    for (const value of [
+      '',
+      ' ',
+      ',',
+      'a,',
+      ',a',
+      'a,,b',
+      'a;',
+      'a;;b',
+      ';a',
+      'a;=b',
+      'a;b=',
+      'a;b=,c',
+      'a b',
+      'a;b c',
+      'a=b',
+      'a;b="c',
+      'a;b="c\\',
+      'a;b="c\\"',
+      'a;b=""',
+      'a;b="c d"', // unquoted, it must be a token
+      'a;b="c"d',
+      'a;b=c"d"',
+      '"a"',
+      'caf\u00e9',
+    ]) {
+      expect(isExtensionList(value), JSON.stringify(value)).to.equal(false);
+    }
+  });
+
+  it('is done at once with endless escapes, quotes and spaces', () => {
+    // Others have needed years for an unclosed string of forty escapes (CVE-2020-7662).
+    const many = 100_000;
+    expect(isExtensionList(`a; b="${'\\c'.repeat(many)}`)).to.equal(false);
+    expect(isExtensionList(`a; b="${'\\c'.repeat(many)}"`)).to.equal(true);
+    expect(isExtensionList(`a;${' '.repeat(many)}`)).to.equal(false);
+    expect(isExtensionList('a; b="c", '.repeat(many / 10))).to.equal(false);
+    expect(isExtensionList(`${'a; b="c", '.repeat(many / 10)}d`)).to.equal(true);
+  });
+});
+
+describe('isSameOrigin()', () => {
+  const cases: [origin: string, host: string | undefined, same: boolean][] = [
+    ['http://example.org', 'example.org', true],
+    ['https://example.org', 'example.org', true],
+    ['http://EXAMPLE.org', 'example.ORG', true],
+    ['http://example.org', 'example.org:80', true],
+    ['https://example.org', 'example.org:443', true],
+    ['https://example.org:443', 'example.org', true],
+    ['http://localhost:4080', 'localhost:4080', true],
+    ['http://[::1]:4080', '[::1]:4080', true],
+    ['http://b\u00fccher.example', 'xn--bcher-kva.example', true],
+    ['http://example.org', 'example.com', false],
+    ['http://example.org', 'www.example.org', false],
+    ['http://localhost:4080', 'localhost:8080', false],
+    ['http://localhost', 'localhost:8080', false],
+    ['https://example.org', 'example.org:80', false],
+    ['http://example.org.evil.test', 'example.org', false],
+    ['http://example.org', undefined, false],
+    ['http://example.org', '', false],
+    ['http://example.org', 'not a host', false],
+    ['null', 'null', false],
+    ['file://', '', false],
+    ['', '', false],
+    ['example.org', 'example.org', false],
+  ];
+  for (const [origin, host, same] of cases) {
+    it(`says that ${JSON.stringify(origin)} is ${same ? '' : 'not '}the origin of ${JSON.stringify(host)}`, () => {
+      expect(isSameOrigin(origin, host)).to.equal(same);
+    });
+  }
+});

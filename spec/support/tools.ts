@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { Context } from 'mocha';
+
+const { CI, PATH = '' } = process.env;
+
+/** A program from outside of npm that some specs need. */
+interface Tool {
+  readonly name: string;
+  readonly command: string;
+  readonly path: string | undefined;
+}
+
+export const chromium: Tool = {
+  name: 'Chromium',
+  command: 'apt-get install chromium',
+  path: find('/usr/bin/chromium', 'chromium', 'chromium-browser', 'google-chrome').find(isExecutable),
+};
+
+export const python: Tool = {
+  name: 'Python with its websockets package',
+  command: 'apt-get install python3-websockets',
+  path: find('/usr/bin/python3', 'python3').find((path) => isExecutable(path) && hasWebSockets(path)),
+};
+
+/**
+ * The tool's path. Without the tool, the specs of the calling hook are skipped, and it is said what they need; where
+ * everything must be tested (the variable CI is set) they fail.
+ */
+export function need({ name, command, path }: Tool, context: Context): string {
+  if (path !== undefined) return path;
+  const message = `This needs ${name}: ${command}`;
+  if (CI) throw new Error(message);
+  console.log(`    ${message}`);
+  return context.skip();
+}
+
+/** The usual place, then every place that PATH names. */
+function find(usualPath: string, ...names: string[]): string[] {
+  const folders = PATH.split(delimiter).filter((folder) => folder !== '');
+  return [usualPath, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))];
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasWebSockets(path: string): boolean {
+  return spawnSync(path, ['-c', 'import websockets']).status === 0;
+}

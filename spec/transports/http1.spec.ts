@@ -1,0 +1,315 @@
+import { once } from 'node:events';
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { ask, clientFrame, listen, openingRequest, RawClient, serve } from '../support/http';
+
+/** The frame that echoes the text "hi". */
+const hi = '81026869';
+
+describe('A request that asks for another protocol', () => {
+  const h2c = {
+    upgrade: 'Upgrade: h2c',
+    connection: 'Connection: Upgrade, HTTP2-Settings',
+    key: undefined,
+    version: undefined,
+  };
+
+  it('is an ordinary request, with its body, on a connection that stays alive', async () => {
+    await using server = await listen(async (request, response) => {
+      const body = await buffer(request);
+      response.end(`${request.method} ${request.url} ${body}`);
+    });
+    using client = await RawClient.connect(server.port);
+    const length = { more: 'Content-Length: 5', custom: 'X-Custom: Ä' };
+    client.write(`${openingRequest({ ...h2c, ...length, start: 'POST /form HTTP/1.1' })}he`);
+    await turn();
+    client.write('llo');
+    expect((await client.head()).statusCode).to.equal(200);
+    await client.until(() => client.received.includes('hello'));
+    client.received = Buffer.alloc(0);
+    client.write('GET /again HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    expect((await client.answer()).body.toString()).to.include('GET /again');
+  });
+
+  it('is left to another upgrade listener, untouched', async () => {
+    await using server = await listen(() => expect.fail('not for the application'));
+    server.server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      if (request.headers.upgrade !== 'other') return;
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\nmine');
+    });
+    const answer = await ask(server.port, openingRequest({ ...h2c, upgrade: 'Upgrade: other' }));
+    expect(answer.statusCode).to.equal(101);
+    expect(answer.body.toString()).to.equal('mine');
+  });
+
+  it('may be a WebSocket that the filter leaves to another listener', async () => {
+    await using server = await listen((_request, response) => response.webSocket?.connect().resume(), {
+      filter: ({ url }) => url !== '/theirs',
+    });
+    server.server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      if (request.url === '/theirs') socket.end('HTTP/1.1 101 Theirs\r\n\r\n');
+    });
+    using ours = await RawClient.open(server.port);
+    expect(ours.ended).to.equal(false);
+    const { headers } = await ask(server.port, openingRequest({ start: 'GET /theirs HTTP/1.1' }));
+    expect(headers.has('sec-websocket-accept')).to.equal(false);
+  });
+});
+
+describe('A WebSocket request that the application refuses', () => {
+  it('is answered with its ordinary response, and the connection ends', async () => {
+    await using server = await listen((_request, response) => {
+      response.writeHead(401, { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Bearer' });
+      response.end(JSON.stringify({ error: 'who are you?' }));
+    });
+    const { statusCode, headers, body } = await ask(server.port, openingRequest());
+    expect(statusCode).to.equal(401);
+    expect(headers.get('www-authenticate')).to.equal('Bearer');
+    expect(headers.get('connection')).to.equal('close');
+    expect(body.toString()).to.include('who are you?');
+  });
+
+  it('can have a body of any size, streamed', async () => {
+    const size = 20 * 1024 * 1024;
+    await using server = await listen((_request, response) => {
+      response.writeHead(403, { 'Content-Length': size });
+      let left = size;
+      const more = () => {
+        while (left > 0) {
+          left -= 65536;
+          if (!response.write(Buffer.alloc(65536, 'x'))) return response.once('drain', more);
+        }
+        return response.end();
+      };
+      more();
+    });
+    const request = httpRequest({
+      port: server.port,
+      host: '127.0.0.1',
+      headers: {
+        Upgrade: 'websocket',
+        Connection: 'Upgrade',
+        'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Version': '13',
+      },
+    }).end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    expect(response.statusCode).to.equal(403);
+    expect((await buffer(response)).length).to.equal(size);
+  });
+
+  it("meets the application's own 404 if no route is for it, with the events that access logs wait for", async () => {
+    const events: string[] = [];
+    await using server = await listen((_request, response) => {
+      response.on('finish', () => events.push('finish')).on('close', () => events.push('close'));
+      response.writeHead(404).end('no such page');
+    });
+    expect((await ask(server.port, openingRequest())).statusCode).to.equal(404);
+    expect(events).to.deep.equal(['finish', 'close']);
+  });
+
+  it('meets a 404 on a server without an application', async () => {
+    await using server = await serve(createServer());
+    expect((await ask(server.port, openingRequest())).statusCode).to.equal(404);
+  });
+
+  it('is answered with 503 when the application takes too long', async () => {
+    await using server = await listen(() => {}, { handshakeTimeout: 20 });
+    expect((await ask(server.port, openingRequest())).statusCode).to.equal(503);
+  });
+
+  it('may take its time over a body that has begun, as long as the peer reads', async () => {
+    await using server = await listen(
+      (_request, response) => {
+        response.writeHead(200);
+        response.write('first ');
+        setTimeout(() => response.end('last'), 60);
+      },
+      { handshakeTimeout: 40 },
+    );
+    expect((await ask(server.port, openingRequest())).body.toString()).to.include('last');
+  });
+
+  it('loses its answer to no early frames: unread bytes do not reset the connection', async () => {
+    await using server = await listen((_request, response) => setImmediate(() => response.writeHead(403).end('no')));
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest() + 'x'.repeat(100_000));
+    const answer = await client.answer();
+    expect(answer.statusCode).to.equal(403);
+    expect(answer.body.toString()).to.include('no');
+  });
+});
+
+describe('A WebSocket request that the application accepts', () => {
+  it('is answered through the response: with cookies and headers set before, and with hooks on writeHead', async () => {
+    let seen = 0;
+    const events: string[] = [];
+    await using server = await listen((_request, response) => {
+      response.setHeader('Set-Cookie', ['a=1', 'b=2']);
+      response.setHeader('X-Powered-By', 'patience');
+      // What a middleware sets for an ordinary page must not end up in the 101.
+      response.setHeader('Content-Length', 12);
+      response.setHeader('Keep-Alive', 'timeout=5');
+      const { writeHead } = response;
+      response.writeHead = function (this: typeof response, ...parameters: unknown[]) {
+        seen = parameters[0] as number;
+        this.setHeader('X-Late', 'hook');
+        return writeHead.apply(this, parameters as Parameters<typeof writeHead>);
+      } as typeof writeHead;
+      response.on('finish', () => events.push(`finish ${response.statusCode}`)).on('close', () => events.push('close'));
+      const ws = response.webSocket;
+      if (ws === undefined) throw new Error('not a WebSocket request');
+      ws.responseHeaders['X-One'] = '1';
+      ws.connect({ headers: { 'X-Two': '2', Upgrade: 'nonsense' } }).resume();
+    });
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest());
+    const { headers } = await client.head();
+    expect(headers.get('set-cookie')).to.equal('a=1, b=2');
+    expect(headers.get('x-powered-by')).to.equal('patience');
+    expect(headers.get('x-late')).to.equal('hook');
+    expect(headers.get('x-one')).to.equal('1');
+    expect(headers.get('x-two')).to.equal('2');
+    expect(headers.get('upgrade')).to.equal('websocket');
+    expect(headers.has('content-length')).to.equal(false);
+    expect(headers.has('keep-alive')).to.equal(false);
+    expect(seen).to.equal(101);
+    client.write(clientFrame(0x89, 'ping'));
+    await client.take(6);
+    expect(events).to.deep.equal(['finish 101', 'close']);
+  });
+
+  it('keeps the frames that came with it, and while the application was waiting', async () => {
+    const { promise, resolve } = withResolvers();
+    await using server = await listen(async (_request, response) => {
+      await promise;
+      const ws = response.webSocket?.connect();
+      await turn();
+      ws?.pipe(ws);
+    });
+    using client = await RawClient.connect(server.port);
+    client.write(Buffer.concat([Buffer.from(openingRequest()), clientFrame(0x81, 'hi')]));
+    await turn();
+    client.write(clientFrame(0x81, 'ho').subarray(0, 5));
+    await turn();
+    resolve(undefined);
+    await client.head();
+    client.write(clientFrame(0x81, 'ho').subarray(5));
+    expect(await client.take(8)).to.equal(`${hi}8102686f`);
+  });
+
+  it('waits for the answers to earlier requests on its connection', async () => {
+    await using server = await listen((request, response) => {
+      if (response.webSocket) response.webSocket.connect().resume();
+      else setTimeout(() => response.end(request.url), 20);
+    });
+    using client = await RawClient.connect(server.port);
+    client.write(`GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n${openingRequest()}`);
+    await client.until(() => client.received.includes('101 Switching'));
+    const text = client.received.toString();
+    expect(text.indexOf('/1')).to.be.below(text.indexOf('/2'));
+    expect(text.indexOf('/2')).to.be.below(text.indexOf('101 Switching'));
+  });
+
+  it('outlives server.timeout, which is for requests', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      ws?.pipe(ws);
+    });
+    server.server.timeout = 30;
+    using client = await RawClient.open(server.port);
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    client.write(clientFrame(0x81, 'hi'));
+    expect(await client.take(4)).to.equal(hi);
+  });
+
+  it('cannot be accepted twice, nor after a response has begun', async () => {
+    const codes: unknown[] = [];
+    const attempt = (action: () => unknown) => {
+      try {
+        action();
+      } catch (error) {
+        codes.push((error as { code: string }).code);
+      }
+    };
+    await using server = await listen((request, response) => {
+      const ws = response.webSocket;
+      if (request.url === '/twice') {
+        ws?.connect().resume();
+        attempt(() => ws?.connect());
+      } else {
+        response.writeHead(200).end('hello');
+        attempt(() => ws?.connect());
+      }
+    });
+    using _client = await RawClient.open(server.port, { start: 'GET /twice HTTP/1.1' });
+    await ask(server.port, openingRequest({ start: 'GET /late HTTP/1.1' }));
+    expect(codes).to.deep.equal(['WS_ERR_ALREADY_CONNECTED', 'WS_ERR_RESPONSE_STARTED']);
+  });
+
+  it('cannot be given a header that would split the response', async () => {
+    let code: unknown;
+    await using server = await listen((_request, response) => {
+      try {
+        response.webSocket?.connect({ headers: { 'X-Bad': 'a\r\nX-Injected: 1' } });
+      } catch (error) {
+        code = (error as { code: string }).code;
+        response.writeHead(500).end();
+      }
+    });
+    const { statusCode, headers } = await ask(server.port, openingRequest());
+    expect(statusCode).to.equal(500);
+    expect(headers.has('x-injected')).to.equal(false);
+    expect(code).to.equal('ERR_INVALID_CHAR');
+  });
+});
+
+describe('A client that goes away', () => {
+  const request = openingRequest();
+  const steps: Record<string, string> = {
+    'before a byte': '',
+    'inside the request': request.slice(0, 40),
+    'right behind the request': request,
+    'inside the first frame': `${request}${clientFrame(0x81, 'hello').subarray(0, 4).toString('latin1')}`,
+  };
+  for (const [when, bytes] of Object.entries(steps)) {
+    for (const delayed of [false, true]) {
+      it(`${when}, with a reset, while the handler ${delayed ? 'waits' : 'answers'}, hurts nobody`, async () => {
+        const { promise: handled, resolve } = withResolvers();
+        await using server = await listen(async (_request, response) => {
+          const socketGone = once(response, 'close');
+          if (delayed) await socketGone;
+          const ws = response.webSocket?.connect();
+          ws?.pipe(ws);
+          await ws?.closed;
+          resolve(undefined);
+        });
+        const client = await RawClient.connect(server.port);
+        client.socket.write(bytes, 'latin1', () => client.socket.resetAndDestroy());
+        if (bytes.length >= request.length) await handled;
+        else await client.end();
+        expect(server.handle.connections.size).to.equal(0);
+        // And the server still serves.
+        using next = await RawClient.connect(server.port);
+        next.write(request);
+        if (!delayed) expect((await next.head()).statusCode).to.equal(101);
+      });
+    }
+  }
+});
+
+interface Resolvers {
+  readonly promise: Promise<unknown>;
+  resolve(value: unknown): void;
+}
+
+function withResolvers(): Resolvers {
+  let resolve: Resolvers['resolve'] = () => {};
+  const promise = new Promise((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
