@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { closeCodes } from './closeCodes';
-import { encodeCloseBody } from './codec/controlFrames';
+import { checkClose } from './codec/controlFrames';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { isWebSocketRequest, negotiate } from './negotiation';
@@ -81,7 +81,7 @@ class ServerHandle implements WebSocketServer {
 
   close(options: CloseOptions = {}): Promise<void> {
     const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout } = options;
-    encodeCloseBody({ code, reason });
+    checkClose(code, reason);
     checkOptions({ closeTimeout: timeout }, 'closeTimeout');
     this.#closing ??= this.#closeAll(code, reason, timeout);
     return this.#closing;

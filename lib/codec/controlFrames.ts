@@ -13,18 +13,31 @@ export function checkControlPayload(payload: Uint8Array): void {
 }
 
 /**
+ * What a program may close with.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+export function checkClose(code: number, reason: string): void {
+  if (!Number.isInteger(code) || !isSendableCloseCode(code)) {
+    const codes = '1000 to 1014 but 1004 to 1006, or 3000 to 4999';
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is ${codes}, not ${code}`);
+  }
+  // Other objects have a length too, and would claim it for bytes that were never written.
+  if (typeof reason !== 'string' || Buffer.byteLength(reason) > maxControlPayload - 2) {
+    throw new WebSocketError(
+      'WS_ERR_INVALID_ARGUMENT',
+      `a close reason is at most ${maxControlPayload - 2} bytes of text`,
+    );
+  }
+}
+
+/**
  * The body of a Close frame (RFC 6455 §5.5.1): a code and a reason, or nothing for code 1005.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function encodeCloseBody({ code, reason }: Omit<CloseFrame, 'opcode'>): Buffer {
   if (code === closeCodes.noStatus) return Buffer.alloc(0);
-  if (!isSendableCloseCode(code)) {
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is 1000 to 1014 or 3000 to 4999, not ${code}`);
-  }
+  checkClose(code, reason);
   const body = Buffer.alloc(2 + Buffer.byteLength(reason));
-  if (body.length > maxControlPayload) {
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close reason takes at most ${maxControlPayload - 2} bytes`);
-  }
   body.writeUInt16BE(code, 0);
   body.write(reason, 2);
   return body;

@@ -65,8 +65,11 @@ export abstract class MessageDuplex extends Duplex {
   /** The peer is done: the readable side ends when all that came has been read. */
   protected endReading(): void {
     this.push(null);
-    // With nobody reading and nothing to read, 'end' would never come, and 'close' neither.
-    if (!this.hasConsumer && this.readableLength === 0) this.read(0);
+    if (this.hasConsumer) return;
+    // Nobody reads, so nobody has an answer, and the peer need not wait for one.
+    this.#endSoon();
+    // With nothing to read either, 'end' would never come, and 'close' neither.
+    if (this.readableLength === 0) this.read(0);
   }
 
   /** Destroys the stream with this error, but not before everything that came before it has been read. */

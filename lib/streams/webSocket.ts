@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from '../closeCodes';
-import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
+import { checkClose, checkControlPayload } from '../codec/controlFrames';
 import type { CloseFrame, Opening, Outgoing, Role, Transport, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
@@ -96,10 +96,12 @@ export class WebSocket extends MessageDuplex {
   }
 
   /**
-   * How the connection ended, once the transport is gone. It never rejects: the stream's 'error' tells of failures. (Every
-   * Duplex has a boolean of this name; the type keeps a WebSocket usable where a Duplex is asked for.)
+   * A promise of a `CloseOutcome`: how the connection ended, once the transport is gone. It never rejects; failures are told by
+   * the stream's 'error'. Every Duplex has a boolean of this name, and `any` is the only type that lets a WebSocket be passed
+   * wherever a Duplex is asked for, and `closed` be awaited.
    */
-  declare readonly closed: Promise<CloseOutcome> & boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  declare readonly closed: any;
 
   static {
     // A getter, made only when it is asked for: most connections end without anybody waiting.
@@ -190,7 +192,7 @@ export class WebSocket extends MessageDuplex {
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   close(code: number = closeCodes.normal, reason = ''): void {
-    encodeCloseBody({ code, reason });
+    checkClose(code, reason);
     if (this.writableEnded) return;
     this.#goodbye = { code, reason };
     this.end();

@@ -5,24 +5,15 @@ import {
   encodeCloseBody,
   maxControlPayload,
 } from '../../lib/codec/controlFrames';
-import { WebSocketError, type WebSocketErrorCode } from '../../lib/errors';
+import type { WebSocketErrorCode } from '../../lib/errors';
+import { thrownBy } from '../support/thrown';
 import { hex } from '../support/vectors';
-
-function errorOf(action: () => void): WebSocketError {
-  try {
-    action();
-  } catch (error) {
-    expect(error).to.be.an.instanceOf(WebSocketError);
-    return error as WebSocketError;
-  }
-  throw new Error('Nothing was thrown');
-}
 
 describe('checkControlPayload()', () => {
   it('takes 125 bytes and refuses 126', () => {
     checkControlPayload(Buffer.alloc(0));
     checkControlPayload(Buffer.alloc(maxControlPayload));
-    const error = errorOf(() => checkControlPayload(Buffer.alloc(maxControlPayload + 1)));
+    const error = thrownBy(() => checkControlPayload(Buffer.alloc(maxControlPayload + 1)));
     expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
     expect(error.message).to.include('125 bytes');
   });
@@ -60,18 +51,18 @@ describe('The body of a Close frame', () => {
   ];
   for (const [what, body, code, closeCode] of bad) {
     it(`is refused with ${what}`, () => {
-      const error = errorOf(() => decodeCloseBody(hex(body)));
+      const error = thrownBy(() => decodeCloseBody(hex(body)));
       expect([error.code, error.closeCode]).to.deep.equal([code, closeCode]);
     });
   }
 
   it('names the bad code to whoever debugs', () => {
-    expect(errorOf(() => decodeCloseBody(hex('03ec'))).message).to.include('1004');
+    expect(thrownBy(() => decodeCloseBody(hex('03ec'))).message).to.include('1004');
   });
 
   it('is not made for a code that must not be sent', () => {
     for (const code of [0, 999, 1004, 1006, 1015, 1016, 2999, 5000, -1, Number.NaN, 1000.5]) {
-      const error = errorOf(() => encodeCloseBody({ code, reason: '' }));
+      const error = thrownBy(() => encodeCloseBody({ code, reason: '' }));
       expect(error.code, String(code)).to.equal('WS_ERR_INVALID_ARGUMENT');
       expect(error.message).to.include(String(code));
     }
@@ -81,7 +72,7 @@ describe('The body of a Close frame', () => {
     expect(encodeCloseBody({ code: 1000, reason: 'x'.repeat(123) })).to.have.lengthOf(125);
     expect(encodeCloseBody({ code: 1000, reason: '\u20ac'.repeat(41) })).to.have.lengthOf(125);
     for (const reason of ['x'.repeat(124), '\u20ac'.repeat(42)]) {
-      expect(errorOf(() => encodeCloseBody({ code: 1000, reason })).message).to.include('123 bytes');
+      expect(thrownBy(() => encodeCloseBody({ code: 1000, reason })).message).to.include('123 bytes');
     }
   });
 

@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { isSendableCloseCode } from '../lib/closeCodes';
+import { errorTable, WebSocketError, type WebSocketErrorCode } from '../lib/errors';
+
+const codes = Object.keys(errorTable) as WebSocketErrorCode[];
+
+/** The close code that belongs to an error, as the documentation writes it. */
+function documentedCloseCode(code: WebSocketErrorCode): string {
+  const kind: { closeCode?: number } = errorTable[code];
+  return kind.closeCode === undefined ? '\u2013' : String(kind.closeCode);
+}
+
+interface Row {
+  readonly code: string;
+  readonly closeCode: string;
+  readonly when: string;
+  readonly whatToDo: string;
+}
+
+/** The rows of all the tables in a Markdown text that have an error code in their first cell. */
+function readRows(markdown: string): Row[] {
+  return markdown
+    .split('\n')
+    .filter((line) => /^\|\s*`?WS_ERR_/.test(line))
+    .map((line) => {
+      const [code = '', closeCode = '', when = '', whatToDo = '', ...more] = line
+        .replace(/^\||\|\s*$/g, '')
+        .split('|')
+        .map((cell) => cell.trim());
+      if (more.length > 0) throw new Error(`A row with more than four cells: ${line}`);
+      return { code: code.replaceAll('`', ''), closeCode, when, whatToDo };
+    });
+}
+
+describe('docs/errors.md', () => {
+  let rows: Row[];
+
+  before(() => {
+    rows = readRows(readFileSync(join(__dirname, '../docs/errors.md'), 'utf8'));
+  });
+
+  it('explains every error code, in the order of lib/errors.ts, and no other', () => {
+    expect(rows.map(({ code }) => code)).to.deep.equal(codes);
+  });
+
+  for (const code of codes) {
+    it(`explains ${code} with its close code and its sentence, and says what to do`, () => {
+      const row = rows.find((each) => each.code === code);
+      expect(row?.closeCode).to.equal(documentedCloseCode(code));
+      expect(
+        row?.when.startsWith(`${errorTable[code].sentence}.`),
+        `the sentence, then more, in: ${row?.when}`,
+      ).to.equal(true);
+      expect(row?.whatToDo).to.match(/\w+ \w+.*\.$/);
+    });
+  }
+});
+
+describe('errorTable', () => {
+  it('has close codes that can be sent to the peer, or stand for a connection that is gone', () => {
+    for (const code of codes) {
+      const { closeCode }: { closeCode?: number } = errorTable[code];
+      expect(closeCode === undefined || closeCode === 1006 || isSendableCloseCode(closeCode), code).to.equal(true);
+    }
+  });
+
+  it('has a sentence of its own for each code, to which a detail can be added', () => {
+    const sentences = codes.map((code) => errorTable[code].sentence);
+    expect(new Set(sentences).size).to.equal(sentences.length);
+    for (const sentence of sentences) expect(sentence).to.match(/^(?:[A-Z]|connect\(\)).*\w$/);
+  });
+});
+
+describe('WebSocketError', () => {
+  it('is an Error with the code and the close code of the table', () => {
+    const error = new WebSocketError('WS_ERR_MESSAGE_TOO_BIG');
+    expect(error).to.be.an.instanceOf(Error);
+    expect(error.name).to.equal('WebSocketError');
+    expect([error.code, error.closeCode]).to.deep.equal(['WS_ERR_MESSAGE_TOO_BIG', 1009]);
+    expect([error.statusCode, error.headers, error.cause]).to.deep.equal([undefined, undefined, undefined]);
+    expect(error.message).to.equal('A message exceeds maxMessageSize');
+  });
+
+  it('puts a detail behind the sentence', () => {
+    const error = new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', '6 bytes are more than 5');
+    expect(error.message).to.equal('A message exceeds maxMessageSize: 6 bytes are more than 5');
+  });
+
+  it('carries the close code that the peer sent', () => {
+    expect(new WebSocketError('WS_ERR_CLOSED_BY_PEER', 'close code 4000', { closeCode: 4000 }).closeCode).to.equal(
+      4000,
+    );
+  });
+
+  it('carries the answer to a refused handshake', () => {
+    const headers = { 'Retry-After': '1' };
+    const error = new WebSocketError('WS_ERR_SHUTTING_DOWN', undefined, { statusCode: 503, headers });
+    expect([error.statusCode, error.headers]).to.deep.equal([503, headers]);
+  });
+
+  it('keeps its cause', () => {
+    const cause = new Error('read ECONNRESET');
+    expect(new WebSocketError('WS_ERR_CONNECTION_LOST', undefined, { cause }).cause).to.equal(cause);
+    expect(new WebSocketError('WS_ERR_CONNECTION_LOST')).to.not.have.property('cause');
+  });
+
+  it('shows in a stack trace what it is and where it came from', () => {
+    const { stack } = new WebSocketError('WS_ERR_NOT_OPEN');
+    expect(stack).to.include('The connection is not open').and.to.include('errors.spec');
+  });
+});

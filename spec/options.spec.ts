@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { checkOptions, defaults } from '../lib/options';
+import { thrownBy } from './support/thrown';
+
+type Name = Parameters<typeof checkOptions<Record<Option, unknown>, Option>>[1];
+type Option =
+  | 'role'
+  | 'version'
+  | 'versions'
+  | 'maxMessageSize'
+  | 'closeTimeout'
+  | 'handshakeTimeout'
+  | 'origins'
+  | 'filter'
+  | 'protocol'
+  | 'headers';
+
+interface Values {
+  /** What the error says that the option takes. */
+  readonly takes: string;
+  readonly good: readonly unknown[];
+  readonly bad: readonly unknown[];
+}
+
+const delays: Values = {
+  takes: 'milliseconds',
+  good: [0, 1, 1.5, 20_000, 2 ** 31 - 1],
+  // A Node timer takes a longer delay for one millisecond.
+  bad: [-1, 2 ** 31, Number.POSITIVE_INFINITY, Number.NaN, '1000', null, true],
+};
+
+const options: Record<Option, Values> = {
+  role: { takes: "'server' or 'client'", good: ['server', 'client'], bad: [undefined, null, '', 'Server', 'peer', 1] },
+  version: { takes: 'the name of a version', good: ['13', '8', '7'], bad: [13, null, ['13']] },
+  versions: { takes: 'an array with names of versions', good: [['13'], ['13', '8'], []], bad: ['13', [13], null, {}] },
+  maxMessageSize: {
+    takes: 'a positive integer of bytes, or Infinity',
+    good: [1, 2 ** 21, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY],
+    bad: [0, -1, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 53, 'x', '100', null, [1], 5n],
+  },
+  closeTimeout: delays,
+  handshakeTimeout: delays,
+  origins: {
+    takes: "'any', 'same', an array of origins, or a function",
+    good: ['any', 'same', [], ['https://example.org'], () => true],
+    bad: ['https://example.org', '*', [/example/], [null], null, true, {}],
+  },
+  filter: { takes: 'a function', good: [() => true], bad: ['/chat', null, /chat/, true] },
+  protocol: {
+    takes: 'the name of a subprotocol',
+    good: ['chat', 'v2.json'],
+    bad: ['', 'a b', 'a,b', 'a\r\nSet-Cookie: b', 5, null, ['chat']],
+  },
+  headers: { takes: 'an object with headers', good: [{}, { 'X-Hello': 'world' }], bad: [null, 'X-Hello: world', 5] },
+};
+
+const check = (name: Option, value: unknown) =>
+  checkOptions({ [name]: value } as Record<Option, unknown>, name as Name);
+
+describe('checkOptions()', () => {
+  for (const [name, { takes, good, bad }] of Object.entries(options) as [Option, Values][]) {
+    it(`takes for ${name} ${takes}, and says so`, () => {
+      for (const value of good) check(name, value);
+      for (const value of bad) {
+        const error = thrownBy(() => check(name, value));
+        expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
+        expect(error.message).to.include(`the option ${name} takes`).and.to.include(takes);
+      }
+    });
+  }
+
+  it('leaves an option that is absent or undefined to its default, except the role, which has none', () => {
+    for (const name of Object.keys(options) as Option[]) {
+      if (name === 'role') continue;
+      checkOptions({} as Record<Option, unknown>, name);
+      check(name, undefined);
+    }
+    expect(thrownBy(() => checkOptions({} as Record<Option, unknown>, 'role')).message).to.include('role');
+  });
+
+  it('returns the options themselves', () => {
+    const given = { maxMessageSize: 5 };
+    expect(checkOptions(given, 'maxMessageSize')).to.equal(given);
+  });
+
+  it('looks only at the options that it is told to', () => {
+    checkOptions({ maxMessageSize: 5, closeTimeout: 'soon' }, 'maxMessageSize');
+  });
+
+  it('finds the bad one among several', () => {
+    const given = { maxMessageSize: 5, closeTimeout: -1 };
+    expect(thrownBy(() => checkOptions(given, 'maxMessageSize', 'closeTimeout')).message).to.include('closeTimeout');
+  });
+
+  it('refuses options that are no object', () => {
+    for (const given of [null, undefined, 5, 'role', true]) {
+      const error = thrownBy(() => checkOptions(given as unknown as { role: unknown }, 'role'));
+      expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
+      expect(error.message).to.include('must be an object');
+    }
+  });
+});
+
+describe('defaults', () => {
+  it('are what the documentation says', () => {
+    expect(defaults).to.deep.include({
+      version: '13',
+      maxMessageSize: 2 * 1024 * 1024,
+      closeTimeout: 20_000,
+      handshakeTimeout: 10_000,
+    });
+  });
+});

@@ -1,0 +1,731 @@
+import { EventEmitter, once } from 'node:events';
+import { Duplex, finished, PassThrough, Readable, Transform, Writable } from 'node:stream';
+import { pipeline, finished as whenFinished } from 'node:stream/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { createPair, type Message, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
+import { clientFrame, listen, RawClient } from '../support/http';
+
+async function collect(stream: AsyncIterable<Message>): Promise<Message[]> {
+  const messages: Message[] = [];
+  for await (const message of stream) messages.push(message);
+  return messages;
+}
+
+/** What a promise rejects with. */
+async function rejection(promise: Promise<unknown>): Promise<WebSocketError> {
+  return promise.then(
+    () => expect.fail('it did not reject'),
+    (error: WebSocketError) => error,
+  );
+}
+
+/** Messages of every kind: text and binary, empty, beyond ASCII, and long enough for each length of frame headers. */
+const messages: Message[] = [
+  'hello',
+  Buffer.from('hello'),
+  '',
+  Buffer.alloc(0),
+  'grüße, 世界 🌍',
+  'x'.repeat(126),
+  Buffer.alloc(65536, 1),
+  'ü'.repeat(100_000),
+  Buffer.alloc(1024 * 1024, 2),
+];
+
+const upperCase = () =>
+  new Transform({
+    objectMode: true,
+    transform: (message: Message, _encoding, done) => done(null, message.toString().toUpperCase()),
+  });
+
+describe('A WebSocket as a stream', () => {
+  it('echoes through ws.pipe(ws), kinds and empty messages kept, in order', async () => {
+    const [server, client] = createPair();
+    server.pipe(server);
+    for (const message of messages) client.write(message);
+    client.end();
+    expect(await collect(client)).to.deep.equal(messages);
+    expect(await client.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    expect(await server.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+  });
+
+  it('goes through ws.pipe(transform).pipe(ws), and the tail that the transform keeps to its end is sent as well', async () => {
+    const [server, client] = createPair();
+    const count = new Transform({
+      objectMode: true,
+      transform: (message, _encoding, done) => done(null, message),
+      flush: (done) => setTimeout(() => done(null, 'that was all'), 5),
+    });
+    server.pipe(count).pipe(upperCase()).pipe(server);
+    client.end('one');
+    expect(await collect(client)).to.deep.equal(['ONE', 'THAT WAS ALL']);
+    expect((await server.closed).wasClean).to.equal(true);
+  });
+
+  it('goes through pipeline(), with a generator in the middle and its last word after the end', async () => {
+    const [server, client] = createPair();
+    const serving = pipeline(
+      server,
+      async function* (source: AsyncIterable<Message>) {
+        let count = 0;
+        for await (const message of source) {
+          count++;
+          yield `${message}!`;
+        }
+        yield `${count} messages`;
+      },
+      server,
+    );
+    client.write('a');
+    client.end('b');
+    expect(await collect(client)).to.deep.equal(['a!', 'b!', '2 messages']);
+    await serving;
+  });
+
+  it('is read by for await, and what the loop has written still leaves when the loop is over', async () => {
+    const [server, client] = createPair();
+    const serving = (async () => {
+      for await (const message of server) for (let i = 0; i < 50; i++) server.write(`${message} ${i}`);
+    })();
+    client.write('a');
+    client.end('b');
+    const answers = await collect(client);
+    expect(answers).to.have.length(100);
+    expect(answers.at(-1)).to.equal('b 49');
+    await serving;
+  });
+
+  it('closes when a loop over it is left, as every stream does', async () => {
+    const [server, client] = createPair();
+    client.write('first');
+    client.write('second');
+    for await (const message of server) {
+      expect(message).to.equal('first');
+      break;
+    }
+    expect(server.destroyed).to.equal(true);
+    client.resume();
+    expect((await client.closed).code).to.equal(1001);
+  });
+
+  it('composes', async () => {
+    const [server, client] = createPair();
+    const loud = client.compose(upperCase());
+    server.end('quiet');
+    expect(await (loud as unknown as Readable).toArray()).to.deep.equal(['QUIET']);
+  });
+
+  it('has the operators of a Readable', async () => {
+    const [server, client] = createPair();
+    server.write('1');
+    server.write('2');
+    server.end('3');
+    const odd = client.map(Number).filter((number) => number % 2 === 1);
+    expect(await odd.toArray()).to.deep.equal([1, 3]);
+  });
+
+  it('becomes a pair of web streams', async () => {
+    const [server, client] = createPair();
+    server.pipe(server);
+    const { readable, writable } = Duplex.toWeb(client);
+    const writer = writable.getWriter();
+    const reader = readable.getReader();
+    await writer.write('over the web');
+    expect((await reader.read()).value).to.equal('over the web');
+    await writer.close();
+    expect((await reader.read()).done).to.equal(true);
+  });
+
+  it('takes what a byte stream reads, chunk by chunk, as binary messages', async () => {
+    const [server, client] = createPair();
+    const bytes = new PassThrough();
+    bytes.end(Buffer.from('from a file'));
+    await pipeline(bytes, client);
+    expect(await collect(server)).to.deep.equal([Buffer.from('from a file')]);
+  });
+
+  it('sends every kind of bytes as a binary message', async () => {
+    const [server, client] = createPair();
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    client.write(bytes);
+    client.write(bytes.buffer);
+    client.write(new DataView(bytes.buffer, 1, 2));
+    client.write(new Uint16Array(bytes.buffer));
+    client.write(new Float32Array([1.5]));
+    client.end();
+    const received = (await collect(server)).map((message) => (message as Buffer).toString('hex'));
+    expect(received).to.deep.equal(['01020304', '01020304', '0203', '01020304', '0000c03f']);
+  });
+
+  it('leaves the payloads that it sends as they are, masked or not', async () => {
+    const [server, client] = createPair();
+    for (const size of [5, 5000, 100_000]) {
+      const payload = Buffer.alloc(size, 'abc');
+      client.write(payload);
+      const [received] = await once(server, 'data');
+      expect(received.equals(payload)).to.equal(true);
+      expect(payload.equals(Buffer.alloc(size, 'abc'))).to.equal(true);
+    }
+    client.destroy();
+    server.destroy();
+  });
+
+  it('is destroyed by what is no message, with an error that says what is', async () => {
+    const [server, client] = createPair();
+    client.write(42);
+    const [error] = (await once(client, 'error')) as [WebSocketError];
+    expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
+    expect(error.message).to.match(/string, a Buffer.*not number/);
+    expect((await server.closed).code).to.equal(1011);
+  });
+});
+
+describe("The seed's event style", () => {
+  it('echoes with listeners attached before connect(), and tells the kind of each message', async () => {
+    const events: string[] = [];
+    const { promise: closed, resolve } = resolvers();
+    await using server = await listen((_request, response) => {
+      const s = response.webSocket as WebSocket;
+      s.on('start', () => events.push('start'));
+      s.on('open', () => events.push('open'));
+      s.on('close', () => resolve(events.push('close')));
+      s.on('message', (body, { binary }) => {
+        events.push(`${binary ? 'binary' : 'text'} ${body}`);
+        s.sendTextMessage(body);
+      });
+      s.connect();
+    });
+    using client = await RawClient.open(server.port);
+    client.write(Buffer.concat([clientFrame(0x81, 'hi'), clientFrame(0x82, 'ho'), clientFrame(0x88, '')]));
+    expect(await client.take(10)).to.equal('81026869' + '8102686f' + '8800');
+    await closed;
+    expect(events).to.deep.equal(['start', 'open', 'text hi', 'binary ho', 'close']);
+  });
+
+  it('names the kind by the method, whatever the type of the argument', async () => {
+    const [server, client] = createPair();
+    client.sendTextMessage('text');
+    client.sendTextMessage(Buffer.from('text'));
+    client.sendBinaryMessage('bytes');
+    client.sendBinaryMessage(Buffer.from('bytes'));
+    client.end();
+    expect(await collect(server)).to.deep.equal(['text', 'text', Buffer.from('bytes'), Buffer.from('bytes')]);
+  });
+
+  it('calls back when a message is on its way', async () => {
+    const [server, client] = createPair();
+    server.resume();
+    await new Promise((sent) => client.sendTextMessage('a', sent));
+    await new Promise((sent) => client.sendBinaryMessage('b', sent));
+    client.end();
+    await client.closed;
+  });
+
+  it('throws at once for what is no message', () => {
+    const [, client] = createPair();
+    for (const send of ['sendTextMessage', 'sendBinaryMessage'] as const) {
+      expect(() => client[send](42 as unknown as string))
+        .to.throw(WebSocketError, /not number/)
+        .with.property('code', 'WS_ERR_INVALID_ARGUMENT');
+    }
+    client.destroy();
+  });
+
+  it('survives a peer whose bytes are echoed as text though they are none', async () => {
+    let failure: string | undefined;
+    await using server = await listen((_request, response) => {
+      const s = response.webSocket?.connect() as WebSocket;
+      s.on('message', (body) => s.sendTextMessage(body, (error) => (failure = (error as WebSocketError).code)));
+    });
+    using client = await RawClient.open(server.port);
+    client.write(clientFrame(0x82, Uint8Array.of(0xff)));
+    expect(await client.take(4)).to.equal('880203f3');
+    expect(failure).to.equal('WS_ERR_INVALID_UTF8');
+  });
+
+  it('loses nothing between once() and the next listener', async () => {
+    const [server, client] = createPair();
+    for (const message of ['a', 'b', 'c']) client.write(message);
+    expect((await EventEmitter.once(server, 'message'))[0]).to.equal('a');
+    await turn();
+    expect((await EventEmitter.once(server, 'message'))[0]).to.equal('b');
+    const rest: Message[] = [];
+    server.on('message', (message) => rest.push(message));
+    client.end();
+    await server.closed;
+    await whenFinished(server);
+    expect(rest).to.deep.equal(['c']);
+  });
+
+  it('ends the stream at a clean close, without anybody asking for the end', async () => {
+    const [server, client] = createPair();
+    server.on('message', (message) => server.write(message));
+    client.write('bye');
+    client.end();
+    expect(await collect(client)).to.deep.equal(['bye']);
+  });
+});
+
+describe('Backpressure', () => {
+  it('stops at the message at which the reader pauses, not at the end of the chunk', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect() as WebSocket;
+      ws.on('data', (message: string) => {
+        ws.pause();
+        ws.write(`${message}, and ${ws.readableLength} wait`);
+        if (message === '1') setImmediate(() => ws.resume());
+      });
+    });
+    using client = await RawClient.open(server.port);
+    client.write(Buffer.concat(Array.from({ length: 1000 }, (_, i) => clientFrame(0x81, String(i + 1)))));
+    await client.until(() => client.received.includes('2, and'));
+    // The first message found nobody waiting; during the second the read-ahead is full, and the other 982 are still bytes.
+    expect(client.received.toString('latin1'))
+      .to.include('1, and 0 wait')
+      .and.to.match(/2, and 1[0-6] wait/);
+  });
+
+  it('holds back a peer whose messages nobody reads, and loses none of them', async () => {
+    const [server, client] = createPair();
+    const message = 'x'.repeat(10_000);
+    let accepted = 0;
+    while (client.write(message)) {
+      accepted++;
+      await turn();
+    }
+    expect(accepted).to.be.below(100);
+    client.end();
+    expect(await collect(server)).to.have.length(accepted + 1);
+  });
+
+  it('reaches the writer: write() returns false when the transport is full, and drain comes when it is not', async () => {
+    const [server, client] = createPair();
+    const message = Buffer.alloc(20_000);
+    let accepted: boolean;
+    do {
+      accepted = client.write(message);
+      await turn();
+    } while (!client.writableNeedDrain);
+    expect(accepted).to.equal(false);
+    expect(client.bufferedAmount).to.be.above(message.length);
+    const drained = once(client, 'drain');
+    server.resume();
+    await drained;
+    client.end();
+    await client.closed;
+    expect(client.bufferedAmount).to.equal(0);
+  });
+
+  it('bounds what a loop that never waits can queue in the transport, and counts it', async () => {
+    const [server, client] = createPair();
+    let sent = 0;
+    while (client.write('y'.repeat(1000)) && sent < 10_000) sent++;
+    expect(sent).to.be.below(1000);
+    for (let i = 0; i < 10; i++) client.write('z'.repeat(1000));
+    expect(client.bufferedAmount).to.be.within((sent + 10) * 1000, (sent + 12) * 1100);
+    server.resume();
+    client.end();
+    await client.closed;
+  });
+
+  it('stops a piped source while the peer does not read', async () => {
+    const [server, client] = createPair();
+    let produced = 0;
+    const source = new Readable({
+      objectMode: true,
+      read() {
+        produced++;
+        this.push(Buffer.alloc(50_000));
+      },
+    });
+    source.pipe(client);
+    let before: number;
+    do {
+      before = produced;
+      for (let i = 0; i < 20; i++) await turn();
+    } while (produced > before);
+    expect(produced).to.be.below(100);
+    source.unpipe(client);
+    source.destroy();
+    client.destroy();
+    server.destroy();
+  });
+
+  it('answers only the latest ping of a peer that does not read, and keeps nothing for the others', async () => {
+    const sockets: WebSocket[] = [];
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect() as WebSocket;
+      ws.resume();
+      sockets.push(ws);
+    });
+    using client = await RawClient.open(server.port);
+    client.socket.pause();
+    const ws = sockets[0] as WebSocket;
+    // Long enough: what the operating system takes in the meantime must not be mistaken for the peer's reading.
+    for (let full = 0; full < 50; full = ws.writableNeedDrain ? full + 1 : 0) {
+      if (!ws.writableNeedDrain) ws.write(Buffer.alloc(100_000));
+      await turn();
+    }
+    const buffered = ws.bufferedAmount;
+    let pings = 0;
+    ws.on('ping', () => pings++);
+    for (let i = 0; i < 5000; i++) client.write(clientFrame(0x89, String(i)));
+    while (pings < 5000) await once(ws, 'ping');
+    expect(ws.bufferedAmount).to.equal(buffered);
+    client.socket.resume();
+    // 8a 04 "4999": the pong stands before the message that was waiting longer than it.
+    await client.until(() => client.received.includes(Buffer.from('8a0434393939', 'hex')));
+    expect(client.received.includes('4998')).to.equal(false);
+  });
+});
+
+describe('The end of a WebSocket', () => {
+  for (const [code, expected] of [
+    ['88 02 03e8', 1000],
+    ['88 02 03e9', 1001],
+    ['88 00', 1005],
+  ] as const) {
+    it(`is 'end' when the peer closes with ${expected}`, async () => {
+      const { promise: outcome, resolve } = resolvers();
+      await using server = await listen(async (_request, response) => {
+        const ws = response.webSocket?.connect() as WebSocket;
+        resolve([await collect(ws), await ws.closed]);
+      });
+      using client = await RawClient.open(server.port);
+      client.write(clientFrame(0x81, 'last words'));
+      const [first = 0, , ...body] = Buffer.from(code.replaceAll(' ', ''), 'hex');
+      client.write(clientFrame(first, Buffer.from(body)));
+      // The answer has the peer's code, and then the server ends the connection.
+      expect(await client.take(2 + body.length)).to.equal(code.replaceAll(' ', ''));
+      await client.end();
+      expect(await outcome).to.deep.equal([['last words'], { code: expected, reason: '', wasClean: true }]);
+    });
+  }
+
+  it('is an error with the code when the peer closes with any other, after all its messages', async () => {
+    const [server, client] = createPair();
+    client.write('almost');
+    client.close(4001, 'out of paper');
+    const received: Message[] = [];
+    const error = await rejection(
+      (async () => {
+        for await (const message of server) received.push(message);
+      })(),
+    );
+    expect(received).to.deep.equal(['almost']);
+    expect(error).to.be.instanceOf(WebSocketError);
+    expect(error.code).to.equal('WS_ERR_CLOSED_BY_PEER');
+    expect(error.closeCode).to.equal(4001);
+    expect(error.message).to.include('out of paper');
+    // For the side that asked for it, it is a clean end.
+    client.resume();
+    await whenFinished(client);
+    expect(await client.closed).to.deep.equal({ code: 4001, reason: '', wasClean: true });
+    expect([server.closeCode, server.closeReason, server.wasClean]).to.deep.equal([4001, 'out of paper', true]);
+  });
+
+  it('is an error when the connection ends without a Close frame, and pipeline() tells', async () => {
+    let failure: WebSocketError | undefined;
+    const { promise, resolve } = resolvers();
+    await using server = await listen(async (_request, response) => {
+      const ws = response.webSocket?.connect() as WebSocket;
+      failure = await rejection(pipeline(ws, new Writable({ objectMode: true, write: (_m, _e, done) => done() })));
+      resolve(await ws.closed);
+    });
+    using client = await RawClient.open(server.port);
+    client.socket.end(clientFrame(0x81, 'cut'));
+    expect(await promise).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+    expect(failure?.code).to.equal('WS_ERR_CONNECTION_LOST');
+    expect(failure?.closeCode).to.equal(1006);
+  });
+
+  it('delivers what came before it first, to a reader that is slow or paused', async () => {
+    const [server, client] = createPair();
+    for (let i = 0; i < 100; i++) client.write(String(i));
+    client.close(1011);
+    const received: Message[] = [];
+    const error = await rejection(
+      (async () => {
+        for await (const message of server) {
+          received.push(message);
+          await turn();
+        }
+      })(),
+    );
+    expect(error.closeCode).to.equal(1011);
+    expect(received).to.have.length(100);
+  });
+
+  it('comes with close(code, reason) behind all that was written', async () => {
+    const [server, client] = createPair();
+    server.write('x'.repeat(300_000));
+    server.close(1001, 'moving');
+    expect((await collect(client)).map(({ length }) => length)).to.deep.equal([300_000]);
+    expect(await client.closed).to.deep.equal({ code: 1001, reason: 'moving', wasClean: true });
+  });
+
+  it('does not come to the writer’s loss: messages that came behind our own Close are still read', async () => {
+    const [server, client] = createPair();
+    client.end('please');
+    server.once('data', () => {
+      for (let i = 0; i < 100; i++) server.write(String(i));
+    });
+    expect(await collect(client)).to.have.length(100);
+  });
+
+  it('tells the peer of our trouble: destroy(error) closes with 1011, abort() with nothing', async () => {
+    const [server, client] = createPair();
+    const seen = once(client, 'error');
+    server.on('error', () => {});
+    server.destroy(new Error('no more disk'));
+    const [error] = (await seen) as [WebSocketError];
+    expect(error.closeCode).to.equal(1011);
+
+    const [left, right] = createPair();
+    const lost = once(right, 'error');
+    left.abort();
+    expect(((await lost) as [WebSocketError])[0].code).to.equal('WS_ERR_CONNECTION_LOST');
+    expect(await left.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+  });
+
+  it('emits the error that abort() was given', async () => {
+    const [server, client] = createPair();
+    server.on('error', () => {});
+    const failed = once(client, 'error');
+    client.abort(new Error('enough'));
+    expect(((await failed) as [Error])[0].message).to.equal('enough');
+  });
+
+  it('reaches a program that only writes: close comes without a reader', async () => {
+    const [server, client] = createPair();
+    server.write('tick');
+    client.resume();
+    client.end();
+    await once(server, 'close');
+    expect((await server.closed).wasClean).to.equal(true);
+  });
+
+  it('keeps messages that nobody has begun to read, and gives up after closeTimeout', async () => {
+    const [server, client] = createPair({ closeTimeout: 30 });
+    client.write('for later');
+    client.end();
+    await server.closed;
+    expect(server.readableLength).to.equal(1);
+    await once(server, 'close');
+
+    const [patient, other] = createPair();
+    other.end('kept');
+    await patient.closed;
+    expect(await collect(patient)).to.deep.equal(['kept']);
+  });
+
+  it('is an error when the peer does not answer our Close within closeTimeout', async () => {
+    const failures: WebSocketError[] = [];
+    await using server = await listen(
+      (_request, response) => {
+        const ws = response.webSocket?.connect() as WebSocket;
+        ws.on('error', (error) => failures.push(error as WebSocketError));
+        ws.resume();
+        ws.close(1000);
+      },
+      { closeTimeout: 30 },
+    );
+    using client = await RawClient.open(server.port);
+    expect(await client.take(4)).to.equal('880203e8');
+    await client.end();
+    await turn();
+    expect(failures.map(({ code }) => code)).to.deep.equal(['WS_ERR_CLOSE_TIMEOUT']);
+  });
+
+  it('does not wait forever for a stream that is piped in and never ends', async () => {
+    await using server = await listen(
+      (_request, response) => {
+        const ws = response.webSocket?.connect() as WebSocket;
+        new PassThrough().pipe(ws);
+        ws.on('data', () => {});
+      },
+      { closeTimeout: 30 },
+    );
+    using client = await RawClient.open(server.port);
+    client.write(clientFrame(0x88, ''));
+    await client.end();
+    expect(client.received.length).to.equal(0);
+  });
+
+  it('comes at once when an independent source is piped in and nobody reads', async () => {
+    await using server = await listen((_request, response) => {
+      new PassThrough().pipe(response.webSocket?.connect() as WebSocket);
+    });
+    using client = await RawClient.open(server.port);
+    client.write(clientFrame(0x88, Buffer.from([3, 232])));
+    expect(await client.take(4)).to.equal('880203e8');
+  });
+
+  it('does not throw for a peer’s failure on a server without an error listener', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect() as WebSocket;
+      ws.pipe(ws);
+    });
+    using client = await RawClient.open(server.port);
+    client.write(Buffer.from('c180', 'hex')); // a reserved bit
+    expect(await client.take(4)).to.equal('880203ea'); // 1002
+    await client.end();
+  });
+
+  it('is told once, whatever happens at the same time', async () => {
+    const [server, client] = createPair();
+    const calls: unknown[] = [];
+    finished(server, (error) => calls.push(error));
+    server.on('error', (error) => calls.push(error));
+    client.abort();
+    server.end('too late');
+    await server.closed;
+    await turn();
+    expect(calls).to.have.length(2);
+    expect(calls[0]).to.equal(calls[1]);
+  });
+
+  it('fails writes after it as Node does', async () => {
+    const [server, client] = createPair();
+    server.resume();
+    client.end();
+    client.on('error', () => {});
+    const error = await new Promise<NodeJS.ErrnoException>((done) =>
+      client.write('late', undefined, done as () => void),
+    );
+    expect(error.code).to.equal('ERR_STREAM_WRITE_AFTER_END');
+    await client.closed;
+  });
+
+  for (const [what, close] of Object.entries<(ws: WebSocket) => void>({
+    'code 1005': (ws) => ws.close(1006),
+    'code 999': (ws) => ws.close(999),
+    'a reason of 124 bytes': (ws) => ws.close(1000, 'x'.repeat(124)),
+    'a code that is no number': (ws) => ws.close('1000' as unknown as number),
+    'a reason that is no string': (ws) => ws.close(1000, new Float32Array(20) as unknown as string),
+  })) {
+    it(`cannot be asked for with ${what}`, () => {
+      const [server, client] = createPair();
+      expect(() => close(server))
+        .to.throw(WebSocketError)
+        .with.property('code', 'WS_ERR_INVALID_ARGUMENT');
+      server.destroy();
+      client.destroy();
+    });
+  }
+});
+
+describe('Pings and pongs', () => {
+  it('ping() resolves with the round trip', async () => {
+    const [server, client] = createPair();
+    const pinged = once(server, 'ping');
+    const roundTrip = await client.ping('are you there?');
+    expect(roundTrip).to.be.a('number').and.to.be.at.least(0);
+    expect((await pinged)[0].toString()).to.equal('are you there?');
+    client.end();
+    server.resume();
+    client.resume();
+  });
+
+  it('several pings each get their own pong, and pong() sends one that nobody asked for', async () => {
+    const [server, client] = createPair();
+    const pongs: string[] = [];
+    client.on('pong', (payload) => pongs.push(payload.toString()));
+    const both = Promise.all([client.ping('1'), client.ping('2')]);
+    server.pong('unasked');
+    await both;
+    expect(pongs).to.have.members(['1', '2', 'unasked']);
+    expect(await client.ping()).to.be.a('number');
+    client.destroy();
+  });
+
+  it('a ping that is lost with the connection rejects, and harms nobody who does not look', async () => {
+    const [server, client] = createPair();
+    const looked = client.ping('a');
+    client.ping('b');
+    client.on('error', () => {});
+    client.abort();
+    expect((await rejection(looked)).code).to.equal('WS_ERR_NOT_OPEN');
+    server.on('error', () => {});
+    expect((await rejection(client.ping())).code).to.equal('WS_ERR_NOT_OPEN');
+    expect(() => client.pong())
+      .to.throw(WebSocketError)
+      .with.property('code', 'WS_ERR_NOT_OPEN');
+  });
+
+  it('take at most 125 bytes, of bytes or text', () => {
+    const [, client] = createPair();
+    expect(() => client.ping('x'.repeat(126))).to.throw(WebSocketError, /125/);
+    expect(() => client.pong(Buffer.alloc(126))).to.throw(WebSocketError, /125/);
+    // A number once meant that many bytes of somebody else's memory.
+    expect(() => client.ping(100 as unknown as string)).to.throw(Error);
+    client.destroy();
+  });
+
+  it('go between the messages that wait for a slow peer', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect() as WebSocket;
+      ws.pipe(ws);
+    });
+    using client = await RawClient.open(server.port);
+    client.write(Buffer.concat([clientFrame(0x01, 'he'), clientFrame(0x89, 'p'), clientFrame(0x80, 'y')]));
+    // The pong comes before the message in whose middle the ping was.
+    expect(await client.take(3 + 5)).to.equal('8a0170' + '8103686579');
+  });
+});
+
+describe('A WebSocket before and while it opens', () => {
+  it('keeps what is written before connect()', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket as WebSocket;
+      ws.write('early');
+      ws.end('and gone');
+      setImmediate(() => ws.connect().resume());
+    });
+    using client = await RawClient.open(server.port);
+    expect(await client.take(7)).to.equal(`8105${Buffer.from('early').toString('hex')}`);
+    expect(await client.take(10)).to.equal(`8108${Buffer.from('and gone').toString('hex')}`);
+    expect(await client.take(4)).to.equal('880203e8');
+  });
+
+  it('knows its request, its subprotocols and its version', async () => {
+    const seen: unknown[] = [];
+    await using server = await listen((request, response) => {
+      const ws = response.webSocket as WebSocket;
+      ws.connect({ protocol: 'b' }).resume();
+      seen.push(ws.request === request, ws.protocols, ws.protocol, ws.version, ws.extensions);
+    });
+    using _client = await RawClient.open(server.port, {
+      version: 'Sec-WebSocket-Version: 8',
+      more: 'Sec-WebSocket-Protocol: a, b',
+    });
+    expect(seen).to.deep.equal([true, ['a', 'b'], 'b', '8', '']);
+  });
+
+  it('takes options for one connection over those of the server', async () => {
+    await using server = await listen(
+      (_request, response) => {
+        response.webSocket?.connect({ maxMessageSize: 10 }).resume();
+      },
+      { maxMessageSize: 5 },
+    );
+    using client = await RawClient.open(server.port);
+    client.write(clientFrame(0x81, '1234567890'));
+    client.write(clientFrame(0x81, '12345678901'));
+    expect(await client.take(4)).to.equal('880203f1'); // 1009
+  });
+});
+
+interface Resolvers {
+  readonly promise: Promise<unknown>;
+  resolve(value: unknown): void;
+}
+
+function resolvers(): Resolvers {
+  let resolve: Resolvers['resolve'] = () => {};
+  const promise = new Promise((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
