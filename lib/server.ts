@@ -107,7 +107,7 @@ class ServerHandle implements WebSocketServer {
 
   add(webSocket: WebSocket): void {
     this.connections.add(webSocket);
-    webSocket.closed.then(() => this.connections.delete(webSocket));
+    void webSocket.closed.then(() => this.connections.delete(webSocket));
     // Accepted while we were waiting for the others to close.
     if (this.#closing !== undefined) webSocket.close(closeCodes.goingAway);
   }
@@ -145,8 +145,18 @@ function handleUpgrade(
       handle?.checkOpen();
       checkUpgradeRequest(request);
       const opening = exchange.opening(negotiate(request, options));
-      const webSocket = new WebSocket({ role: 'server', opening, options });
-      webSocket.once('start', () => handle?.add(webSocket));
+      const webSocket: WebSocket = new WebSocket({
+        role: 'server',
+        options,
+        opening: {
+          ...opening,
+          accept(acceptance) {
+            const transport = opening.accept(acceptance);
+            handle?.add(webSocket);
+            return transport;
+          },
+        },
+      });
       exchange.response.webSocket = webSocket;
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error;

@@ -5,11 +5,12 @@ import { isSendableCloseCode } from '../lib/closeCodes';
 import { errorTable, WebSocketError, type WebSocketErrorCode } from '../lib/errors';
 
 const codes = Object.keys(errorTable) as WebSocketErrorCode[];
+const kinds: Record<string, { readonly closeCode?: number; readonly sentence: string }> = errorTable;
+const closeCodeOf = (code: WebSocketErrorCode) => kinds[code]?.closeCode;
 
 /** The close code that belongs to an error, as the documentation writes it. */
 function documentedCloseCode(code: WebSocketErrorCode): string {
-  const kind: { closeCode?: number } = errorTable[code];
-  return kind.closeCode === undefined ? '\u2013' : String(kind.closeCode);
+  return String(closeCodeOf(code) ?? '\u2013');
 }
 
 interface Row {
@@ -61,7 +62,7 @@ describe('docs/errors.md', () => {
 describe('errorTable', () => {
   it('has close codes that can be sent to the peer, or stand for a connection that is gone', () => {
     for (const code of codes) {
-      const { closeCode }: { closeCode?: number } = errorTable[code];
+      const closeCode = closeCodeOf(code);
       expect(closeCode === undefined || closeCode === 1006 || isSendableCloseCode(closeCode), code).to.equal(true);
     }
   });

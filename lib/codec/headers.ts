@@ -37,48 +37,72 @@ function isWhitespace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
+/** Reads a header value from left to right. The patterns are sticky, and none can match the same text in two ways. */
+class HeaderReader {
+  readonly #value: string;
+  #at = 0;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  get atEnd(): boolean {
+    this.#take(/[ \t]*/y);
+    return this.#at === this.#value.length;
+  }
+
+  readToken(): boolean {
+    this.#take(/[ \t]*/y);
+    return this.#take(/[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y) !== undefined;
+  }
+
+  /** The content of a quoted string, without its escapes. */
+  readQuoted(): string | undefined {
+    this.#take(/[ \t]*/y);
+    return this.#take(/"(?:\\.|[^"\\])*"/sy)
+      ?.slice(1, -1)
+      .replaceAll(/\\(.)/gs, '$1');
+  }
+
+  readSymbol(symbol: string): boolean {
+    this.#take(/[ \t]*/y);
+    if (this.#value[this.#at] !== symbol) return false;
+    this.#at++;
+    return true;
+  }
+
+  #take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#value)?.[0];
+    this.#at += found?.length ?? 0;
+    return found;
+  }
+}
+
 /**
- * Is this a well-formed `Sec-WebSocket-Extensions` value (RFC 6455 §9.1)? One pass, no backtracking: quoted strings with
- * endless escapes have stopped other servers. A quoted value must be a token once unquoted.
+ * Is this a well-formed `Sec-WebSocket-Extensions` value (RFC 6455 §9.1)? In linear time: quoted strings with endless escapes
+ * have stopped other servers.
  */
 export function isExtensionList(value: string): boolean {
-  let at = 0;
-  const skipSpace = () => {
-    while (at < value.length && isWhitespace(value.charCodeAt(at))) at++;
-  };
-  const readToken = () => {
-    const from = at;
-    while (at < value.length && isToken(value.charAt(at))) at++;
-    return at > from;
-  };
-  const readQuoted = () => {
-    let content = '';
-    at++;
-    while (at < value.length && value[at] !== '"') {
-      if (value[at] === '\\') at++;
-      content += value.charAt(at++);
-    }
-    return value[at++] === '"' && isToken(content);
-  };
-  for (;;) {
-    skipSpace();
-    if (!readToken()) return false;
-    skipSpace();
-    while (value[at] === ';') {
-      at++;
-      skipSpace();
-      if (!readToken()) return false;
-      skipSpace();
-      if (value[at] === '=') {
-        at++;
-        skipSpace();
-        if (!(value[at] === '"' ? readQuoted() : readToken())) return false;
-        skipSpace();
-      }
-    }
-    if (at === value.length) return true;
-    if (value[at++] !== ',') return false;
-  }
+  const reader = new HeaderReader(value);
+  do {
+    if (!readExtension(reader)) return false;
+  } while (reader.readSymbol(','));
+  return reader.atEnd;
+}
+
+function readExtension(reader: HeaderReader): boolean {
+  if (!reader.readToken()) return false;
+  while (reader.readSymbol(';')) if (!readParameter(reader)) return false;
+  return true;
+}
+
+/** A quoted value must be a token once unquoted. */
+function readParameter(reader: HeaderReader): boolean {
+  if (!reader.readToken()) return false;
+  if (!reader.readSymbol('=')) return true;
+  const quoted = reader.readQuoted();
+  return quoted === undefined ? reader.readToken() : isToken(quoted);
 }
 
 /**

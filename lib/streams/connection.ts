@@ -2,7 +2,7 @@ import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type CloseOutcome, Session } from '../session';
-import { PendingPings } from './pendingPings';
+import { PendingPings, rejectPing } from './pendingPings';
 import { Pipeline, type PipelineOptions } from './pipeline';
 
 /** What a connection tells the stream that stands on it. */
@@ -84,16 +84,18 @@ export class Connection {
 
   /** @param data default: a number that tells this ping from others */
   ping(data: Buffer | undefined): Promise<number> {
-    if (!this.isOpen) return Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'));
+    if (!this.isOpen) return rejectPing();
     this.#pings ??= new PendingPings();
     const payload = data ?? this.#pings.nextPayload();
     this.#pipeline.send({ opcode: 'ping', payload });
     return this.#pings.add(payload);
   }
 
-  pong(payload: Buffer): void {
-    if (!this.isOpen) throw new WebSocketError('WS_ERR_NOT_OPEN');
+  /** Returns whether it was sent. */
+  pong(payload: Buffer): boolean {
+    if (!this.isOpen) return false;
     this.#pipeline.send({ opcode: 'pong', payload });
+    return true;
   }
 
   /** Sends our Close, or our answer to the peer's, once. */

@@ -48,7 +48,10 @@ export abstract class MessageDuplex extends Duplex {
   /** How many streams are piped into this one. */
   #sources = 0;
 
-  constructor() {
+  readonly #tolerant: boolean;
+
+  /** @param options.tolerant whether failures that the peer caused may go unheard */
+  constructor({ tolerant }: { tolerant: boolean }) {
     super({
       objectMode: true,
       readableHighWaterMark: readAhead,
@@ -57,9 +60,15 @@ export abstract class MessageDuplex extends Duplex {
       // A peer that is done does not end our side: it may still owe the answers.
       allowHalfOpen: true,
     });
+    this.#tolerant = tolerant;
     this.on('end', readingEnded);
     this.on('pipe', sourceAdded);
     this.on('unpipe', sourceRemoved);
+  }
+
+  /** From now on an error that nobody listens for is none of the program's, and must not end the process. */
+  protected tolerateError(): void {
+    if (this.#tolerant) this.on('error', ignore);
   }
 
   /** The peer is done: the readable side ends when all that came has been read. */
@@ -216,3 +225,5 @@ export abstract class MessageDuplex extends Duplex {
 function emitMessage(this: Readable, message: Message): void {
   this.emit('message', message, typeof message === 'string' ? textInfo : binaryInfo);
 }
+
+function ignore(): void {}

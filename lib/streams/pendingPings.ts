@@ -24,9 +24,7 @@ export class PendingPings {
     const roundTrip = new Promise<number>((resolve, reject) => {
       this.#pending.push({ payload, sentAt: performance.now(), resolve, reject });
     });
-    // A ping that nobody waits for must not bring the process down when the peer goes away.
-    roundTrip.catch(() => {});
-    return roundTrip;
+    return harmless(roundTrip);
   }
 
   /** A pong answers its ping and the earlier ones: a peer may answer only the latest (RFC 6455 §5.5.3). */
@@ -42,4 +40,15 @@ export class PendingPings {
     const error = new WebSocketError('WS_ERR_NOT_OPEN', 'it closed before the pong came', { cause });
     for (const { reject } of this.#pending.splice(0)) reject(error);
   }
+}
+
+/** A rejection for a ping that could not be sent. */
+export function rejectPing(): Promise<number> {
+  return harmless(Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN')));
+}
+
+/** A ping that nobody waits for must not bring the process down when the peer goes away. */
+function harmless(roundTrip: Promise<number>): Promise<number> {
+  roundTrip.catch(() => {});
+  return roundTrip;
 }

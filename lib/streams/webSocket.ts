@@ -1,25 +1,22 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from '../closeCodes';
 import { checkClose, checkControlPayload } from '../codec/controlFrames';
-import type { CloseFrame, Opening, Outgoing, Role, Transport, Version } from '../contracts';
+import type { CloseFrame, Opening, Role, Transport, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
+import { Ending } from './ending';
 import { MessageDuplex } from './messageDuplex';
-import { type BinaryData, binaryMessage, messageSize, textMessage, toOutgoing } from './outgoingMessage';
+import { type BinaryData, binaryMessage, textMessage, toOutgoing } from './outgoingMessage';
+import { rejectPing } from './pendingPings';
+import { WaitingWrites } from './waitingWrites';
 
 /** What a WebSocket is made from: by the server from a request that waits for `connect()`, by others without one. */
 export interface WebSocketSetup {
   readonly role: Role;
   readonly opening?: Opening;
   readonly options?: ConnectionOptions;
-}
-
-/** A write that waits for the connection to open, or for the transport to have room. */
-interface HeldWrite {
-  readonly item: Outgoing;
-  readonly done: (error?: Error | null) => void;
 }
 
 /** What the handshake has agreed on. */
@@ -51,21 +48,17 @@ export class WebSocket extends MessageDuplex {
   #options: ConnectionOptions;
   #agreement: Agreement;
   #connection: Connection | undefined;
-  #held: HeldWrite | undefined;
-  /** Bytes of the messages that stand in the queue behind the held one. */
-  #queuedBytes = 0;
+  readonly #waiting = new WaitingWrites();
   /** The writable side has ended before the connection was open. */
   #finishOnOpen: (() => void) | undefined;
   /** The Close that the program asked for; without it the writable side ends with 1000. */
   #goodbye: Omit<CloseFrame, 'opcode'> = { code: closeCodes.normal, reason: '' };
   #aborted = false;
-  /** How it ended, once the transport is gone. */
-  #outcome: CloseOutcome | undefined;
-  readonly #whenClosed: ((outcome: CloseOutcome) => void)[] = [];
+  readonly #ending = new Ending();
   #whenTransportClosed: (() => void) | undefined;
 
   constructor({ role, opening, options = {} }: WebSocketSetup) {
-    super();
+    super({ tolerant: role === 'server' });
     this.#role = role;
     this.#opening = opening;
     this.#options = options;
@@ -91,8 +84,7 @@ export class WebSocket extends MessageDuplex {
 
   /** Bytes that were written and have not reached the operating system. */
   get bufferedAmount(): number {
-    const held = this.#held === undefined ? 0 : messageSize(this.#held.item);
-    return held + this.#queuedBytes + (this.#connection?.bufferedAmount ?? 0);
+    return this.#waiting.bytes + (this.#connection?.bufferedAmount ?? 0);
   }
 
   /**
@@ -104,11 +96,9 @@ export class WebSocket extends MessageDuplex {
   declare readonly closed: any;
 
   static {
-    // A getter, made only when it is asked for: most connections end without anybody waiting.
     Object.defineProperty(WebSocket.prototype, 'closed', {
       get(this: WebSocket): Promise<CloseOutcome> {
-        if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
-        return new Promise((resolve) => this.#whenClosed.push(resolve));
+        return this.#ending.promise();
       },
     });
   }
@@ -129,12 +119,13 @@ export class WebSocket extends MessageDuplex {
 
   /**
    * Accepts the opening request: the positive answer leaves through the response, with the headers set on it so far.
-   * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
+   * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
    */
   connect(options: ConnectOptions = {}): this {
     checkOptions(options, 'protocol', 'headers', 'maxMessageSize', 'closeTimeout');
     const opening = this.#opening;
     if (opening === undefined) throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (this.destroyed) throw new WebSocketError('WS_ERR_NOT_OPEN', 'it was destroyed before connect()');
     // A subprotocol that was not offered must not be answered (RFC 6455 §4.2.2); without one the connection is still good.
     const protocol =
       options.protocol !== undefined && this.protocols.includes(options.protocol) ? options.protocol : '';
@@ -171,18 +162,19 @@ export class WebSocket extends MessageDuplex {
   ping(data?: string | Uint8Array): Promise<number> {
     const payload = data === undefined ? undefined : Buffer.from(data as Uint8Array);
     if (payload !== undefined) checkControlPayload(payload);
-    return this.#connection?.ping(payload) ?? Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'));
+    return this.#connection?.ping(payload) ?? rejectPing();
   }
 
   /**
-   * Sends a pong that answers no ping (RFC 6455 §5.5.3); pings are answered without the program's help.
-   * @throws WebSocketError WS_ERR_NOT_OPEN
+   * Sends a pong that answers no ping (RFC 6455 §5.5.3); pings are answered without the program's help. Returns false if the
+   * connection is not open.
+   * @param data at most 125 bytes
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
-  pong(data: string | Uint8Array = ''): void {
+  pong(data: string | Uint8Array = ''): boolean {
     const payload = Buffer.from(data as Uint8Array);
     checkControlPayload(payload);
-    if (this.#connection === undefined) throw new WebSocketError('WS_ERR_NOT_OPEN');
-    this.#connection.pong(payload);
+    return this.#connection?.pong(payload) ?? false;
   }
 
   /**
@@ -206,7 +198,7 @@ export class WebSocket extends MessageDuplex {
   }
 
   override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-    if (this.#held !== undefined) this.#queuedBytes += messageSize(chunk);
+    this.#waiting.enqueued(chunk);
     return super.write(chunk, encoding as BufferEncoding, callback as (error?: Error | null) => void);
   }
 
@@ -215,15 +207,15 @@ export class WebSocket extends MessageDuplex {
   }
 
   override _write(chunk: unknown, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    if (this.#queuedBytes > 0) this.#queuedBytes = Math.max(0, this.#queuedBytes - messageSize(chunk));
+    this.#waiting.dequeued(chunk);
     const item = toOutgoing(chunk);
     if (item instanceof WebSocketError) {
       // Bytes that are no text mostly come from a peer, in an echo say, and a peer must not be able to end the process.
-      if (item.code === 'WS_ERR_INVALID_UTF8') this.#tolerateError();
+      if (item.code === 'WS_ERR_INVALID_UTF8') this.tolerateError();
       return done(item);
     }
     if (this.#connection?.transportClosed !== true && this.#connection?.offer(item)) return done();
-    this.#held = { item, done };
+    this.#waiting.hold(item, done);
     this.#checkUnsent();
   }
 
@@ -238,11 +230,10 @@ export class WebSocket extends MessageDuplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const connection = this.#connection;
-    this.#held?.done(error ?? new WebSocketError('WS_ERR_ABORTED'));
-    this.#held = undefined;
+    this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
-    if (connection === undefined) this.#settle({ code: closeCodes.abnormal, reason: '', wasClean: false });
+    if (connection === undefined) this.#ending.settle({ code: closeCodes.abnormal, reason: '', wasClean: false });
     // A clean end is complete when the transport is gone; an error is told at once.
     if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = done;
     else done(error);
@@ -264,39 +255,37 @@ export class WebSocket extends MessageDuplex {
       message: (message) => this.push(message),
       ping: (payload) => this.emit('ping', payload),
       pong: (payload) => this.emit('pong', payload),
-      ended: () => this.endReading(),
+      ended: () => this.#peerEnded(),
       failed: (fault) => this.#fail(fault),
-      drained: () => this.#retryHeldWrite(),
+      drained: () => this.#retryWrite(),
       closed: () => this.#closed(),
     });
-    this.#retryHeldWrite();
+    this.#retryWrite();
     this.#finishOnOpen?.();
   }
 
   get #currentOutcome(): CloseOutcome | undefined {
-    return this.#outcome ?? this.#connection?.outcome;
+    return this.#ending.outcome ?? this.#connection?.outcome;
   }
 
-  #retryHeldWrite(): void {
-    const held = this.#held;
-    if (held === undefined || !this.#connection?.offer(held.item)) return;
-    this.#held = undefined;
-    held.done();
+  #peerEnded(): void {
+    // This side ends when the peer does: a write that comes too late for that is no mistake of the program.
+    this.tolerateError();
+    this.endReading();
+  }
+
+  #retryWrite(): void {
+    this.#waiting.retry((item) => this.#connection?.offer(item) ?? false);
   }
 
   #fail(fault: WebSocketError): void {
-    this.#tolerateError();
+    this.tolerateError();
     this.failAfterReading(fault);
-  }
-
-  /** What a peer has caused must not crash a server that does not listen for 'error'. */
-  #tolerateError(): void {
-    if (this.#role === 'server') this.on('error', ignore);
   }
 
   #closed(): void {
     const connection = this.#connection as Connection;
-    this.#settle(connection.outcome as CloseOutcome);
+    this.#ending.settle(connection.outcome as CloseOutcome);
     if (this.#whenTransportClosed !== undefined) return this.#whenTransportClosed();
     if (this.destroyed) return;
     this.#checkUnsent();
@@ -306,15 +295,7 @@ export class WebSocket extends MessageDuplex {
   /** A peer that said goodbye and was gone before it had all that we had to say: the program must know. */
   #checkUnsent(): void {
     const connection = this.#connection;
-    if (this.#held === undefined || connection === undefined || !connection.transportClosed) return;
+    if (!this.#waiting.any || connection?.transportClosed !== true) return;
     if (connection.isAwaited) this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
   }
-
-  #settle(outcome: CloseOutcome): void {
-    if (this.#outcome !== undefined) return;
-    this.#outcome = outcome;
-    for (const resolve of this.#whenClosed.splice(0)) resolve(outcome);
-  }
 }
-
-function ignore(): void {}

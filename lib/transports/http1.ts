@@ -57,7 +57,7 @@ export class UpgradeExchange {
     socket.on('drain', this.#passDrainOn);
     response.once('finish', () => this.#responseFinished());
     this.#deadline = setTimeout(() => this.#expire(), timeout);
-    socket.once('close', () => clearTimeout(this.#deadline));
+    socket.once('close', this.#clearDeadline);
   }
 
   /** What the WebSocket accepts the request with. */
@@ -80,7 +80,7 @@ export class UpgradeExchange {
     for (const [name, value] of Object.entries(proof)) response.setHeader(name, value);
     if (protocol !== '') response.setHeader('Sec-WebSocket-Protocol', protocol);
     this.#accepted = true;
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     response.sendDate = false;
     // Through the response, whoever has decorated it: cookies, header hooks and access logs see the 101.
     response.writeHead(101, 'Switching Protocols');
@@ -89,11 +89,14 @@ export class UpgradeExchange {
     response.end();
     this.#socket.removeListener('drain', this.#passDrainOn);
     this.#socket.removeListener('end', this.#inputEnded);
+    this.#socket.removeListener('close', this.#clearDeadline);
     return { stream: this.#socket, head: this.#head };
   }
 
   /** Node's own listener, which told a waiting response of room in the socket, is gone: a large body would stop. */
   readonly #passDrainOn = () => this.response.emit('drain');
+
+  readonly #clearDeadline = () => clearTimeout(this.#deadline);
 
   readonly #inputEnded = () => {
     if (!this.response.headersSent) this.#socket.destroy();
@@ -101,7 +104,7 @@ export class UpgradeExchange {
 
   #responseFinished(): void {
     const response = this.response;
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     response.detachSocket(this.#socket as Socket);
     process.nextTick(() => response.emit('close'));
     if (this.#accepted) return;

@@ -133,7 +133,7 @@ describe('Utf8Validator', () => {
   });
 });
 
-function textDecoderAccepts(bytes: number[], options: TextDecodeOptions = {}): boolean {
+function textDecoderAccepts(bytes: number[], options = { stream: false }): boolean {
   try {
     new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes), options);
     return true;

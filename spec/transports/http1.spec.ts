@@ -268,6 +268,16 @@ describe('A WebSocket request that the application accepts', () => {
 });
 
 describe('A client that goes away', () => {
+  it('by ending its side before the answer closes the response, and a handler that waits can tell', async () => {
+    const { promise, resolve } = withResolvers();
+    await using server = await listen((_request, response) =>
+      response.on('close', () => resolve(response.headersSent)),
+    );
+    using client = await RawClient.connect(server.port);
+    client.socket.end(openingRequest());
+    expect(await promise).to.equal(false);
+  });
+
   const request = openingRequest();
   const steps: Record<string, string> = {
     'before a byte': '',

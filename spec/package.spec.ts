@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect } from 'chai';
+
+const root = resolve(__dirname, '..');
+
+/** An empty project with the packed library in it, as `npm install` leaves it. */
+describe('The package', function () {
+  this.timeout(120_000);
+  let project: string;
+
+  const run = (command: string, ...parameters: string[]) =>
+    execFileSync(command, parameters, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+  before(() => {
+    project = mkdtempSync(join(tmpdir(), 'installed-'));
+    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', project], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    const tarball = packed.trim().split('\n').at(-1) as string;
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true }));
+    run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--offline', `./${tarball}`);
+  });
+  after(() => rmSync(project, { recursive: true }));
+
+  /** What a user's first program does: it echoes one message through a pair. */
+  const program = `
+    const [server, client] = createPair();
+    server.pipe(server);
+    client.on('data', (message) => console.log(message)).end('it works');
+    console.log(typeof configureServer, typeof Deframer, typeof Framer, typeof WebSocketError, typeof isWebSocketRequest);`;
+  const printed = 'function function function function function\nit works\n';
+  const names = '{ configureServer, createPair, Deframer, Framer, isWebSocketRequest, WebSocketError }';
+
+  it('can be required', () => {
+    writeFileSync(join(project, 'required.cjs'), `const ${names} = require('node-websocket-handler');${program}`);
+    expect(run('node', 'required.cjs')).to.equal(printed);
+  });
+
+  it('can be imported, by name', () => {
+    writeFileSync(join(project, 'imported.mjs'), `import ${names} from 'node-websocket-handler';${program}`);
+    expect(run('node', 'imported.mjs')).to.equal(printed);
+  });
+
+  it('has types that a strict compiler takes, without skipLibCheck', () => {
+    mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
+    for (const name of ['@types/node', 'undici-types']) {
+      symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
+    }
+    writeFileSync(
+      join(project, 'typed.mts'),
+      `import { createServer } from 'node:http';
+       import { Duplex } from 'node:stream';
+       import { configureServer, createPair, type CloseOutcome, type Message } from 'node-websocket-handler';
+       const server = createServer((_request, response) => {
+         const ws = response.webSocket?.connect({ protocol: 'chat' });
+         ws?.on('message', (message: Message, { binary }) => binary || ws.sendTextMessage(message));
+         ws?.on('ping', (payload) => payload.readUInt8(0));
+       });
+       const handle = configureServer(server, { origins: ['https://example.org'], maxMessageSize: 1024 });
+       for (const connection of handle.connections) connection.close(1001);
+       const [one] = createPair();
+       const outcome: CloseOutcome = await one.closed;
+       export const web = Duplex.toWeb(one);
+       export const code: number = outcome.code;
+       // @ts-expect-error an option that does not exist
+       configureServer(server, { maxPayload: 1 });`,
+    );
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    run(
+      'node',
+      compiler,
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2023',
+      '--module',
+      'node20',
+      '--types',
+      'node',
+      'typed.mts',
+    );
+  });
+
+  it('has the sources that its source maps name, and no runtime dependencies', () => {
+    const folder = join(project, 'node_modules/node-websocket-handler');
+    const map = JSON.parse(readFileSync(join(folder, 'dist/webSocketHandler.js.map'), 'utf8')) as { sources: string[] };
+    for (const source of map.sources) expect(readFileSync(join(folder, 'dist', source), 'utf8')).to.include('export');
+    const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+      dependencies?: object;
+    };
+    expect(dependencies).to.equal(undefined);
+  });
+});
