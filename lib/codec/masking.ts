@@ -52,6 +52,18 @@ function swapBytes(word: number): number {
   return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
+/** `source[from, to)`, XORed with the masking key, in memory of its own. It must fit into the masking window. */
+export function maskedCopy(source: Uint8Array, from: number, to: number, key: number): Buffer {
+  const copy = Buffer.allocUnsafe(to - from);
+  if (copy.length < shortPayload) {
+    for (let i = 0; i < copy.length; i++) copy[i] = (source[from + i] as number) ^ (key >>> ((i & 3) << 3));
+    return copy;
+  }
+  const start = maskIntoScratch(source, from, to, key, 0);
+  maskingScratch.copy(copy, 0, start, start + copy.length);
+  return copy;
+}
+
 /** Masks `target[from, to)` where it stands. */
 export function maskInPlace(target: Buffer, from: number, to: number, key: number): void {
   for (let at = from; at < to; at += maskingWindow) {

@@ -61,11 +61,23 @@ export class OutputQueue implements ByteSink {
     return pieces;
   }
 
+  /** The same for the common case of one piece, without a list; undefined in every other case. */
+  takeOnly(): Uint8Array | undefined {
+    if (this.#pieces.length > 0 || this.#end === this.#start) return undefined;
+    const bytes = this.bytes.subarray(this.#start, this.#end);
+    this.#forgetRegion();
+    return bytes;
+  }
+
   #closeRegion(): void {
     if (this.#end > this.#start) {
       this.#pieces.push(this.bytes.subarray(this.#start, this.#end));
       this.#pieceLength += this.#end - this.#start;
     }
+    this.#forgetRegion();
+  }
+
+  #forgetRegion(): void {
     this.#start = this.#end = 0;
     this.bytes = noBytes;
   }

@@ -1,5 +1,5 @@
 import { decodeCloseBody, maxControlPayload } from '../codec/controlFrames';
-import { maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
+import { maskedCopy, maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
 import { MessageBuffer } from '../codec/messageBuffer';
 import { decodeUtf8, Utf8Validator } from '../codec/utf8';
 import type { ControlFrame, Decoder, DecoderLimits, Incoming, Role } from '../contracts';
@@ -172,13 +172,10 @@ export class Rfc6455Decoder implements Decoder {
   /** The payload in memory of its own, so that a kept message does not keep a read buffer alive, nor share one. */
   #takeBytes(): Buffer {
     const length = this.#remaining as number;
-    const bytes = Buffer.allocUnsafe(length);
-    if (this.#masked) {
-      const start = maskIntoScratch(this.#chunk, this.#at, this.#at + length, this.#key, 0);
-      maskingScratch.copy(bytes, 0, start, start + length);
-    } else {
-      this.#chunk.copy(bytes, 0, this.#at, this.#at + length);
-    }
+    const to = this.#at + length;
+    const bytes = this.#masked
+      ? maskedCopy(this.#chunk, this.#at, to, this.#key)
+      : Buffer.from(this.#chunk.subarray(this.#at, to));
     this.#at += length;
     return bytes;
   }

@@ -34,9 +34,14 @@ export class Framer extends Transform {
     this.#encode = draftFor(version ?? defaults.version).encoder(role);
   }
 
-  /** Encoded bytes that have not been passed on. */
-  get pendingBytes(): number {
-    return this.#output.length + this.readableLength;
+  /** Encoded bytes that `flush()` would pass on. */
+  get gatheredBytes(): number {
+    return this.#output.length;
+  }
+
+  /** In how many pieces it would do so. */
+  get gatheredPieces(): number {
+    return this.#output.pieces;
   }
 
   /** From now on frames are gathered until `flush()`: whoever holds knows better than the end of the tick when to send. */
@@ -46,12 +51,9 @@ export class Framer extends Transform {
 
   /** Passes on what has been gathered. */
   flush(): void {
-    for (const piece of this.#output.take()) this.push(piece);
-  }
-
-  /** In how many pieces `flush()` would pass on what has been gathered. */
-  get pendingPieces(): number {
-    return this.#output.pieces;
+    const only = this.#output.takeOnly();
+    if (only !== undefined) this.push(only);
+    else for (const piece of this.#output.take()) this.push(piece);
   }
 
   override _transform(item: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {

@@ -51,6 +51,8 @@ export class Pipeline {
   #finishing = false;
   /** The peer's bytes have ended. */
   #inputOver = false;
+  /** We have ended our bytes, or nobody is there to take them. */
+  #outputOver = false;
   #streamError: Error | undefined;
 
   constructor({ stream, head }: Transport, options: PipelineOptions, owner: PipelineOwner) {
@@ -68,7 +70,7 @@ export class Pipeline {
 
   /** Bytes that have been encoded and have not reached the operating system. */
   get bufferedAmount(): number {
-    return this.#framer.pendingBytes + this.#stream.writableLength;
+    return this.#framer.gatheredBytes + this.#stream.writableLength;
   }
 
   get destroyed(): boolean {
@@ -84,9 +86,9 @@ export class Pipeline {
 
   /** Sends an item, full or not. */
   send(item: Outgoing): void {
-    if (this.#stream.writableEnded || this.#stream.destroyed) return;
+    if (this.#outputOver) return;
     this.#framer.feed(item);
-    if (this.#framer.pendingBytes >= batchSize) this.#flush();
+    if (this.#framer.gatheredBytes >= batchSize) this.#flush();
     else if (!this.#reading && !this.#flushScheduled) {
       this.#flushScheduled = true;
       process.nextTick(Pipeline.#flushScheduledFrames, this);
@@ -109,6 +111,7 @@ export class Pipeline {
   /** Drops the byte stream now. */
   destroy(): void {
     this.#discarding = true;
+    this.#outputOver = true;
     this.#stream.destroy();
   }
 
@@ -158,11 +161,12 @@ export class Pipeline {
 
   #endOutput(): void {
     this.#flush();
+    this.#outputOver = true;
     this.#stream.end();
   }
 
   #flush(): void {
-    const pieces = this.#framer.pendingPieces;
+    const pieces = this.#framer.gatheredPieces;
     if (pieces === 0) return;
     if (pieces === 1) return this.#framer.flush();
     // A header and its large payload leave in one system call.
@@ -173,7 +177,7 @@ export class Pipeline {
 
   static #flushScheduledFrames(pipeline: Pipeline): void {
     pipeline.#flushScheduled = false;
-    if (!pipeline.#stream.writableEnded) pipeline.#flush();
+    if (!pipeline.#outputOver) pipeline.#flush();
   }
 
   /** The peer's bytes have ended; what the Deframer still holds comes first. */
@@ -192,6 +196,7 @@ export class Pipeline {
   }
 
   #streamClosed(): void {
+    this.#outputOver = true;
     this.#endInput();
     this.#owner.closed();
   }
