@@ -22,6 +22,7 @@ export const closeCodes = {
 
 /** May this code stand in a Close frame? 1004, 1005, 1006 and 1015 are reserved (§7.4.1), 1016–2999 unassigned (§7.4.2). */
 export function isSendableCloseCode(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
   if (code >= 3000) return code <= 4999;
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== closeCodes.noStatus && code !== closeCodes.abnormal;
 }

@@ -17,7 +17,7 @@ export function checkControlPayload(payload: Uint8Array): void {
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function checkClose(code: number, reason: string): void {
-  if (!Number.isInteger(code) || !isSendableCloseCode(code)) {
+  if (!isSendableCloseCode(code)) {
     const codes = '1000 to 1014 but 1004 to 1006, or 3000 to 4999';
     throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is ${codes}, not ${code}`);
   }

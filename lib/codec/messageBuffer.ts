@@ -19,6 +19,8 @@ let spare = noBytes;
 export class MessageBuffer {
   #bytes = noBytes;
   #length = 0;
+  /** The length that the frame headers so far add up to. */
+  #announced = 0;
   readonly #text: boolean;
 
   /** @param text whether it will be taken with `toText()`, and not with `toBuffer()` */
@@ -30,9 +32,9 @@ export class MessageBuffer {
     return this.#length;
   }
 
-  /** Makes ready for `size` more bytes that a frame header has announced. */
+  /** Says how many more bytes a frame header has announced, so that the right size is allocated once, at the first of them. */
   expect(size: number): void {
-    this.#grow(this.#length + size);
+    this.#announced = this.#length + size;
   }
 
   append(source: Buffer, from: number, to: number): void {
@@ -55,12 +57,13 @@ export class MessageBuffer {
     return text;
   }
 
-  #grow(wanted: number): void {
-    if (wanted <= this.#bytes.length) return;
-    const generous = Math.max(trustedSize, this.#length * 2);
-    // A small buffer that grows step by step doubles, so that many tiny fragments are not copied over and over.
-    const size = Math.max(Math.min(wanted, generous), Math.min(this.#bytes.length * 2, generous));
-    const bytes = this.#text ? takeSpare(size) : Buffer.allocUnsafeSlow(size);
+  #grow(needed: number): void {
+    const { length: size } = this.#bytes;
+    // At least half as much again, however it comes: many small steps must not copy the same bytes over and over.
+    const wanted = this.#announced >= size * 1.5 ? this.#announced : size * 2;
+    const trusted = Math.max(trustedSize, needed * 2);
+    const larger = Math.max(needed, Math.min(wanted, trusted));
+    const bytes = this.#text ? takeSpare(larger) : Buffer.allocUnsafeSlow(larger);
     this.#bytes.copy(bytes, 0, 0, this.#length);
     this.#bytes = bytes;
   }
