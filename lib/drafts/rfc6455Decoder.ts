@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { decodeCloseBody, maxControlPayload } from '../codec/controlFrames';
 import { maskedCopy, maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
 import { MessageBuffer } from '../codec/messageBuffer';
@@ -101,7 +102,7 @@ export class Rfc6455Decoder implements Decoder {
       size = 10;
     }
     // Before the masking key, and before a byte of the payload: an oversized message is refused by its header.
-    if (!isControl(first & OPCODE)) this.#checkSize(length);
+    if (!isControl(first & OPCODE)) this.#checkSize(first & OPCODE, length);
     if (masked) {
       if (available < size + 4) return false;
       this.#key = chunk.readInt32LE(at + size);
@@ -135,11 +136,13 @@ export class Rfc6455Decoder implements Decoder {
     }
   }
 
-  #checkSize(length: number): void {
-    const size = (this.#message?.bytes.length ?? 0) + length;
-    if (size > this.#maxMessageSize) {
-      throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} bytes are more than ${this.#maxMessageSize}`);
-    }
+  #checkSize(opcode: number, length: number): void {
+    const message = this.#message;
+    const size = (message?.bytes.length ?? 0) + length;
+    const text = opcode === opcodes.text || message?.text !== undefined;
+    // Where the program sets no limit, JavaScript does: a message that could not be delivered is not received.
+    const limit = Math.min(this.#maxMessageSize, text ? constants.MAX_STRING_LENGTH : constants.MAX_LENGTH);
+    if (size > limit) throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} bytes are more than ${limit}`);
   }
 
   #isWhole(): boolean {
