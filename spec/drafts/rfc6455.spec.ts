@@ -488,26 +488,27 @@ describe('RFC 6455, what a decoder makes of', () => {
 });
 
 describe('RFC 6455, the memory of a decoder', () => {
-  const lengths = [1, 20, 100, 1000, 30_000, 100_000];
+  const cases = [1, 20, 100, 1000, 30_000, 100_000].flatMap((length) => [
+    { length, fin: true },
+    { length, fin: false },
+  ]);
 
   for (const role of roles) {
     it(`never changes the chunk of a ${peerOf(role)}, nor shares it with a message`, () => {
-      for (const length of lengths) {
-        for (const fin of [true, false]) {
-          const encoder = draft.encoder(peerOf(role));
-          const chunk = encode(encoder, [
-            { opcode: 'binary', fin, payload: Buffer.alloc(length, 'b') },
-            { opcode: 'ping', payload: Buffer.from('p') },
-            ...(fin ? [] : [{ opcode: 'continuation', fin: true, payload: Buffer.alloc(0) } as const]),
-          ]);
-          const before = Buffer.from(chunk);
-          const { items } = decode(draft.decoder(role, usualLimit), [chunk]);
-          expect(chunk.equals(before), 'the chunk is as it was').to.equal(true);
-          expect(items).to.have.lengthOf(2);
-          for (const item of items) {
-            const bytes = item instanceof Uint8Array ? item : (item as { payload: Uint8Array }).payload;
-            expect(bytes.buffer === chunk.buffer, 'shares memory').to.equal(false);
-          }
+      for (const { length, fin } of cases) {
+        const frames = encode(draft.encoder(peerOf(role)), [
+          { opcode: 'binary', fin, payload: Buffer.alloc(length, 'b') },
+          { opcode: 'ping', payload: Buffer.from('p') },
+          ...(fin ? [] : [{ opcode: 'continuation', fin: true, payload: Buffer.alloc(0) } as const]),
+        ]);
+        // In memory of its own, as from a socket, and not out of the pool that small Buffers share.
+        const chunk = Buffer.from(new Uint8Array(frames).buffer);
+        const { items } = decode(draft.decoder(role, usualLimit), [chunk]);
+        expect(chunk.equals(frames), 'the chunk is as it was').to.equal(true);
+        expect(items).to.have.lengthOf(2);
+        for (const item of items) {
+          const bytes = item instanceof Uint8Array ? item : (item as { payload: Uint8Array }).payload;
+          expect(bytes.buffer === chunk.buffer, 'shares memory').to.equal(false);
         }
       }
     });
@@ -516,7 +517,6 @@ describe('RFC 6455, the memory of a decoder', () => {
   it('is not filled by a small message that is kept, nor by the beginning of a frame', () => {
     const decoder = draft.decoder('client', usualLimit);
     const chunks = 200;
-    const before = process.memoryUsage().arrayBuffers;
     const kept: Incoming[] = [];
     const message = hex('82 01 61');
     for (let i = 0; i < chunks; i++) {
@@ -530,14 +530,13 @@ describe('RFC 6455, the memory of a decoder', () => {
     }
     expect(kept).to.have.lengthOf(2 * chunks);
     for (const item of kept) expect((item as Buffer).buffer.byteLength).to.be.at.most(Buffer.poolSize);
-    expect(before).to.be.a('number');
   });
 
   for (const opcode of ['81', '82', '01', '02']) {
-    it(`is not filled by a header ${opcode} that announces a gigabyte`, () => {
+    it(`is not filled by a header ${opcode} that announces half a gigabyte`, () => {
       const decoder = draft.decoder('client', noLimit);
       const before = process.memoryUsage().arrayBuffers;
-      const { items, refusal } = decode(decoder, [hex(`${opcode} 7f 0000000040000000`), hex('61')], { end: false });
+      const { items, refusal } = decode(decoder, [hex(`${opcode} 7f 000000001fff0000`), hex('61')], { end: false });
       expect([items, refusal]).to.deep.equal([[], undefined]);
       expect(process.memoryUsage().arrayBuffers - before).to.be.below(1024 * 1024);
     });
