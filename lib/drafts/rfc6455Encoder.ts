@@ -1,7 +1,8 @@
 import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
 import { createMaskingKey, maskInPlace } from '../codec/masking';
 import type { ByteSink, Encoder, Outgoing, Role } from '../contracts';
-import { dataOpcode, FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes } from './rfc6455Frames';
+import { WebSocketError } from '../errors';
+import { FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes } from './rfc6455Frames';
 
 /** Payloads up to this size are copied next to their header; a larger one goes out by reference, for no copy of ours is as fast as none. */
 const copiedPayload = 4096;
@@ -22,20 +23,33 @@ export function rfc6455Encoder(role: Role): Encoder {
   };
 }
 
-function writeNamed(frame: Exclude<Outgoing, string | Uint8Array>, masked: number, sink: ByteSink): void {
-  switch (frame.opcode) {
+type NamedFrame = Exclude<Outgoing, string | Uint8Array>;
+
+function writeNamed(frame: NamedFrame, masked: number, sink: ByteSink): void {
+  switch (frame?.opcode) {
     case 'close':
       return writeBytes(FIN | opcodes.close, masked, encodeCloseBody(frame), sink);
     case 'ping':
     case 'pong':
+      if (!(frame.payload instanceof Uint8Array)) throw invalidFrame();
       checkControlPayload(frame.payload);
       return writeBytes(FIN | opcodes[frame.opcode], masked, frame.payload, sink);
-    default: {
-      const first = (frame.fin ? FIN : 0) | dataOpcode(frame.opcode);
+    case 'text':
+    case 'binary':
+    case 'continuation': {
+      const first = (frame.fin ? FIN : 0) | opcodes[frame.opcode];
       if (typeof frame.payload === 'string') return writeText(first, masked, frame.payload, sink);
+      if (!(frame.payload instanceof Uint8Array)) throw invalidFrame();
       return writeBytes(first, masked, frame.payload, sink);
     }
+    default:
+      throw invalidFrame();
   }
+}
+
+function invalidFrame(): WebSocketError {
+  const frames = 'a string, a Uint8Array, or an object with an opcode and a payload';
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `what a Framer takes is ${frames}`);
 }
 
 function writeText(first: number, masked: number, text: string, sink: ByteSink): void {

@@ -1,5 +1,4 @@
 /** The frame layout of RFC 6455 §5.2, for both directions. */
-import type { DataFrame } from '../contracts';
 
 export const opcodes = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
@@ -18,8 +17,4 @@ export const maxHeaderSize = 14;
 
 export function isControl(opcode: number): boolean {
   return opcode >= opcodes.close;
-}
-
-export function dataOpcode(opcode: DataFrame['opcode']): number {
-  return opcodes[opcode];
 }

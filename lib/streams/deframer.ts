@@ -52,7 +52,7 @@ export class Deframer extends Transform {
     try {
       this.#decoder.finish();
     } catch (error) {
-      return this.#fail(error as Error, done);
+      return this.#settle(done, error as Error);
     }
     done();
   }
@@ -69,11 +69,9 @@ export class Deframer extends Transform {
     } finally {
       this.#pulling = false;
     }
-    const failure = this.#failure;
     const done = this.#done as TransformCallback;
     this.#done = undefined;
-    if (failure === undefined) done();
-    else this.#fail(failure, done);
+    this.#settle(done, this.#failure);
   }
 
   /** The decoder's next item; undefined at the end of the chunk or at an error. What a reader throws is no error of the decoder. */
@@ -86,9 +84,12 @@ export class Deframer extends Transform {
     }
   }
 
-  /** An error drops what is not read yet, so it waits a tick for the one item that a reader may be taking at this moment. */
-  #fail(error: Error, done: TransformCallback): void {
-    if (this.readableLength === 0) done(error);
-    else process.nextTick(done, error);
+  /**
+   * Says that a chunk is used up, or bad. When a reader is taking the last item at this very moment, in the call that made us
+   * decode on, it waits a tick: an error would drop the item, and a Transform would take its queue for full.
+   */
+  #settle(done: TransformCallback, failure: Error | undefined): void {
+    if (this.readableLength === 0) done(failure);
+    else process.nextTick(done, failure);
   }
 }

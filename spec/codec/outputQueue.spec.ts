@@ -38,6 +38,20 @@ describe('OutputQueue', () => {
     expect(text(queue.take())).to.equal('short');
   });
 
+  it('takeOnly() hands over a single piece without a list, and nothing in every other case', () => {
+    const queue = new OutputQueue();
+    expect(queue.takeOnly()).to.equal(undefined);
+    write(queue, 'one');
+    expect(String(queue.takeOnly())).to.equal('one');
+    expect([queue.length, queue.takeOnly(), queue.take()]).to.deep.equal([0, undefined, []]);
+    write(queue, 'two');
+    queue.append(Buffer.from('three'));
+    expect(queue.takeOnly()).to.equal(undefined);
+    expect(text(queue.take())).to.equal('twothree');
+    write(queue, 'four');
+    expect(String(queue.takeOnly())).to.equal('four');
+  });
+
   it('queues large bytes by reference, in order with the others', () => {
     const queue = new OutputQueue();
     const large = Buffer.from('the payload itself');
