@@ -88,9 +88,8 @@ export class WebSocket extends MessageDuplex {
   }
 
   /**
-   * A promise of a `CloseOutcome`: how the connection ended, once the transport is gone. It never rejects; failures are told by
-   * the stream's 'error'. Every Duplex has a boolean of this name, and `any` is the only type that lets a WebSocket be passed
-   * wherever a Duplex is asked for, and `closed` be awaited.
+   * A promise of a `CloseOutcome`, once the transport is gone. It never rejects: 'error' tells of failures. Every Duplex has a
+   * boolean of this name; only `any` lets a WebSocket be passed wherever a Duplex is asked for, and `closed` be awaited.
    */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   declare readonly closed: any;
