@@ -33,8 +33,8 @@ export type ControlFrame = PingFrame | CloseFrame;
 /** A message, or one fragment of it, named explicitly: for a kind that the payload's type does not tell, or for `fin: false`. */
 export interface DataFrame {
   readonly opcode: 'text' | 'binary' | 'continuation';
-  /** Whether the message ends with this frame. */
-  readonly fin: boolean;
+  /** Whether the message ends with this frame. Default true. */
+  readonly fin?: boolean;
   readonly payload: string | Uint8Array;
 }
 

@@ -17,7 +17,10 @@ declare module 'node:http' {
 }
 
 /** What is used of an HTTP server, plain or secure. */
-export type HttpServer = Pick<Server, 'on' | 'emit' | 'listenerCount' | 'removeListener'>;
+export interface HttpServer extends Pick<Server, 'on' | 'emit' | 'listenerCount'> {
+  /** Newer versions of Node ask it whether an upgrade goes to 'upgrade' or, as if none were asked for, to 'request'. */
+  shouldUpgradeCallback?(request: IncomingMessage): boolean;
+}
 
 export interface CloseOptions {
   /** The close code for the connections. Default 1001, going away. */
@@ -77,6 +80,9 @@ class ServerHandle implements WebSocketServer {
     this.#server = server;
     this.#options = options;
     server.on('upgrade', this.#onUpgrade);
+    const { shouldUpgradeCallback } = server;
+    if (shouldUpgradeCallback === undefined) return;
+    server.shouldUpgradeCallback = (request) => this.#concerns(request) && shouldUpgradeCallback.call(server, request);
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -94,10 +100,15 @@ class ServerHandle implements WebSocketServer {
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (isOurs(request, this.#options)) {
       handleUpgrade(this.#server, request, socket, head, this.#options, this);
-    } else if (this.#server.listenerCount('upgrade') === 1) {
+    } else if (!this.#concerns(request)) {
       returnToHttp(this.#server, { request, socket, head });
     }
   };
+
+  /** Whether an upgrade is for us, or for another listener. */
+  #concerns(request: IncomingMessage): boolean {
+    return isOurs(request, this.#options) || this.#server.listenerCount('upgrade') > 1;
+  }
 
   /** @throws WebSocketError with a 503 */
   checkOpen(): void {

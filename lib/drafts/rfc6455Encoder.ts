@@ -37,7 +37,7 @@ function writeNamed(frame: NamedFrame, masked: number, sink: ByteSink): void {
     case 'text':
     case 'binary':
     case 'continuation': {
-      const first = (frame.fin ? FIN : 0) | opcodes[frame.opcode];
+      const first = (frame.fin === false ? 0 : FIN) | opcodes[frame.opcode];
       if (typeof frame.payload === 'string') return writeText(first, masked, frame.payload, sink);
       if (!(frame.payload instanceof Uint8Array)) throw invalidFrame();
       return writeBytes(first, masked, frame.payload, sink);

@@ -18,3 +18,17 @@ export class Ending {
     for (const resolve of this.#waiting.splice(0)) resolve(outcome);
   }
 }
+
+/**
+ * Since Node 24 `pipeline()` asks a stream that it writes to whether it is `closed`, and takes any object for yes. There is no
+ * promise that is false, so the one caller that wants Node's boolean is told apart by its file.
+ */
+export function askedByPipeline(): boolean {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  Error.stackTraceLimit = 3;
+  Error.prepareStackTrace = (_error, [, , caller]) => caller?.getFileName();
+  const caller: unknown = new Error().stack;
+  Error.prepareStackTrace = prepareStackTrace;
+  Error.stackTraceLimit = stackTraceLimit;
+  return caller === 'node:internal/streams/pipeline';
+}

@@ -60,6 +60,8 @@ export class Framer extends Transform {
     try {
       this.#encode(item, this.#output);
     } catch (error) {
+      // What was good before it still goes out.
+      this.flush();
       return done(error as Error);
     }
     // With a reader that is not taking bytes, they must show in the readable side at once, for it to hold the writer back.

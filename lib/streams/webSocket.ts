@@ -6,7 +6,7 @@ import { WebSocketError } from '../errors';
 import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
-import { Ending } from './ending';
+import { askedByPipeline, Ending } from './ending';
 import { MessageDuplex } from './messageDuplex';
 import { type BinaryData, binaryMessage, textMessage, toOutgoing } from './outgoingMessage';
 import { rejectPing } from './pendingPings';
@@ -96,8 +96,8 @@ export class WebSocket extends MessageDuplex {
 
   static {
     Object.defineProperty(WebSocket.prototype, 'closed', {
-      get(this: WebSocket): Promise<CloseOutcome> {
-        return this.#ending.promise();
+      get(this: WebSocket): Promise<CloseOutcome> | boolean {
+        return askedByPipeline() ? this.destroyed : this.#ending.promise();
       },
     });
   }

@@ -48,6 +48,10 @@ describe('OutputQueue', () => {
     queue.append(Buffer.from('three'));
     expect(queue.takeOnly()).to.equal(undefined);
     expect(text(queue.take())).to.equal('twothree');
+    queue.append(Buffer.from('five'));
+    write(queue, 'six');
+    expect(queue.takeOnly()).to.equal(undefined);
+    expect(text(queue.take())).to.equal('fivesix');
     write(queue, 'four');
     expect(String(queue.takeOnly())).to.equal('four');
   });
