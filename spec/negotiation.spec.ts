@@ -60,6 +60,7 @@ describe('The opening request (RFC 6455 §4.2.1)', () => {
   const tolerated: Record<string, Record<string, string>> = {
     'upgrade among other protocols': { upgrade: 'Upgrade: h2c, WebSocket' },
     'a connection that is also kept alive': { connection: 'Connection: keep-alive, Upgrade' },
+    'a connection told of in two lines': { connection: 'Connection: keep-alive\r\nConnection: Upgrade' },
     'an absolute target': { start: 'GET http://example.org/chat HTTP/1.1' },
     'extensions that nobody knows': { more: 'Sec-WebSocket-Extensions: x-new; level="9"; fast, y' },
     'a parameter named like a property of objects': { more: 'Sec-WebSocket-Extensions: constructor; __proto__=1' },
@@ -126,7 +127,8 @@ describe('The opening request (RFC 6455 §4.2.1)', () => {
       const answer = await ask(server.port, openingRequest(changes));
       expect(answer.statusCode).to.equal(status);
       for (const [name, value] of Object.entries(headers)) expect(answer.headers.get(name)).to.equal(value);
-      if (!changes['start']?.startsWith('HEAD')) expect(answer.body.toString()).to.match(/\S/);
+      // The answer says what is wrong; to a HEAD request it says so with its status alone.
+      expect(answer.body.length > 0).to.equal(!changes['start']?.startsWith('HEAD'));
       expect(handled).to.equal(0);
       expect(server.handle.connections.size).to.equal(0);
     });
