@@ -17,6 +17,6 @@ export { type CloseOptions, configureServer, type HttpServer, handleHttpUpgrade,
 export type { CloseOutcome } from './session';
 export { Deframer, type DeframerOptions } from './streams/deframer';
 export { Framer, type FramerOptions } from './streams/framer';
-export type { MessageInfo, WebSocketEvents } from './streams/messageDuplex';
+export type { MessageInfo, WebSocketEvents } from './streams/messageEvents';
 export type { BinaryData } from './streams/outgoingMessage';
 export { WebSocket } from './streams/webSocket';

@@ -13,6 +13,8 @@ export interface ConnectionOwner {
   pong(payload: Buffer): void;
   /** The peer has closed cleanly: there will be no more messages. */
   ended(): void;
+  /** The program has not answered the peer's Close in time, so it has been answered for it. */
+  overdue(): void;
   /** The peer, or the way to it, has failed. Nothing more will come, and the peer has been told if it can be. */
   failed(fault: WebSocketError): void;
   /** `offer()` takes items again. */
@@ -37,6 +39,8 @@ export class Connection {
   #left = false;
   #fault: WebSocketError | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** How often the transport has taken all that we had. */
+  #drains = 0;
   #transportClosed = false;
 
   constructor(transport: Transport, options: PipelineOptions, owner: ConnectionOwner) {
@@ -102,6 +106,8 @@ export class Connection {
   close(code: number, reason: string): void {
     const close = this.#session.close(code, reason);
     if (close === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#pipeline.send(close);
     this.#afterClose();
   }
@@ -161,11 +167,30 @@ export class Connection {
       clearTimeout(this.#timer);
       this.#pipeline.finish({ afterPeer: this.#options.role === 'client' });
     } else if (this.#timer === undefined && !this.#transportClosed) {
-      this.#timer = setTimeout(() => {
-        this.#pipeline.destroy();
-        this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'));
-      }, this.#options.closeTimeout);
+      this.#timer = setTimeout(() => this.#closeOverdue(), this.#options.closeTimeout);
     }
+  }
+
+  #closeOverdue(): void {
+    if (this.isAwaited) {
+      // It is our program that takes its time, perhaps over messages it has not read yet: no fault of the peer.
+      this.close(closeCodes.normal, '');
+      return this.#owner.overdue();
+    }
+    this.#pipeline.destroy();
+    this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'));
+  }
+
+  /** The program has ended, and what it wrote must get away: a peer that takes nothing for closeTimeout is given up. */
+  expectProgress(): void {
+    if (this.#timer !== undefined || this.#session.closeSent || this.#transportClosed) return;
+    let before = { drains: this.#drains, buffered: this.bufferedAmount };
+    this.#timer = setTimeout(() => {
+      const now = { drains: this.#drains, buffered: this.bufferedAmount };
+      if (now.drains === before.drains && now.buffered >= before.buffered) return this.#closeOverdue();
+      before = now;
+      this.#timer?.refresh();
+    }, this.#options.closeTimeout);
   }
 
   #inputEnded(error: Error | undefined): void {
@@ -196,6 +221,7 @@ export class Connection {
 
   /** The transport takes bytes again. */
   #drained(): void {
+    this.#drains++;
     const pong = this.#owedPong;
     this.#owedPong = undefined;
     if (pong !== undefined && this.isOpen) this.#pipeline.send(pong);

@@ -1,52 +1,40 @@
-import { Duplex, type Readable } from 'node:stream';
 import type { Message } from '../contracts';
+import { WebSocketError } from '../errors';
+import { emitMessage, MessageEvents } from './messageEvents';
+import type { BinaryData } from './outgoingMessage';
 
-/** What a 'message' listener is told beside the message. */
-export interface MessageInfo {
-  readonly binary: boolean;
-}
-
-const textInfo: MessageInfo = Object.freeze({ binary: false });
-const binaryInfo: MessageInfo = Object.freeze({ binary: true });
+/** What is called when a message has been taken, or has failed. */
+export type Callback = (error?: Error | null) => void;
 
 /** Messages that wait in front of a reader before the peer is held back. */
 const readAhead = 16;
 
-/** What the listeners of each event are called with, beside the events that every Duplex has. */
-export interface WebSocketEvents {
-  /** A message, in the event style. Listening is reading: it starts the flow. */
-  message: [message: Message, info: MessageInfo];
-  data: [message: Message];
-  /** `connect()` was called. */
-  start: [];
-  /** Messages can travel. */
-  open: [];
-  /** The peer sent a ping; the pong has been sent. */
-  ping: [payload: Buffer];
-  pong: [payload: Buffer];
-  error: [error: Error];
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares its listeners
-type Listener = (...parameters: any[]) => void;
-
-type ListenerOf<E extends keyof WebSocketEvents> = (...parameters: WebSocketEvents[E]) => void;
+/** Milliseconds without a write after which a writer that does not say so is taken to be done. */
+const quietTime = 1000;
 
 /** Listeners that every WebSocket has; one function each for all of them. */
 let readingEnded: (this: MessageDuplex) => void;
 let sourceAdded: (this: MessageDuplex) => void;
 let sourceRemoved: (this: MessageDuplex) => void;
+let ownListeners: readonly (readonly [event: string, listener: (this: MessageDuplex) => void])[];
 
 /**
  * An object-mode Duplex whose chunks are messages, for every way of reading them: 'data', pipes, async iteration, and
  * 'message' listeners, which are a consumer like the others.
  */
-export abstract class MessageDuplex extends Duplex {
+export abstract class MessageDuplex extends MessageEvents {
   #failure: Error | undefined;
-  /** The last 'message' listener has gone, and with it the flow. */
-  #pausedForListener = false;
   /** How many streams are piped into this one. */
   #sources = 0;
+  /** How many loops read this one at the moment, those inside `pipeline()` and the operators of Readable among them. */
+  #loops = 0;
+  #wasReadAsStream = false;
+  #wasReadByLoop = false;
+  #quiet: NodeJS.Timeout | undefined;
+  #written = false;
+  /** We, and not the program, have ended the writable side, because the peer has closed. */
+  #endedForPeer = false;
+  #patience: number | undefined;
 
   readonly #tolerant: boolean;
 
@@ -61,9 +49,13 @@ export abstract class MessageDuplex extends Duplex {
       allowHalfOpen: true,
     });
     this.#tolerant = tolerant;
-    this.on('end', readingEnded);
-    this.on('pipe', sourceAdded);
-    this.on('unpipe', sourceRemoved);
+    this.#listen();
+  }
+
+  /** Our own listeners, which a program that removes all listeners does not mean. */
+  #listen(): void {
+    for (const [event, listener] of ownListeners)
+      if (!this.listeners(event).includes(listener)) super.on(event, listener);
   }
 
   /** From now on an error that nobody listens for is none of the program's, and must not end the process. */
@@ -71,14 +63,26 @@ export abstract class MessageDuplex extends Duplex {
     if (this.#tolerant) this.on('error', ignore);
   }
 
-  /** The peer is done: the readable side ends when all that came has been read. */
+  /** The peer is done: the readable side ends when all that came has been read, and the writable side after it. */
   protected endReading(): void {
     this.push(null);
     if (this.hasConsumer) return;
-    // Nobody reads, so nobody has an answer, and the peer need not wait for one.
+    if (this.readableLength > 0) {
+      // A program that has not begun to read may still want to answer; one that only writes does not.
+      if (this.#written) this.#endSoon();
+      return;
+    }
     this.#endSoon();
-    // With nothing to read either, 'end' would never come, and 'close' neither.
-    if (this.readableLength === 0) this.read(0);
+    // With nobody reading and nothing to read, 'end' would never come, and 'close' neither.
+    this.read(0);
+  }
+
+  /** Ends the writable side in place of the program, which has had its time. Returns false if it was still writing. */
+  protected endForPeer(): boolean {
+    if (this.writableEnded || this.destroyed) return true;
+    this.#endedForPeer = true;
+    this.end();
+    return !this.#hasStreamWriter;
   }
 
   /** Destroys the stream with this error, but not before everything that came before it has been read. */
@@ -87,9 +91,10 @@ export abstract class MessageDuplex extends Duplex {
     else this.#failure ??= error;
   }
 
-  /** Messages that nobody has begun to read are kept this long (in milliseconds) after the connection, not forever. */
+  /** From now on messages that nobody reads are kept this long, in milliseconds, and not forever. */
   protected giveUpReadingAfter(delay: number): void {
-    if (this.hasConsumer) return;
+    this.#patience = delay;
+    if (this.hasConsumer || this.destroyed) return;
     const timer = setTimeout(() => {
       if (!this.hasConsumer) this.destroy(this.#failure);
     }, delay);
@@ -99,12 +104,51 @@ export abstract class MessageDuplex extends Duplex {
 
   /** Whether somebody reads, in whatever way, or has decided to pause. */
   protected get hasConsumer(): boolean {
-    return this.readableFlowing !== null || this.listenerCount('readable') > 0;
+    const flows = this.readableFlowing !== null && !this.isForsaken;
+    return flows || this.#loops > 0 || this.listenerCount('readable') > 0;
   }
 
   /** Whether somebody reads it as a stream, through a pipe or a loop or 'data', not only through 'message' listeners. */
   get #hasStreamReader(): boolean {
     return this.listeners('data').some((listener) => listener !== emitMessage) || this.listenerCount('readable') > 0;
+  }
+
+  /** Whether somebody writes who will end this stream when done: a piped stream, or, told by its 'drain', `pipeline()` or a web stream. */
+  get #hasStreamWriter(): boolean {
+    return this.#sources > 0 || this.listenerCount('drain') > 0;
+  }
+
+  /** Called before a message goes into the queue. */
+  protected abstract writing(message: unknown): void;
+
+  /** Called when the writable side has ended, with messages in the queue perhaps. */
+  protected abstract ending(): void;
+
+  override write(message: string | BinaryData, callback?: Callback): boolean;
+  override write(message: string | BinaryData, encoding: BufferEncoding | undefined, callback?: Callback): boolean;
+  override write(message: unknown, encoding?: unknown, callback?: unknown): boolean {
+    this.#written = true;
+    if (this.#endedForPeer) return this.#refuseWrite(typeof encoding === 'function' ? encoding : callback);
+    this.#quiet?.refresh();
+    this.writing(message);
+    return super.write(message, encoding as BufferEncoding, callback as Callback);
+  }
+
+  override end(callback?: () => void): this;
+  override end(message: string | BinaryData, callback?: () => void): this;
+  override end(message: string | BinaryData, encoding: BufferEncoding | undefined, callback?: () => void): this;
+  override end(message?: unknown, encoding?: unknown, callback?: unknown): this {
+    super.end(message, encoding as BufferEncoding, callback as () => void);
+    this.ending();
+    return this;
+  }
+
+  /** A write that comes after we have ended for the peer fails, but it must not cost the reader what is still to be read. */
+  #refuseWrite(callback: unknown): boolean {
+    const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the peer has closed');
+    if (typeof callback === 'function') process.nextTick(callback as Callback, error);
+    this.failAfterReading(error);
+    return false;
   }
 
   override read(size?: number): Message | null {
@@ -122,108 +166,70 @@ export abstract class MessageDuplex extends Duplex {
    */
   override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<Message> {
     let finished = false;
+    this.#loops++;
+    this.#wasReadAsStream = this.#wasReadByLoop = true;
     try {
       yield* this.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>;
       finished = true;
     } finally {
+      this.#loops--;
       if (!finished) this.destroy();
+      else if (this.#idle) this.#endSoon();
     }
-  }
-
-  override on<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
-  override on(event: string | symbol, listener: Listener): this;
-  override on(event: string | symbol, listener: Listener): this {
-    super.on(event, listener);
-    if (event === 'message') this.#startMessages();
-    return this;
-  }
-
-  override addListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
-  override addListener(event: string | symbol, listener: Listener): this;
-  override addListener(event: string | symbol, listener: Listener): this {
-    return this.on(event, listener);
-  }
-
-  override once<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
-  override once(event: string | symbol, listener: Listener): this;
-  override once(event: string | symbol, listener: Listener): this {
-    return super.once(event, listener);
-  }
-
-  override prependListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
-  override prependListener(event: string | symbol, listener: Listener): this;
-  override prependListener(event: string | symbol, listener: Listener): this {
-    super.prependListener(event, listener);
-    if (event === 'message') this.#startMessages();
-    return this;
-  }
-
-  override removeListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
-  override removeListener(event: string | symbol, listener: Listener): this;
-  override removeListener(event: string | symbol, listener: Listener): this {
-    super.removeListener(event, listener);
-    if (event === 'message') this.#stopMessages();
-    return this;
-  }
-
-  override off<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
-  override off(event: string | symbol, listener: Listener): this;
-  override off(event: string | symbol, listener: Listener): this {
-    return this.removeListener(event, listener);
   }
 
   override removeAllListeners(event?: string | symbol): this {
     super.removeAllListeners(event);
-    if (event === 'message') this.#stopMessages();
+    this.#listen();
     return this;
   }
 
+  protected override forsaken(): void {
+    if (this.#patience !== undefined) this.giveUpReadingAfter(this.#patience);
+  }
+
   /**
-   * Everything that came has been read. Streams that are fed from this one and piped back into it may still have a tail to
-   * send, and end us after it; nobody else will, so we end ourselves when this turn of the event loop is over.
+   * Everything has been read, and nobody is left who may have more to say. Loops may be busy with the last message, and streams
+   * that are fed from this one and feed it in turn may have a tail to send: those end this stream themselves.
    */
+  get #idle(): boolean {
+    return this.readableEnded && this.#loops === 0 && !(this.#hasStreamWriter && this.#wasReadAsStream);
+  }
+
   static {
     readingEnded = function (this: MessageDuplex) {
-      if (this.#sources === 0 || !this.#hasStreamReader) this.#endSoon();
+      this.#wasReadAsStream ||= this.#hasStreamReader;
+      if (this.#idle) this.#endSoon();
+      else if (this.#sources === 0 && !this.#wasReadByLoop) this.#endWhenQuiet();
     };
     sourceAdded = function (this: MessageDuplex) {
       this.#sources++;
     };
     sourceRemoved = function (this: MessageDuplex) {
       this.#sources--;
-      if (this.#sources === 0 && this.readableEnded) this.#endSoon();
+      if (this.#idle) this.#endSoon();
     };
+    ownListeners = [
+      ['end', readingEnded],
+      ['pipe', sourceAdded],
+      ['unpipe', sourceRemoved],
+    ];
   }
 
+  /**
+   * A web stream made of a Duplex tells its reader of the end only when both sides have ended (before Node 24), so its writer
+   * would wait for us as we wait for it. One that has not written for a while has written all.
+   */
+  #endWhenQuiet(): void {
+    this.#quiet = setTimeout(() => this.endForPeer(), quietTime);
+    this.once('close', () => clearTimeout(this.#quiet));
+    this.once('finish', () => clearTimeout(this.#quiet));
+  }
+
+  /** When this turn of the event loop is over, which leaves room for a last word. */
   #endSoon(): void {
-    setImmediate(() => {
-      if (!this.writableEnded && !this.destroyed) this.end();
-    });
+    setImmediate(() => this.endForPeer());
   }
-
-  #startMessages(): void {
-    if (this.listeners('data').includes(emitMessage)) return;
-    super.on('data', emitMessage);
-    if (this.#pausedForListener) {
-      this.#pausedForListener = false;
-      this.resume();
-    }
-  }
-
-  /** Without a listener the flow would throw messages away: `once(ws, 'message')` must not cost the second one. */
-  #stopMessages(): void {
-    if (this.listenerCount('message') > 0) return;
-    super.removeListener('data', emitMessage);
-    if (this.listenerCount('data') === 0 && !this.isPaused()) {
-      this.#pausedForListener = true;
-      this.pause();
-    }
-  }
-}
-
-/** One function for all connections. */
-function emitMessage(this: Readable, message: Message): void {
-  this.emit('message', message, typeof message === 'string' ? textInfo : binaryInfo);
 }
 
 function ignore(): void {}

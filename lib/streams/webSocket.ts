@@ -7,12 +7,12 @@ import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } f
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
 import { askedByPipeline, Ending } from './ending';
-import { MessageDuplex } from './messageDuplex';
+import { type Callback, MessageDuplex } from './messageDuplex';
 import { type BinaryData, binaryMessage, textMessage, toOutgoing } from './outgoingMessage';
 import { rejectPing } from './pendingPings';
 import { WaitingWrites } from './waitingWrites';
 
-/** What a WebSocket is made from: by the server from a request that waits for `connect()`, by others without one. */
+/** What a WebSocket is made from: with an opening, it waits for `connect()`. */
 export interface WebSocketSetup {
   readonly role: Role;
   readonly opening?: Opening;
@@ -141,16 +141,16 @@ export class WebSocket extends MessageDuplex {
    * destroy the stream with WS_ERR_INVALID_UTF8.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
    */
-  sendTextMessage(data: string | BinaryData, callback?: (error?: Error | null) => void): boolean {
-    return this.write(textMessage(data), undefined, callback);
+  sendTextMessage(data: string | BinaryData, callback?: Callback): boolean {
+    return this.write(textMessage(data) as string, callback);
   }
 
   /**
    * Sends bytes, whatever the argument's type; a string as its UTF-8. Returns false if the program should wait for 'drain'.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
    */
-  sendBinaryMessage(data: string | BinaryData, callback?: (error?: Error | null) => void): boolean {
-    return this.write(binaryMessage(data), undefined, callback);
+  sendBinaryMessage(data: string | BinaryData, callback?: Callback): boolean {
+    return this.write(binaryMessage(data), callback);
   }
 
   /**
@@ -196,16 +196,19 @@ export class WebSocket extends MessageDuplex {
     this.destroy(error);
   }
 
-  override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-    this.#waiting.enqueued(chunk);
-    return super.write(chunk, encoding as BufferEncoding, callback as (error?: Error | null) => void);
+  protected override writing(message: unknown): void {
+    this.#waiting.enqueued(message);
+  }
+
+  protected override ending(): void {
+    this.#connection?.expectProgress();
   }
 
   override _read(): void {
     this.#connection?.resumeReading();
   }
 
-  override _write(chunk: unknown, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+  override _write(chunk: unknown, _encoding: BufferEncoding, done: Callback): void {
     this.#waiting.dequeued(chunk);
     const item = toOutgoing(chunk);
     if (item instanceof WebSocketError) {
@@ -218,7 +221,7 @@ export class WebSocket extends MessageDuplex {
     this.#checkUnsent();
   }
 
-  override _final(done: (error?: Error | null) => void): void {
+  override _final(done: Callback): void {
     const finish = () => {
       this.#connection?.close(this.#goodbye.code, this.#goodbye.reason);
       done();
@@ -227,7 +230,7 @@ export class WebSocket extends MessageDuplex {
     else finish();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: Callback): void {
     const connection = this.#connection;
     this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     if (this.#aborted) connection?.abort();
@@ -255,6 +258,7 @@ export class WebSocket extends MessageDuplex {
       ping: (payload) => this.emit('ping', payload),
       pong: (payload) => this.emit('pong', payload),
       ended: () => this.#peerEnded(),
+      overdue: () => this.#answerOverdue(),
       failed: (fault) => this.#fail(fault),
       drained: () => this.#retryWrite(),
       closed: () => this.#closed(),
@@ -271,6 +275,11 @@ export class WebSocket extends MessageDuplex {
     // This side ends when the peer does: a write that comes too late for that is no mistake of the program.
     this.tolerateError();
     this.endReading();
+  }
+
+  #answerOverdue(): void {
+    const unfinished = !this.endForPeer() || this.#waiting.any;
+    if (unfinished) this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
   }
 
   #retryWrite(): void {

@@ -1,0 +1,117 @@
+import { Duplex, type Readable } from 'node:stream';
+import type { Message } from '../contracts';
+
+/** What a 'message' listener is told beside the message. */
+export interface MessageInfo {
+  readonly binary: boolean;
+}
+
+const textInfo: MessageInfo = Object.freeze({ binary: false });
+const binaryInfo: MessageInfo = Object.freeze({ binary: true });
+
+/** What the listeners of each event are called with, beside the events that every Duplex has. */
+export interface WebSocketEvents {
+  /** A message, in the event style. Listening is reading: it starts the flow. */
+  message: [message: Message, info: MessageInfo];
+  data: [message: Message];
+  /** `connect()` was called. */
+  start: [];
+  /** Messages can travel. */
+  open: [];
+  /** The peer sent a ping; the pong has been sent. */
+  ping: [payload: Buffer];
+  pong: [payload: Buffer];
+  error: [error: Error];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares its listeners
+type Listener = (...parameters: any[]) => void;
+
+type ListenerOf<E extends keyof WebSocketEvents> = (...parameters: WebSocketEvents[E]) => void;
+
+/** A Duplex of messages that also emits them as 'message' events: listening is a way of reading like the others. */
+export abstract class MessageEvents extends Duplex {
+  /** The last 'message' listener has gone, and with it the flow. */
+  #pausedForListener = false;
+
+  /** Whether the stream stands still because nobody listens any more, and not because somebody said so. */
+  protected get isForsaken(): boolean {
+    return this.#pausedForListener;
+  }
+
+  /** Called when it becomes so. */
+  protected forsaken(): void {}
+
+  override on<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override on(event: string | symbol, listener: Listener): this;
+  override on(event: string | symbol, listener: Listener): this {
+    super.on(event, listener);
+    if (event === 'message') this.#startMessages();
+    return this;
+  }
+
+  override addListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override addListener(event: string | symbol, listener: Listener): this;
+  override addListener(event: string | symbol, listener: Listener): this {
+    return this.on(event, listener);
+  }
+
+  override once<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override once(event: string | symbol, listener: Listener): this;
+  override once(event: string | symbol, listener: Listener): this {
+    return super.once(event, listener);
+  }
+
+  override prependListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override prependListener(event: string | symbol, listener: Listener): this;
+  override prependListener(event: string | symbol, listener: Listener): this {
+    super.prependListener(event, listener);
+    if (event === 'message') this.#startMessages();
+    return this;
+  }
+
+  override removeListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override removeListener(event: string | symbol, listener: Listener): this;
+  override removeListener(event: string | symbol, listener: Listener): this {
+    super.removeListener(event, listener);
+    if (event === 'message') this.#stopMessages();
+    return this;
+  }
+
+  override off<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override off(event: string | symbol, listener: Listener): this;
+  override off(event: string | symbol, listener: Listener): this {
+    return this.removeListener(event, listener);
+  }
+
+  override removeAllListeners(event?: string | symbol): this {
+    super.removeAllListeners(event);
+    if (event === undefined || event === 'message') this.#stopMessages();
+    return this;
+  }
+
+  #startMessages(): void {
+    if (this.listeners('data').includes(emitMessage)) return;
+    super.on('data', emitMessage);
+    if (this.#pausedForListener) {
+      this.#pausedForListener = false;
+      this.resume();
+    }
+  }
+
+  /** Without a listener the flow would throw messages away: `once(ws, 'message')` must not cost the second one. */
+  #stopMessages(): void {
+    if (this.listenerCount('message') > 0) return;
+    super.removeListener('data', emitMessage);
+    if (this.listenerCount('data') === 0 && !this.isPaused()) {
+      this.pause();
+      this.#pausedForListener = true;
+      this.forsaken();
+    }
+  }
+}
+
+/** One function for all connections. */
+export function emitMessage(this: Readable, message: Message): void {
+  this.emit('message', message, typeof message === 'string' ? textInfo : binaryInfo);
+}
