@@ -95,6 +95,12 @@ export interface Transport {
   readonly head: Buffer;
 }
 
+/** What the handshake has agreed on. */
+export interface Agreement {
+  readonly version: Version;
+  readonly protocol: string;
+}
+
 /** How an opening request is accepted. */
 export interface Acceptance {
   /** The chosen subprotocol, '' for none. */
@@ -111,4 +117,6 @@ export interface Opening {
   readonly protocols: readonly string[];
   /** Sends the positive answer. Throws if an ordinary response has begun. */
   accept(acceptance: Acceptance): Transport;
+  /** Drops the request's connection without an answer. */
+  abandon(): void;
 }

@@ -59,7 +59,13 @@ function checkOrigin(request: IncomingMessage, header: string, origins: Origins 
 
 /** Only browsers are bound to tell their origin truly, and they always tell it: a request without one is no cross-site request. */
 function isAllowedOrigin(request: IncomingMessage, origin: string | undefined, origins: Origins | undefined): boolean {
-  if (typeof origins === 'function') return origins(origin, request);
+  if (typeof origins === 'function') {
+    const allowed: unknown = origins(origin, request);
+    // A promise, say, is true whatever it comes to.
+    if (typeof allowed === 'boolean') return allowed;
+    const detail = 'the function origins must return true or false, at once';
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { statusCode: 500 });
+  }
   if (origins === 'any' || origin === undefined) return true;
   if (origins === undefined || origins === 'same') {
     const harmless = origins === undefined && request.headers.cookie === undefined;

@@ -7,7 +7,13 @@ import { WebSocketError } from './errors';
 import { isWebSocketRequest, negotiate } from './negotiation';
 import { checkOptions, defaults, type ServerOptions } from './options';
 import { WebSocket } from './streams/webSocket';
-import { afterEarlierResponses, checkUpgradeRequest, returnToHttp, UpgradeExchange } from './transports/http1';
+import {
+  afterEarlierResponses,
+  checkUpgradeRequest,
+  returnToHttp,
+  type Upgrade,
+  UpgradeExchange,
+} from './transports/http1';
 
 declare module 'node:http' {
   interface ServerResponse {
@@ -48,7 +54,11 @@ export interface WebSocketServer {
 export function configureServer(server: HttpServer, options: ServerOptions = {}): WebSocketServer {
   checkServer(server);
   checkServerOptions(options);
-  return new ServerHandle(server, options);
+  const handle = new ServerHandle(options);
+  const dispatcher = dispatchers.get(server) ?? new UpgradeDispatcher(server);
+  dispatchers.set(server, dispatcher);
+  dispatcher.add(handle);
+  return handle;
 }
 
 /**
@@ -66,23 +76,71 @@ export function handleHttpUpgrade(
   checkServer(server);
   checkServerOptions(options);
   if (!isOurs(request, options)) return false;
-  handleUpgrade(server, request, socket, head, options);
+  handleUpgrade(server, { request, socket, head }, options);
   return true;
 }
 
-class ServerHandle implements WebSocketServer {
-  readonly connections = new Set<WebSocket>();
+/** The one 'upgrade' listener of a server, whatever number of times it has been configured. */
+class UpgradeDispatcher {
   readonly #server: HttpServer;
-  readonly #options: ServerOptions;
-  #closing: Promise<void> | undefined;
+  readonly #handles: ServerHandle[] = [];
 
-  constructor(server: HttpServer, options: ServerOptions) {
+  constructor(server: HttpServer) {
     this.#server = server;
-    this.#options = options;
-    server.on('upgrade', this.#onUpgrade);
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#dispatch({ request, socket, head });
+    });
     const { shouldUpgradeCallback } = server;
     if (shouldUpgradeCallback === undefined) return;
     server.shouldUpgradeCallback = (request) => this.#concerns(request) && shouldUpgradeCallback.call(server, request);
+  }
+
+  /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if nothing is left for the new one */
+  add(handle: ServerHandle): void {
+    if (this.#handles.some(({ takesAll }) => takesAll)) {
+      const detail = 'the server is configured already; with the option filter several can share it';
+      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
+    }
+    this.#handles.push(handle);
+  }
+
+  /** Whether an upgrade is for us, or for another listener. */
+  #concerns(request: IncomingMessage): boolean {
+    return this.#handles.some((handle) => handle.takes(request)) || this.#server.listenerCount('upgrade') > 1;
+  }
+
+  #dispatch(upgrade: Upgrade): void {
+    const handle = this.#handles.find((candidate) => candidate.takes(upgrade.request));
+    if (handle !== undefined) return handle.handle(this.#server, upgrade);
+    const { socket } = upgrade;
+    // Whoever it is for, or nobody: Node has taken its own listener away, and a reset would end the process.
+    if (this.#server.listenerCount('upgrade') > 1) socket.on('error', ignore);
+    else afterEarlierResponses(socket, () => returnToHttp(this.#server, upgrade));
+  }
+}
+
+const dispatchers = new WeakMap<HttpServer, UpgradeDispatcher>();
+
+class ServerHandle implements WebSocketServer {
+  readonly connections = new Set<WebSocket>();
+  readonly #options: ServerOptions;
+  #closing: Promise<void> | undefined;
+  #deadlinePassed = false;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  get takesAll(): boolean {
+    return this.#options.filter === undefined;
+  }
+
+  takes(request: IncomingMessage): boolean {
+    return isOurs(request, this.#options);
+  }
+
+  handle(server: HttpServer, upgrade: Upgrade): void {
+    handleUpgrade(server, upgrade, this.#options, this);
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -97,19 +155,6 @@ class ServerHandle implements WebSocketServer {
     return this.close();
   }
 
-  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (isOurs(request, this.#options)) {
-      handleUpgrade(this.#server, request, socket, head, this.#options, this);
-    } else if (!this.#concerns(request)) {
-      returnToHttp(this.#server, { request, socket, head });
-    }
-  };
-
-  /** Whether an upgrade is for us, or for another listener. */
-  #concerns(request: IncomingMessage): boolean {
-    return isOurs(request, this.#options) || this.#server.listenerCount('upgrade') > 1;
-  }
-
   /** @throws WebSocketError with a 503 */
   checkOpen(): void {
     if (this.#closing === undefined) return;
@@ -120,11 +165,13 @@ class ServerHandle implements WebSocketServer {
     this.connections.add(webSocket);
     void webSocket.closed.then(() => this.connections.delete(webSocket));
     // Accepted while we were waiting for the others to close.
-    if (this.#closing !== undefined) webSocket.close(closeCodes.goingAway);
+    if (this.#deadlinePassed) webSocket.abort();
+    else if (this.#closing !== undefined) webSocket.close(closeCodes.goingAway);
   }
 
   async #closeAll(code: number, reason: string, timeout: number): Promise<void> {
     const deadline = setTimeout(() => {
+      this.#deadlinePassed = true;
       for (const webSocket of this.connections) webSocket.abort();
     }, timeout);
     // A connection that is accepted meanwhile is waited for as well.
@@ -137,21 +184,10 @@ class ServerHandle implements WebSocketServer {
   }
 }
 
-function handleUpgrade(
-  server: HttpServer,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-  options: ServerOptions,
-  handle?: ServerHandle,
-): void {
-  // First of all: Node has taken its own listener away, and a reset would end the process.
-  socket.on('error', ignore);
+function handleUpgrade(server: HttpServer, upgrade: Upgrade, options: ServerOptions, handle?: ServerHandle): void {
+  const { request, socket } = upgrade;
   afterEarlierResponses(socket, () => {
-    const exchange = new UpgradeExchange(
-      { request, socket, head },
-      options.handshakeTimeout ?? defaults.handshakeTimeout,
-    );
+    const exchange = new UpgradeExchange(upgrade, options.handshakeTimeout ?? defaults.handshakeTimeout);
     try {
       handle?.checkOpen();
       checkUpgradeRequest(request);
@@ -169,6 +205,7 @@ function handleUpgrade(
         },
       });
       exchange.response.webSocket = webSocket;
+      exchange.onUnaccepted((how) => WebSocket.unanswered(webSocket, how));
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error;
       return exchange.refuse(error);
@@ -183,7 +220,7 @@ function deliver(server: HttpServer, request: IncomingMessage, response: ServerR
 }
 
 function isOurs(request: IncomingMessage, { filter }: ServerOptions): boolean {
-  return isWebSocketRequest(request) && (filter === undefined || filter(request));
+  return isWebSocketRequest(request) && (filter === undefined || filter(request) === true);
 }
 
 function checkServer(server: HttpServer): void {

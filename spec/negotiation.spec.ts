@@ -204,6 +204,11 @@ describe('The origin of an opening request', () => {
     expect(await status({ origins }, {})).to.equal(101);
   });
 
+  it('is refused by a function that promises an answer: a promise would mean yes', async () => {
+    const origins = (async () => false) as never;
+    expect(await status({ origins }, { home })).to.equal(500);
+  });
+
   it('stands in another header before version 13', async () => {
     const version = 'Sec-WebSocket-Version: 8';
     expect(await status({}, { version, old: 'Sec-WebSocket-Origin: https://evil.example', cookie })).to.equal(403);

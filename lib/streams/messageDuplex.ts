@@ -1,7 +1,7 @@
 import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import { emitMessage, MessageEvents } from './messageEvents';
-import type { BinaryData } from './outgoingMessage';
+import { type BinaryData, binaryMessage, textMessage } from './outgoingMessage';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
@@ -132,6 +132,23 @@ export abstract class MessageDuplex extends MessageEvents {
     this.#quiet?.refresh();
     this.writing(message);
     return super.write(message, encoding as BufferEncoding, callback as Callback);
+  }
+
+  /**
+   * Sends text, whatever the argument's type. Returns false if the program should wait for 'drain'. Bytes that are not UTF-8
+   * destroy the stream with WS_ERR_INVALID_UTF8.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
+   */
+  sendTextMessage(data: string | BinaryData, callback?: Callback): boolean {
+    return this.write(textMessage(data) as string, callback);
+  }
+
+  /**
+   * Sends bytes, whatever the argument's type; a string as its UTF-8. Returns false if the program should wait for 'drain'.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
+   */
+  sendBinaryMessage(data: string | BinaryData, callback?: Callback): boolean {
+    return this.write(binaryMessage(data), callback);
   }
 
   override end(callback?: () => void): this;

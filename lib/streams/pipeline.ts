@@ -131,6 +131,13 @@ export class Pipeline {
       this.#owner.drained();
     });
     stream.on('end', () => this.#endInput());
+    if (stream.readableEnded) {
+      process.nextTick(() => {
+        this.#readBytes(head);
+        this.#endInput();
+      });
+      return;
+    }
     if (head.length > 0) stream.unshift(head);
     stream.on('data', (bytes: Buffer) => this.#readBytes(bytes));
   }

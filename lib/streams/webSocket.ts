@@ -1,28 +1,24 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from '../closeCodes';
 import { checkClose, checkControlPayload } from '../codec/controlFrames';
-import type { CloseFrame, Opening, Role, Transport, Version } from '../contracts';
+import type { Agreement, CloseFrame, Opening, Role, Transport, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
+import { ClosableDuplex } from './closableDuplex';
 import { Connection } from './connection';
-import { askedByPipeline, Ending } from './ending';
-import { type Callback, MessageDuplex } from './messageDuplex';
-import { type BinaryData, binaryMessage, textMessage, toOutgoing } from './outgoingMessage';
+import type { Callback } from './messageDuplex';
+import { toOutgoing } from './outgoingMessage';
 import { rejectPing } from './pendingPings';
 import { WaitingWrites } from './waitingWrites';
+
+const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
 /** What a WebSocket is made from: with an opening, it waits for `connect()`. */
 export interface WebSocketSetup {
   readonly role: Role;
   readonly opening?: Opening;
   readonly options?: ConnectionOptions;
-}
-
-/** What the handshake has agreed on. */
-interface Agreement {
-  readonly version: Version;
-  readonly protocol: string;
 }
 
 /**
@@ -36,7 +32,7 @@ interface Agreement {
  * The readable side ends with the peer's Close, after the last message; the writable side ends with ours, after the last
  * write. Any other end is an error on the stream.
  */
-export class WebSocket extends MessageDuplex {
+export class WebSocket extends ClosableDuplex {
   /** The opening request; undefined for a WebSocket that did not come from one. */
   readonly request: IncomingMessage | undefined;
   /** The subprotocols that the client offered. */
@@ -54,7 +50,6 @@ export class WebSocket extends MessageDuplex {
   /** The Close that the program asked for; without it the writable side ends with 1000. */
   #goodbye: Omit<CloseFrame, 'opcode'> = { code: closeCodes.normal, reason: '' };
   #aborted = false;
-  readonly #ending = new Ending();
   #whenTransportClosed: (() => void) | undefined;
 
   constructor({ role, opening, options = {} }: WebSocketSetup) {
@@ -88,43 +83,15 @@ export class WebSocket extends MessageDuplex {
   }
 
   /**
-   * A promise of a `CloseOutcome`, once the transport is gone. It never rejects: 'error' tells of failures. Every Duplex has a
-   * boolean of this name; only `any` lets a WebSocket be passed wherever a Duplex is asked for, and `closed` be awaited.
-   */
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  declare readonly closed: any;
-
-  static {
-    Object.defineProperty(WebSocket.prototype, 'closed', {
-      get(this: WebSocket): Promise<CloseOutcome> | boolean {
-        return askedByPipeline() ? this.destroyed : this.#ending.promise();
-      },
-    });
-  }
-
-  /** The code of the peer's Close frame: 1005 if it had none, 1006 if the connection ended without one, undefined before. */
-  get closeCode(): number | undefined {
-    return this.#currentOutcome?.code;
-  }
-
-  get closeReason(): string {
-    return this.#currentOutcome?.reason ?? '';
-  }
-
-  /** Whether both sides sent a Close frame. */
-  get wasClean(): boolean {
-    return this.#currentOutcome?.wasClean ?? false;
-  }
-
-  /**
    * Accepts the opening request: the positive answer leaves through the response, with the headers set on it so far.
    * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
    */
   connect(options: ConnectOptions = {}): this {
     checkOptions(options, 'protocol', 'headers', 'maxMessageSize', 'closeTimeout');
     const opening = this.#opening;
-    if (opening === undefined) throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
-    if (this.destroyed) throw new WebSocketError('WS_ERR_NOT_OPEN', 'it was destroyed before connect()');
+    if (this.#connection !== undefined || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (this.destroyed || opening === undefined)
+      throw new WebSocketError('WS_ERR_NOT_OPEN', 'it was refused or destroyed');
     // A subprotocol that was not offered must not be answered (RFC 6455 §4.2.2); without one the connection is still good.
     const protocol =
       options.protocol !== undefined && this.protocols.includes(options.protocol) ? options.protocol : '';
@@ -134,23 +101,6 @@ export class WebSocket extends MessageDuplex {
     this.#options = { ...this.#options, ...options };
     this.#open(transport, { version: opening.version, protocol });
     return this;
-  }
-
-  /**
-   * Sends text, whatever the argument's type. Returns false if the program should wait for 'drain'. Bytes that are not UTF-8
-   * destroy the stream with WS_ERR_INVALID_UTF8.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
-   */
-  sendTextMessage(data: string | BinaryData, callback?: Callback): boolean {
-    return this.write(textMessage(data) as string, callback);
-  }
-
-  /**
-   * Sends bytes, whatever the argument's type; a string as its UTF-8. Returns false if the program should wait for 'drain'.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
-   */
-  sendBinaryMessage(data: string | BinaryData, callback?: Callback): boolean {
-    return this.write(binaryMessage(data), callback);
   }
 
   /**
@@ -222,8 +172,9 @@ export class WebSocket extends MessageDuplex {
   }
 
   override _final(done: Callback): void {
+    const { code, reason } = this.#goodbye;
     const finish = () => {
-      this.#connection?.close(this.#goodbye.code, this.#goodbye.reason);
+      this.#connection?.close(code, reason);
       done();
     };
     if (this.#connection === undefined) this.#finishOnOpen = finish;
@@ -235,7 +186,10 @@ export class WebSocket extends MessageDuplex {
     this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
-    if (connection === undefined) this.#ending.settle({ code: closeCodes.abnormal, reason: '', wasClean: false });
+    if (connection === undefined) {
+      this.#opening?.abandon();
+      this.settle(neverOpened);
+    }
     // A clean end is complete when the transport is gone; an error is told at once.
     if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = done;
     else done(error);
@@ -244,6 +198,16 @@ export class WebSocket extends MessageDuplex {
   /** Gives a WebSocket its transport; for those that make one, not for programs. */
   static open(webSocket: WebSocket, transport: Transport, agreement: Agreement): void {
     webSocket.#open(transport, agreement);
+  }
+
+  /** Tells a WebSocket that its request is over without `connect()`: it was refused, or the client has left. */
+  static unanswered(webSocket: WebSocket, { refused }: { refused: boolean }): void {
+    if (webSocket.#connection !== undefined) return;
+    webSocket.settle(neverOpened);
+    // Of a client that has left the program learns when it connects, as of one that leaves right after that.
+    if (!refused) return;
+    webSocket.#opening = undefined;
+    webSocket.destroy();
   }
 
   #open(transport: Transport, agreement: Agreement): void {
@@ -267,8 +231,8 @@ export class WebSocket extends MessageDuplex {
     this.#finishOnOpen?.();
   }
 
-  get #currentOutcome(): CloseOutcome | undefined {
-    return this.#ending.outcome ?? this.#connection?.outcome;
+  protected override get outcomeSoFar(): CloseOutcome | undefined {
+    return this.#connection?.outcome;
   }
 
   #peerEnded(): void {
@@ -278,8 +242,8 @@ export class WebSocket extends MessageDuplex {
   }
 
   #answerOverdue(): void {
-    const unfinished = !this.endForPeer() || this.#waiting.any;
-    if (unfinished) this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
+    if (this.endForPeer() && !this.#waiting.any) return;
+    this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
   }
 
   #retryWrite(): void {
@@ -292,8 +256,8 @@ export class WebSocket extends MessageDuplex {
   }
 
   #closed(): void {
-    const connection = this.#connection as Connection;
-    this.#ending.settle(connection.outcome as CloseOutcome);
+    const { outcome } = this.#connection as Connection;
+    this.settle(outcome as CloseOutcome);
     if (this.#whenTransportClosed !== undefined) return this.#whenTransportClosed();
     if (this.destroyed) return;
     this.#checkUnsent();
@@ -302,8 +266,7 @@ export class WebSocket extends MessageDuplex {
 
   /** A peer that said goodbye and was gone before it had all that we had to say: the program must know. */
   #checkUnsent(): void {
-    const connection = this.#connection;
-    if (!this.#waiting.any || connection?.transportClosed !== true) return;
-    if (connection.isAwaited) this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
+    if (!this.#waiting.any || !this.#connection?.transportClosed || !this.#connection.isAwaited) return;
+    this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
   }
 }

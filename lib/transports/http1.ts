@@ -35,6 +35,7 @@ export class UpgradeExchange {
   readonly #head: Buffer;
   readonly #timeout: number;
   #accepted = false;
+  #expired = false;
   readonly #deadline: NodeJS.Timeout;
 
   /** @param timeout milliseconds for the application to answer */
@@ -63,7 +64,19 @@ export class UpgradeExchange {
   /** What the WebSocket accepts the request with. */
   opening(offer: Offer): Opening {
     const proof = offer.draft.prove(this.request);
-    return { request: this.request, ...offer, accept: (acceptance) => this.#accept(proof, acceptance) };
+    return {
+      request: this.request,
+      ...offer,
+      accept: (acceptance) => this.#accept(proof, acceptance),
+      abandon: () => this.#socket.destroy(),
+    };
+  }
+
+  /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
+  onUnaccepted(callback: (how: { refused: boolean }) => void): void {
+    this.response.once('close', () => {
+      if (!this.#accepted) callback({ refused: this.response.headersSent && !this.#expired });
+    });
   }
 
   /** Answers with an error of the library. */
@@ -74,17 +87,31 @@ export class UpgradeExchange {
 
   #accept(proof: Readonly<Record<string, string>>, { protocol, headers }: Acceptance): Transport {
     const response = this.response;
+    // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
+    if (this.#expired) return { stream: this.#socket.destroy(), head: Buffer.alloc(0) };
     if (response.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
-    for (const [name, value] of Object.entries(proof)) response.setHeader(name, value);
-    if (protocol !== '') response.setHeader('Sec-WebSocket-Protocol', protocol);
-    this.#accepted = true;
-    this.#clearDeadline();
+    const answer = protocol === '' ? proof : { ...proof, 'Sec-WebSocket-Protocol': protocol };
+    for (const [name, value] of Object.entries(answer)) response.setHeader(name, value);
+    const { sendDate, statusCode } = response;
     response.sendDate = false;
     // Through the response, whoever has decorated it: cookies, header hooks and access logs see the 101.
-    response.writeHead(101, 'Switching Protocols');
+    try {
+      response.writeHead(101, 'Switching Protocols');
+    } catch (error) {
+      // A hook has thrown, and the program may still answer in another way.
+      for (const name of Object.keys(answer)) response.removeHeader(name);
+      // Node takes the removal for our wish, and would leave out its own.
+      response.setHeader('Connection', 'close');
+      Object.assign(response, { sendDate, statusCode });
+      throw error;
+    }
+    this.#accepted = true;
+    this.#clearDeadline();
     response.flushHeaders();
+    // Whoever writes a body after that, a framework for instance, cannot know that there is none.
+    response.on('error', ignore);
     // Middleware may keep this end back, to save a session say; the head has left by now.
     response.end();
     this.#socket.removeListener('drain', this.#passDrainOn);
@@ -99,7 +126,8 @@ export class UpgradeExchange {
   readonly #clearDeadline = () => clearTimeout(this.#deadline);
 
   readonly #inputEnded = () => {
-    if (!this.response.headersSent) this.#socket.destroy();
+    // With frames in hand it may have said all that it wanted to; how it ends is then for the WebSocket to see.
+    if (!this.response.headersSent && this.#head.length === 0) this.#socket.destroy();
   };
 
   #responseFinished(): void {
@@ -119,6 +147,7 @@ export class UpgradeExchange {
       (socket as Partial<Socket>).setTimeout?.(this.#timeout, () => socket.destroy());
       return;
     }
+    this.#expired = true;
     this.response.writeHead(503, { 'Content-Type': 'text/plain; charset=utf-8' });
     this.response.end('The server did not answer in time\n');
   }
@@ -129,11 +158,22 @@ export class UpgradeExchange {
  * behind other requests, and ours must not overtake their answers.
  */
 export function afterEarlierResponses(socket: Duplex, callback: () => void): void {
-  if (socket.destroyed) return;
-  // Node has no public name for the response that a socket is busy with.
-  const earlier = (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (!earlier) return callback();
-  earlier.once('close', () => afterEarlierResponses(socket, callback));
+  // Node has taken its own listener away, and a reset would end the process.
+  socket.on('error', ignore);
+  const next = () => {
+    if (socket.destroyed) return;
+    // Node has no public name for the response that a socket is busy with.
+    const earlier = (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage;
+    if (!earlier) return callback();
+    // As for our own response: nobody else tells it of room in the socket any more.
+    const passDrainOn = () => earlier.emit('drain');
+    socket.on('drain', passDrainOn);
+    earlier.once('close', () => {
+      socket.removeListener('drain', passDrainOn);
+      next();
+    });
+  };
+  next();
 }
 
 /**
@@ -161,6 +201,8 @@ export function returnToHttp(server: { emit(event: string, socket: Duplex): bool
     const name = request.rawHeaders[i] as string;
     if (name.toLowerCase() !== 'upgrade') lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
   }
+  // The HTTP server has a listener of its own for errors.
+  socket.removeListener('error', ignore);
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
 }
@@ -168,3 +210,5 @@ export function returnToHttp(server: { emit(event: string, socket: Duplex): bool
 function invalid(statusCode: number, detail: string, headers = {}): WebSocketError {
   return new WebSocketError('WS_ERR_INVALID_HANDSHAKE', detail, { statusCode, headers });
 }
+
+function ignore(): void {}

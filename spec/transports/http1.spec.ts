@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import { configureServer } from '../../lib/webSocketHandler';
 import { ask, clientFrame, listen, openingRequest, RawClient, serve } from '../support/http';
 
 /** The frame that echoes the text "hi". */
@@ -59,7 +60,71 @@ describe('A request that asks for another protocol', () => {
   });
 });
 
+describe('A request that nobody takes', () => {
+  it('cannot crash the process, though other listeners leave it lying', async () => {
+    await using server = await listen(() => {}, { filter: ({ url }) => url === '/a' });
+    server.server.on('upgrade', () => {});
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest({ start: 'GET /c HTTP/1.1' }));
+    const [, socket] = (await once(server.server, 'upgrade')) as [IncomingMessage, Duplex];
+    const closed = new Promise((resolve) => socket.resume().once('close', resolve));
+    client.socket.resetAndDestroy();
+    await closed;
+  });
+
+  it('goes to the application when several configurations of one server decline it', async () => {
+    await using server = await listen((request, response) => response.end(`page ${request.url}`), {
+      filter: ({ url }) => url === '/a',
+    });
+    configureServer(server.server, { filter: ({ url }) => url === '/b' });
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest({ start: 'GET /c HTTP/1.1' }));
+    await client.until(() => client.received.includes('page /c'));
+    expect(client.received.toString()).to.include('200 OK');
+  });
+
+  it('waits for the answers to earlier requests', async () => {
+    await using server = await listen((request, response) => {
+      if (request.url === '/slow') setTimeout(() => response.end('slow'), 20);
+      else response.end('fast');
+    });
+    using client = await RawClient.connect(server.port);
+    const foreign = openingRequest({ start: 'GET /f HTTP/1.1', upgrade: 'Upgrade: h2c' });
+    client.write(`GET /slow HTTP/1.1\r\nHost: a\r\n\r\n${foreign}`);
+    await client.until(() => client.received.includes('fast'));
+    expect(client.received.indexOf('slow')).to.be.within(0, client.received.indexOf('fast'));
+  });
+});
+
 describe('A WebSocket request that the application refuses', () => {
+  it('settles its WebSocket, which never opens', async () => {
+    const { promise: settled, resolve } = withResolvers();
+    let late: unknown;
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket;
+      ws?.on('close', async () => {
+        try {
+          ws.connect();
+        } catch (error) {
+          late = (error as { code: string }).code;
+        }
+        resolve(await ws.closed);
+      });
+      response.writeHead(401).end();
+    });
+    await ask(server.port, openingRequest());
+    expect(await settled).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+    expect(late).to.equal('WS_ERR_NOT_OPEN');
+  });
+
+  it('is dropped without an answer when its WebSocket is aborted', async () => {
+    await using server = await listen((_request, response) => response.webSocket?.abort());
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest());
+    await client.end();
+    expect(client.received.length).to.equal(0);
+  });
+
   it('is answered with its ordinary response, and the connection ends', async () => {
     await using server = await listen((_request, response) => {
       response.writeHead(401, { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Bearer' });
@@ -119,6 +184,20 @@ describe('A WebSocket request that the application refuses', () => {
   it('is answered with 503 when the application takes too long', async () => {
     await using server = await listen(() => {}, { handshakeTimeout: 20 });
     expect((await ask(server.port, openingRequest())).statusCode).to.equal(503);
+  });
+
+  it('is lost to a handler that was too slow, as it would be with a client that has left: by an event, not an exception', async () => {
+    const { promise: failure, resolve } = withResolvers();
+    await using server = await listen(
+      async (_request, response) => {
+        await once(response, 'close');
+        const ws = response.webSocket?.connect();
+        ws?.on('error', (error) => resolve((error as { code?: string }).code));
+      },
+      { handshakeTimeout: 20 },
+    );
+    expect((await ask(server.port, openingRequest())).statusCode).to.equal(503);
+    expect(await failure).to.equal('WS_ERR_CONNECTION_LOST');
   });
 
   it('may take its time over a body that has begun, as long as the peer reads', async () => {
@@ -201,7 +280,19 @@ describe('A WebSocket request that the application accepts', () => {
     expect(await client.take(8)).to.equal(`${hi}8102686f`);
   });
 
-  it('waits for the answers to earlier requests on its connection', async () => {
+  it('waits for the answers to earlier requests, however large, on its connection', async () => {
+    const size = 8 * 1024 * 1024;
+    await using server = await listen((_request, response) => {
+      if (response.webSocket) response.webSocket.connect().resume();
+      else Readable.from(Array.from({ length: 128 }, () => Buffer.alloc(size / 128, 'x'))).pipe(response);
+    });
+    using client = await RawClient.connect(server.port);
+    client.write(`GET /big HTTP/1.1\r\nHost: a\r\n\r\n${openingRequest()}`);
+    await client.until(() => client.received.subarray(-300).includes('101 Switching'));
+    expect(client.received.length).to.be.above(size);
+  });
+
+  it('waits for the answers to earlier requests on its connection, in their order', async () => {
     await using server = await listen((request, response) => {
       if (response.webSocket) response.webSocket.connect().resume();
       else setTimeout(() => response.end(request.url), 20);
@@ -250,6 +341,48 @@ describe('A WebSocket request that the application accepts', () => {
     expect(codes).to.deep.equal(['WS_ERR_ALREADY_CONNECTED', 'WS_ERR_RESPONSE_STARTED']);
   });
 
+  it('can still be answered when a hook on writeHead throws, without a word of the 101', async () => {
+    await using server = await listen((_request, response) => {
+      const { writeHead } = response;
+      response.writeHead = () => {
+        response.writeHead = writeHead;
+        throw new Error('a hook failed');
+      };
+      expect(() => response.webSocket?.connect({ protocol: 'chat' })).to.throw('a hook failed');
+      response.writeHead(500).end('sorry');
+    });
+    const offer = { more: 'Sec-WebSocket-Protocol: chat' };
+    const { statusCode, headers, body } = await ask(server.port, openingRequest(offer));
+    expect(statusCode).to.equal(500);
+    expect(headers.get('connection')).to.equal('close');
+    expect([...headers.keys()].filter((name) => /upgrade|websocket/.test(name))).to.deep.equal([]);
+    expect(body.toString()).to.include('sorry');
+  });
+
+  it('does not mind a body that a framework writes after it', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      ws?.pipe(ws);
+      response.end('a body');
+    });
+    using client = await RawClient.open(server.port);
+    client.write(clientFrame(0x81, 'hi'));
+    expect(await client.take(4)).to.equal(hi);
+  });
+
+  it('keeps what a client said that ended its side right behind it', async () => {
+    await using server = await listen(async (_request, response) => {
+      for (let i = 0; i < 10; i++) await turn();
+      const ws = response.webSocket?.connect();
+      ws?.pipe(ws);
+    });
+    using client = await RawClient.connect(server.port);
+    const frames = [clientFrame(0x81, 'hi'), clientFrame(0x88, Buffer.from([3, 232]))];
+    client.socket.end(Buffer.concat([Buffer.from(openingRequest()), ...frames]));
+    expect((await client.head()).statusCode).to.equal(101);
+    expect(await client.take(8)).to.equal(`${hi}880203e8`);
+  });
+
   it('cannot be given a header that would split the response', async () => {
     let code: unknown;
     await using server = await listen((_request, response) => {
@@ -289,6 +422,8 @@ describe('A client that goes away', () => {
     for (const delayed of [false, true]) {
       it(`${when}, with a reset, while the handler ${delayed ? 'waits' : 'answers'}, hurts nobody`, async () => {
         const { promise: handled, resolve } = withResolvers();
+        // A client that has sent frames may have said all it wanted to before it ended: only the deadline tells that it is gone.
+        const options = { handshakeTimeout: 50 };
         await using server = await listen(async (_request, response) => {
           const socketGone = once(response, 'close');
           if (delayed) await socketGone;
@@ -296,7 +431,7 @@ describe('A client that goes away', () => {
           ws?.pipe(ws);
           await ws?.closed;
           resolve(undefined);
-        });
+        }, options);
         const client = await RawClient.connect(server.port);
         client.socket.write(bytes, 'latin1', () => client.socket.resetAndDestroy());
         if (bytes.length >= request.length) await handled;

@@ -1,0 +1,72 @@
+import type { CloseOutcome } from '../session';
+import { MessageDuplex } from './messageDuplex';
+
+/** A Duplex of messages that tells how its connection ended. */
+export abstract class ClosableDuplex extends MessageDuplex {
+  #outcome: CloseOutcome | undefined;
+  /** Those who wait for it. The promise is made only when it is asked for; mostly it is not. */
+  readonly #waiting: ((outcome: CloseOutcome) => void)[] = [];
+
+  /**
+   * A promise of a `CloseOutcome`, once the transport is gone. It never rejects: 'error' tells of failures. Every Duplex has a
+   * boolean of this name; only `any` lets a WebSocket be passed wherever a Duplex is asked for, and `closed` be awaited.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  declare readonly closed: any;
+
+  static {
+    Object.defineProperty(ClosableDuplex.prototype, 'closed', {
+      get(this: ClosableDuplex): Promise<CloseOutcome> | boolean {
+        return askedByPipeline() ? this.destroyed : this.#promise();
+      },
+    });
+  }
+
+  /** The code of the peer's Close frame: 1005 if it had none, 1006 if the connection ended without one, undefined before. */
+  get closeCode(): number | undefined {
+    return this.#latestOutcome?.code;
+  }
+
+  get closeReason(): string {
+    return this.#latestOutcome?.reason ?? '';
+  }
+
+  /** Whether both sides sent a Close frame. */
+  get wasClean(): boolean {
+    return this.#latestOutcome?.wasClean ?? false;
+  }
+
+  /** What is known of the outcome before it is settled. */
+  protected abstract get outcomeSoFar(): CloseOutcome | undefined;
+
+  /** The connection has ended. Counts once. */
+  protected settle(outcome: CloseOutcome): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
+    for (const resolve of this.#waiting.splice(0)) resolve(outcome);
+  }
+
+  get #latestOutcome(): CloseOutcome | undefined {
+    return this.#outcome ?? this.outcomeSoFar;
+  }
+
+  #promise(): Promise<CloseOutcome> {
+    const outcome = this.#outcome;
+    if (outcome !== undefined) return Promise.resolve(outcome);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+/**
+ * Since Node 24 `pipeline()` asks a stream that it writes to whether it is `closed`, and takes any object for yes. There is no
+ * promise that is false, so the one caller that wants Node's boolean is told apart by its file.
+ */
+function askedByPipeline(): boolean {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  Error.stackTraceLimit = 3;
+  Error.prepareStackTrace = (_error, [, , caller]) => caller?.getFileName();
+  const caller: unknown = new Error().stack;
+  Error.prepareStackTrace = prepareStackTrace;
+  Error.stackTraceLimit = stackTraceLimit;
+  return caller === 'node:internal/streams/pipeline';
+}
