@@ -63,6 +63,16 @@ export abstract class MessageDuplex extends MessageEvents {
     if (this.#tolerant) this.on('error', ignore);
   }
 
+  /**
+   * Hands a message to whoever reads, and returns false if that is enough for now. What flows with nothing queued goes past the
+   * queue, which would schedule a tick of the event loop for each; the first does not, for a stream must know that it was read.
+   */
+  protected deliver(message: Message): boolean {
+    if (this.readableFlowing !== true || this.readableLength > 0 || !this.readableDidRead) return this.push(message);
+    this.emit('data', message);
+    return true;
+  }
+
   /** The peer is done: the readable side ends when all that came has been read, and the writable side after it. */
   protected endReading(): void {
     this.push(null);
@@ -118,6 +128,9 @@ export abstract class MessageDuplex extends MessageEvents {
     return this.#sources > 0 || this.listenerCount('drain') > 0;
   }
 
+  /** Writes a message at once, if it is one and there is room. */
+  protected abstract writeNow(message: unknown): boolean;
+
   /** Called before a message goes into the queue. */
   protected abstract writing(message: unknown): void;
 
@@ -130,6 +143,12 @@ export abstract class MessageDuplex extends MessageEvents {
     this.#written = true;
     if (this.#endedForPeer) return this.#refuseWrite(typeof encoding === 'function' ? encoding : callback);
     this.#quiet?.refresh();
+    // Past the queue if nothing waits in it: a tick of the event loop less.
+    if (this.writableLength === 0 && this.writableCorked === 0 && this.writable && this.writeNow(message)) {
+      const done = typeof encoding === 'function' ? encoding : callback;
+      if (typeof done === 'function') process.nextTick(done, null);
+      return true;
+    }
     this.writing(message);
     return super.write(message, encoding as BufferEncoding, callback as Callback);
   }

@@ -146,6 +146,13 @@ export class WebSocket extends ClosableDuplex {
     this.destroy(error);
   }
 
+  protected override writeNow(chunk: unknown): boolean {
+    const connection = this.#connection;
+    if (connection === undefined || connection.transportClosed) return false;
+    const item = toOutgoing(chunk);
+    return !(item instanceof WebSocketError) && connection.offer(item);
+  }
+
   protected override writing(message: unknown): void {
     this.#waiting.enqueued(message);
   }
@@ -218,7 +225,7 @@ export class WebSocket extends ClosableDuplex {
     const { maxMessageSize = defaults.maxMessageSize, closeTimeout = defaults.closeTimeout } = this.#options;
     const options = { role: this.#role, version: agreement.version, maxMessageSize, closeTimeout };
     this.#connection = new Connection(transport, options, {
-      message: (message) => this.push(message),
+      message: (message) => this.deliver(message),
       ping: (payload) => this.emit('ping', payload),
       pong: (payload) => this.emit('pong', payload),
       ended: () => this.#peerEnded(),
