@@ -36,6 +36,17 @@ export interface DataFrame {
   /** Whether the message ends with this frame. Default true. */
   readonly fin?: boolean;
   readonly payload: string | Uint8Array;
+  /** Whether to compress it, where that was agreed on. Default: if it is large enough. */
+  readonly compress?: boolean;
+  /** The payload is compressed already: the frame says so (RSV1, RFC 7692 §6). Default false. */
+  readonly compressed?: boolean;
+}
+
+/** A message as its frames had it, which only the extension that they name can read (RFC 7692 §6). */
+export interface CompressedMessage {
+  readonly opcode: 'text' | 'binary';
+  readonly compressed: true;
+  readonly payload: Buffer;
 }
 
 /** What comes out of a Deframer. */
@@ -44,9 +55,11 @@ export type Incoming = Message | ControlFrame;
 /** What goes into a Framer. */
 export type Outgoing = string | Uint8Array | ControlFrame | DataFrame;
 
-export interface DecoderLimits {
+export interface DecoderOptions {
   /** Bytes of one message, all fragments together. */
   readonly maxMessageSize: number;
+  /** Whether messages may come compressed. Default false. */
+  readonly compression?: boolean;
 }
 
 /**
@@ -56,7 +69,7 @@ export interface DecoderLimits {
 export interface Decoder {
   /** Hands over the next bytes. The previous ones must be used up: `next()` has returned undefined. */
   feed(chunk: Buffer): void;
-  next(): Incoming | undefined;
+  next(): Incoming | CompressedMessage | undefined;
   /** The byte stream has ended: throws if that cuts a frame or a message in two. */
   finish(): void;
 }
@@ -85,8 +98,85 @@ export interface Draft {
   originHeader(version: Version): 'origin' | 'sec-websocket-origin';
   /** Checks the client's key and returns the headers that prove the answer. Throws a WebSocketError with a `statusCode`. */
   prove(request: RequestHead): Readonly<Record<string, string>>;
-  decoder(role: Role, limits: DecoderLimits): Decoder;
+  decoder(role: Role, options: DecoderOptions): Decoder;
   encoder(role: Role): Encoder;
+}
+
+/** The parameters of an extension, in their order (RFC 6455 §9.1). One without a value has undefined. */
+export type ExtensionParameters = readonly (readonly [name: string, value: string | undefined])[];
+
+/** One element of a `Sec-WebSocket-Extensions` header. */
+export interface ExtensionElement {
+  readonly name: string;
+  readonly parameters: ExtensionParameters;
+}
+
+/** The settings of permessage-deflate (RFC 7692). */
+export interface PerMessageDeflateOptions {
+  /** The server forgets each message: less memory, less compression. Default false. */
+  serverNoContextTakeover?: boolean;
+  /** The client forgets each message. Default false. */
+  clientNoContextTakeover?: boolean;
+  /** The logarithm of the window that the server compresses with, 8 to 15. Default 15, 32 KiB. */
+  serverMaxWindowBits?: number;
+  /** The same of the client. Default 15. */
+  clientMaxWindowBits?: number;
+  /** zlib's compression level, 0 to 9. Default 6. */
+  level?: number;
+  /** zlib's memory level, 1 to 9. Default 8. */
+  memLevel?: number;
+  /** Messages of fewer bytes are sent as they are. Default 128. */
+  threshold?: number;
+  /** Milliseconds of silence after which a connection's compressor and decompressor are given back. Default 30,000. */
+  idleRelease?: number;
+}
+
+/** The settings of all extensions. */
+export interface ExtensionOptions {
+  /** Compression (RFC 7692). Default: not on a server; a client offers it. */
+  perMessageDeflate?: boolean | PerMessageDeflateOptions;
+}
+
+/** Compresses the messages of one connection, one after the other. */
+export interface Compressor {
+  /**
+   * Returns the compressed payload, or undefined for a message that is better sent as it is. For a large one it is a promise,
+   * which must be waited for before the next.
+   * @param wanted whether the program asks for it; undefined leaves it to us
+   */
+  compress(
+    payload: string | Uint8Array,
+    wanted: boolean | undefined,
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** Gives memory back. It may be used after that. */
+  release(): void;
+}
+
+/** Undoes the compression of the messages of one connection, one after the other. */
+export interface Decompressor {
+  /** Returns the payload; for a large one it is a promise, which must be waited for before the next. Throws a WebSocketError. */
+  decompress(payload: Buffer): Buffer | Promise<Buffer>;
+  /** Gives memory back. It may be used after that. */
+  release(): void;
+}
+
+/** An extension that changes whole messages and marks them with RSV1. */
+export interface Extension {
+  readonly name: string;
+  /** What a client offers, as it stands in the header; undefined for nothing. */
+  offer(options: ExtensionOptions): string | undefined;
+  /** A server's answer to one offer; undefined declines it. */
+  answer(offered: ExtensionParameters, options: ExtensionOptions): string | undefined;
+  /** What a client says of the answer to its offer. Throws a WebSocketError if it cannot live with it. */
+  verify(answered: ExtensionParameters, options: ExtensionOptions): void;
+  /** @param agreed the parameters of the server's answer */
+  compressor(role: Role, agreed: ExtensionParameters, options: ExtensionOptions): Compressor;
+  /** @param maxMessageSize bytes of one message, decompressed */
+  decompressor(
+    role: Role,
+    agreed: ExtensionParameters,
+    options: ExtensionOptions & { readonly maxMessageSize: number },
+  ): Decompressor;
 }
 
 /** An open byte stream, with the bytes that its handshake read too far. */
@@ -99,12 +189,16 @@ export interface Transport {
 export interface Agreement {
   readonly version: Version;
   readonly protocol: string;
+  /** The extensions in use, as the server's answer has them; '' for none. */
+  readonly extensions: string;
 }
 
 /** How an opening request is accepted. */
 export interface Acceptance {
   /** The chosen subprotocol, '' for none. */
   readonly protocol: string;
+  /** The chosen extensions, '' for none. */
+  readonly extensions: string;
   readonly headers: OutgoingHttpHeaders;
 }
 
@@ -115,6 +209,8 @@ export interface Opening {
   readonly version: Version;
   /** The subprotocols that the client offered, in its order. */
   readonly protocols: readonly string[];
+  /** The extensions that the client offered, in its order. */
+  readonly extensions: readonly ExtensionElement[];
   /** Sends the positive answer. Throws if an ordinary response has begun. */
   accept(acceptance: Acceptance): Transport;
   /** Drops the request's connection without an answer. */

@@ -21,6 +21,7 @@ export const errorTable = {
   WS_ERR_INVALID_FRAGMENT: { closeCode: protocolError, sentence: 'A fragment is out of sequence' },
   WS_ERR_INVALID_CLOSE: { closeCode: protocolError, sentence: 'A Close frame is malformed' },
   WS_ERR_INVALID_UTF8: { closeCode: invalidPayload, sentence: 'Text is not valid UTF-8' },
+  WS_ERR_INVALID_COMPRESSION: { closeCode: invalidPayload, sentence: 'A compressed message is corrupt' },
   WS_ERR_MESSAGE_TOO_BIG: { closeCode: messageTooBig, sentence: 'A message exceeds maxMessageSize' },
   WS_ERR_TRUNCATED: { closeCode: protocolError, sentence: 'The byte stream ended inside a message' },
   // How a connection can end other than cleanly.

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { hasToken, isExtensionList, isSameOrigin, parseSubprotocols } from './codec/headers';
-import type { Draft, Version } from './contracts';
+import { hasToken, isSameOrigin, parseExtensions, parseSubprotocols } from './codec/headers';
+import type { Draft, ExtensionElement, Version } from './contracts';
 import { findDraft, knownVersions } from './drafts';
 import { WebSocketError } from './errors';
 import type { Origins, ServerOptions } from './options';
@@ -11,6 +11,8 @@ export interface Offer {
   readonly version: Version;
   /** The subprotocols on offer. */
   readonly protocols: readonly string[];
+  /** The extensions on offer. */
+  readonly extensions: readonly ExtensionElement[];
 }
 
 /** Does the request ask to become a WebSocket, well or badly (RFC 6455 §4.1)? */
@@ -29,9 +31,9 @@ export function negotiate(request: IncomingMessage, { versions = knownVersions, 
   const protocols = parseSubprotocols(request.headers['sec-websocket-protocol']);
   if (protocols === undefined) throw invalid('Sec-WebSocket-Protocol must be a list of distinct tokens');
   // An offer of extensions that we do not take is declined by silence; one that nobody could read is an error.
-  const extensions = request.headers['sec-websocket-extensions'];
-  if (extensions !== undefined && !isExtensionList(extensions)) throw invalid('Sec-WebSocket-Extensions is malformed');
-  return { draft, version, protocols };
+  const extensions = parseExtensions(request.headers['sec-websocket-extensions']);
+  if (extensions === undefined) throw invalid('Sec-WebSocket-Extensions is malformed');
+  return { draft, version, protocols, extensions };
 }
 
 function chooseVersion(asked: string | undefined, versions: readonly Version[]): { draft: Draft; version: Version } {

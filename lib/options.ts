@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { isToken } from './codec/headers';
-import type { Role, Version } from './contracts';
+import { isToken, parseExtensions } from './codec/headers';
+import type { ExtensionOptions, PerMessageDeflateOptions, Role, Version } from './contracts';
 import { WebSocketError } from './errors';
 
 /** Which origins may connect: everyone, the server's own, those listed, or those the function says yes to. */
@@ -11,7 +11,7 @@ export type Origins =
   | ((origin: string | undefined, request: IncomingMessage) => boolean);
 
 /** What can be set for each connection. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends ExtensionOptions {
   /** Bytes of one message, all fragments together. A larger one closes the connection with 1009. Default 2 MiB. */
   maxMessageSize?: number;
   /** Milliseconds that the peer has for its part of the close handshake. Default 20,000. */
@@ -53,6 +53,7 @@ export const defaults = {
 interface AllOptions extends Required<ServerOptions>, Required<ConnectOptions> {
   role: Role;
   version: Version;
+  extensions: string;
 }
 
 type Rule = readonly [takes: string, test: (value: unknown) => boolean];
@@ -61,6 +62,10 @@ type Rule = readonly [takes: string, test: (value: unknown) => boolean];
 const longestDelay = 2 ** 31 - 1;
 
 const isDelay = (value: unknown) => typeof value === 'number' && value >= 0 && value <= longestDelay;
+const isIntegerIn = (least: number, most: number) => (value: unknown) =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const isBoolean = (value: unknown) => typeof value === 'boolean';
 const isStringList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
 
 const rules: Record<keyof AllOptions, Rule> = {
@@ -71,6 +76,11 @@ const rules: Record<keyof AllOptions, Rule> = {
     'a positive integer of bytes, or Infinity',
     (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) > 0),
   ],
+  extensions: [
+    'the value of a Sec-WebSocket-Extensions header',
+    (value) => value === '' || (typeof value === 'string' && parseExtensions(value) !== undefined),
+  ],
+  perMessageDeflate: ['a boolean or an object with settings', (value) => isBoolean(value) || isObject(value)],
   closeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
   handshakeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
   origins: [
@@ -79,7 +89,18 @@ const rules: Record<keyof AllOptions, Rule> = {
   ],
   filter: ['a function', (value) => typeof value === 'function'],
   protocol: ['the name of a subprotocol (a token)', (value) => typeof value === 'string' && isToken(value)],
-  headers: ['an object with headers', (value) => typeof value === 'object' && value !== null],
+  headers: ['an object with headers', isObject],
+};
+
+const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
+  serverNoContextTakeover: ['a boolean', isBoolean],
+  clientNoContextTakeover: ['a boolean', isBoolean],
+  serverMaxWindowBits: ['an integer, 8 to 15', isIntegerIn(8, 15)],
+  clientMaxWindowBits: ['an integer, 8 to 15', isIntegerIn(8, 15)],
+  level: ['an integer, 0 to 9', isIntegerIn(0, 9)],
+  memLevel: ['an integer, 1 to 9', isIntegerIn(1, 9)],
+  threshold: ['an integer of bytes', isIntegerIn(0, Number.MAX_SAFE_INTEGER)],
+  idleRelease: ['milliseconds, 0 to 2147483647', isDelay],
 };
 
 /**
@@ -88,15 +109,31 @@ const rules: Record<keyof AllOptions, Rule> = {
  */
 export function checkOptions<T extends object, K extends keyof T & keyof AllOptions>(options: T, ...names: K[]): T {
   if (typeof options !== 'object' || options === null) {
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the options must be an object');
+    throw invalid('the options must be an object');
   }
   for (const name of names) {
     const value: unknown = options[name];
-    const [takes, test] = rules[name];
-    const absent = value === undefined && name !== 'role';
-    if (!absent && !test(value)) {
-      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the option ${name} takes ${takes}`);
-    }
+    if (value !== undefined || name === 'role') checkOption(name, value, rules[name]);
+    if (name === 'perMessageDeflate' && isObject(value)) checkPerMessageDeflate(value);
   }
   return options;
+}
+
+function checkPerMessageDeflate(settings: PerMessageDeflateOptions): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const rule = Object.hasOwn(perMessageDeflateRules, name)
+      ? perMessageDeflateRules[name as keyof PerMessageDeflateOptions]
+      : undefined;
+    // A misspelt name would quietly leave the default in place.
+    if (rule === undefined) throw invalid(`perMessageDeflate has no setting ${name}`);
+    if (value !== undefined) checkOption(`perMessageDeflate.${name}`, value, rule);
+  }
+}
+
+function checkOption(name: string, value: unknown, [takes, test]: Rule): void {
+  if (!test(value)) throw invalid(`the option ${name} takes ${takes}`);
+}
+
+function invalid(detail: string): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
 }

@@ -1,4 +1,6 @@
 import { Duplex } from 'node:stream';
+import { parseExtensions } from './codec/headers';
+import { answerExtensions, offerExtensions } from './extensions';
 import { type ConnectionOptions, checkOptions, defaults } from './options';
 import { WebSocket } from './streams/webSocket';
 
@@ -14,9 +16,11 @@ export interface PairOptions extends ConnectionOptions {
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function createPair(options: PairOptions = {}): [server: WebSocket, client: WebSocket] {
-  checkOptions(options, 'protocol', 'maxMessageSize', 'closeTimeout');
+  checkOptions(options, 'protocol', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  // As in an opening handshake: the client offers, the server answers.
+  const extensions = answerExtensions(parseExtensions(offerExtensions(options) || undefined) ?? [], options);
   const [serverBytes, clientBytes] = createBytePair();
-  const agreement = { version: defaults.version, protocol: options.protocol ?? '' };
+  const agreement = { version: defaults.version, protocol: options.protocol ?? '', extensions };
   const server = new WebSocket({ role: 'server', options });
   const client = new WebSocket({ role: 'client', options });
   WebSocket.open(server, { stream: serverBytes, head: Buffer.alloc(0) }, agreement);

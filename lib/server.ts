@@ -229,7 +229,8 @@ function checkServer(server: HttpServer): void {
 }
 
 function checkServerOptions(options: ServerOptions): void {
-  checkOptions(options, 'versions', 'maxMessageSize', 'closeTimeout', 'handshakeTimeout', 'origins', 'filter');
+  checkOptions(options, 'versions', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  checkOptions(options, 'handshakeTimeout', 'origins', 'filter');
   for (const version of options.versions ?? []) draftFor(version);
 }
 

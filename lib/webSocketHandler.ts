@@ -5,6 +5,7 @@ export type {
   Incoming,
   Message,
   Outgoing,
+  PerMessageDeflateOptions,
   PingFrame,
   Role,
   Version,
@@ -18,5 +19,5 @@ export type { CloseOutcome } from './session';
 export { Deframer, type DeframerOptions } from './streams/deframer';
 export { Framer, type FramerOptions } from './streams/framer';
 export type { MessageInfo, WebSocketEvents } from './streams/messageEvents';
-export type { BinaryData } from './streams/outgoingMessage';
+export type { BinaryData, SendOptions } from './streams/outgoingMessage';
 export { WebSocket } from './streams/webSocket';

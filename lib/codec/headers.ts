@@ -1,3 +1,5 @@
+import type { ExtensionElement } from '../contracts';
+
 /** RFC 9110 §5.6.2. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -51,9 +53,9 @@ class HeaderReader {
     return this.#at === this.#value.length;
   }
 
-  readToken(): boolean {
+  readToken(): string | undefined {
     this.#take(/[ \t]*/y);
-    return this.#take(/[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y) !== undefined;
+    return this.#take(/[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y);
   }
 
   /** The content of a quoted string, without its escapes. */
@@ -80,29 +82,42 @@ class HeaderReader {
 }
 
 /**
- * Is this a well-formed `Sec-WebSocket-Extensions` value (RFC 6455 §9.1)? In linear time: quoted strings with endless escapes
- * have stopped other servers.
+ * The elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. In linear time: quoted
+ * strings with endless escapes have stopped other servers.
  */
-export function isExtensionList(value: string): boolean {
+export function parseExtensions(value: string | undefined): ExtensionElement[] | undefined {
+  if (value === undefined) return [];
   const reader = new HeaderReader(value);
+  const elements: ExtensionElement[] = [];
   do {
-    if (!readExtension(reader)) return false;
+    const element = readExtension(reader);
+    if (element === undefined) return undefined;
+    elements.push(element);
   } while (reader.readSymbol(','));
-  return reader.atEnd;
+  return reader.atEnd ? elements : undefined;
 }
 
-function readExtension(reader: HeaderReader): boolean {
-  if (!reader.readToken()) return false;
-  while (reader.readSymbol(';')) if (!readParameter(reader)) return false;
-  return true;
+function readExtension(reader: HeaderReader): ExtensionElement | undefined {
+  const name = reader.readToken();
+  if (name === undefined) return undefined;
+  const parameters: [string, string | undefined][] = [];
+  while (reader.readSymbol(';')) {
+    const parameter = readParameter(reader);
+    if (parameter === undefined) return undefined;
+    parameters.push(parameter);
+  }
+  return { name, parameters };
 }
 
-/** A quoted value must be a token once unquoted. */
-function readParameter(reader: HeaderReader): boolean {
-  if (!reader.readToken()) return false;
-  if (!reader.readSymbol('=')) return true;
+function readParameter(reader: HeaderReader): [name: string, value: string | undefined] | undefined {
+  const name = reader.readToken();
+  if (name === undefined) return undefined;
+  if (!reader.readSymbol('=')) return [name, undefined];
   const quoted = reader.readQuoted();
-  return quoted === undefined ? reader.readToken() : isToken(quoted);
+  // A quoted value must be a token once unquoted.
+  if (quoted !== undefined) return isToken(quoted) ? [name, quoted] : undefined;
+  const value = reader.readToken();
+  return value === undefined ? undefined : [name, value];
 }
 
 /**

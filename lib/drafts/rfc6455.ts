@@ -18,6 +18,6 @@ export const rfc6455: Draft = {
     }
     return { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Accept': acceptKey(key) };
   },
-  decoder: (role, limits) => new Rfc6455Decoder(role, limits),
+  decoder: (role, options) => new Rfc6455Decoder(role, options),
   encoder: rfc6455Encoder,
 };

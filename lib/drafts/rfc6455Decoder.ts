@@ -3,15 +3,29 @@ import { decodeCloseBody, maxControlPayload } from '../codec/controlFrames';
 import { maskedCopy, maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
 import { MessageBuffer } from '../codec/messageBuffer';
 import { decodeUtf8, Utf8Validator } from '../codec/utf8';
-import type { ControlFrame, Decoder, DecoderLimits, Incoming, Role } from '../contracts';
+import type { CompressedMessage, ControlFrame, Decoder, DecoderOptions, Incoming, Role } from '../contracts';
 import { WebSocketError } from '../errors';
-import { FIN, isControl, LENGTH, LENGTH_16, LENGTH_64, MASKED, OPCODE, opcodes, RESERVED_BITS } from './rfc6455Frames';
+import {
+  FIN,
+  isControl,
+  LENGTH,
+  LENGTH_16,
+  LENGTH_64,
+  MASKED,
+  OPCODE,
+  opcodes,
+  RESERVED_BITS,
+  RSV1,
+} from './rfc6455Frames';
 
 const noBytes = Buffer.alloc(0);
 
 /** A message whose end has not come yet: a fragment of it has ended, or its frame goes on in a chunk to come. */
 interface PartialMessage {
-  readonly text: Utf8Validator | undefined;
+  readonly text: boolean;
+  readonly compressed: boolean;
+  /** Checks text while it comes; what is compressed can be checked only later. */
+  readonly validator: Utf8Validator | undefined;
   readonly bytes: MessageBuffer;
 }
 
@@ -22,11 +36,13 @@ interface PartialMessage {
 export class Rfc6455Decoder implements Decoder {
   readonly #role: Role;
   readonly #maxMessageSize: number;
+  readonly #compression: boolean;
   #chunk: Buffer = noBytes;
   #at = 0;
   /** The frame in hand; `#remaining` is what is still to come of its payload, undefined between frames. */
   #remaining: number | undefined;
   #opcode = 0;
+  #compressed = false;
   #fin = false;
   #masked = false;
   #key = 0;
@@ -35,9 +51,10 @@ export class Rfc6455Decoder implements Decoder {
   /** A Close frame was read: whatever follows it is not looked at (§5.5.1). */
   #closed = false;
 
-  constructor(role: Role, { maxMessageSize }: DecoderLimits) {
+  constructor(role: Role, { maxMessageSize, compression = false }: DecoderOptions) {
     this.#role = role;
     this.#maxMessageSize = maxMessageSize;
+    this.#compression = compression;
   }
 
   feed(chunk: Buffer): void {
@@ -46,7 +63,7 @@ export class Rfc6455Decoder implements Decoder {
     this.#at = 0;
   }
 
-  next(): Incoming | undefined {
+  next(): Incoming | CompressedMessage | undefined {
     while (!this.#closed) {
       if (this.#remaining === undefined && !this.#readHeader()) return this.#keepRest();
       if (isControl(this.#opcode)) {
@@ -102,7 +119,7 @@ export class Rfc6455Decoder implements Decoder {
       size = 10;
     }
     // Before the masking key, and before a byte of the payload: an oversized message is refused by its header.
-    if (!isControl(first & OPCODE)) this.#checkSize(first & OPCODE, length);
+    if (!isControl(first & OPCODE)) this.#checkSize(first, length);
     if (masked) {
       if (available < size + 4) return false;
       this.#key = chunk.readInt32LE(at + size);
@@ -111,6 +128,7 @@ export class Rfc6455Decoder implements Decoder {
     this.#at = at + size;
     this.#remaining = length;
     this.#opcode = first & OPCODE;
+    this.#compressed = (first & RSV1) !== 0;
     this.#fin = (first & FIN) !== 0;
     this.#masked = masked;
     this.#phase = 0;
@@ -120,7 +138,7 @@ export class Rfc6455Decoder implements Decoder {
   /** What the first two bytes of a frame can do wrong (§5.1, §5.2, §5.4, §5.5). */
   #checkStart(first: number, masked: boolean, length: number): void {
     const opcode = first & OPCODE;
-    if ((first & RESERVED_BITS) !== 0) throw new WebSocketError('WS_ERR_RESERVED_BITS');
+    if ((first & RESERVED_BITS) !== 0) this.#checkReservedBits(first);
     if (masked !== (this.#role === 'server')) {
       throw new WebSocketError(masked ? 'WS_ERR_MASK_FORBIDDEN' : 'WS_ERR_MASK_REQUIRED');
     }
@@ -136,13 +154,28 @@ export class Rfc6455Decoder implements Decoder {
     }
   }
 
-  #checkSize(opcode: number, length: number): void {
+  /** Only the first frame of a message can say that it is compressed (RFC 7692 §6.1). */
+  #checkReservedBits(first: number): void {
+    const opcode = first & OPCODE;
+    const startsMessage = opcode === opcodes.text || opcode === opcodes.binary;
+    if (this.#compression && startsMessage && (first & RESERVED_BITS) === RSV1) return;
+    throw new WebSocketError('WS_ERR_RESERVED_BITS');
+  }
+
+  #checkSize(first: number, length: number): void {
     const message = this.#message;
     const size = (message?.bytes.length ?? 0) + length;
-    const text = opcode === opcodes.text || message?.text !== undefined;
+    if ((first & RSV1) !== 0 || message?.compressed) return this.#checkCompressedSize(size);
+    const text = (first & OPCODE) === opcodes.text || message?.text;
     // Where the program sets no limit, JavaScript does: a message that could not be delivered is not received.
     const limit = Math.min(this.#maxMessageSize, text ? constants.MAX_STRING_LENGTH : constants.MAX_LENGTH);
     if (size > limit) throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} bytes are more than ${limit}`);
+  }
+
+  /** The limit is for what will come out of it; what cannot be compressed grows by a few bytes. */
+  #checkCompressedSize(size: number): void {
+    const limit = Math.min(this.#maxMessageSize + this.#maxMessageSize / 1024 + 64, constants.MAX_LENGTH);
+    if (size > limit) throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} compressed bytes`);
   }
 
   #isWhole(): boolean {
@@ -151,11 +184,11 @@ export class Rfc6455Decoder implements Decoder {
   }
 
   /** A message of one frame that lies in the chunk from end to end: no MessageBuffer, no second look. */
-  #readWhole(): Incoming {
+  #readWhole(): Incoming | CompressedMessage {
     const text = this.#opcode === opcodes.text;
-    const message = text ? this.#takeText() : this.#takeBytes();
+    const message = text && !this.#compressed ? this.#takeText() : this.#takeBytes();
     this.#remaining = undefined;
-    return message;
+    return this.#compressed ? compressedMessage(text, message as Buffer) : message;
   }
 
   #takeText(): string {
@@ -184,21 +217,22 @@ export class Rfc6455Decoder implements Decoder {
   }
 
   /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it. */
-  #readPart(): Incoming | undefined {
-    this.#message ??= startMessage(this.#opcode === opcodes.text);
-    const { text, bytes } = this.#message;
+  #readPart(): Incoming | CompressedMessage | undefined {
+    this.#message ??= startMessage(this.#opcode === opcodes.text, this.#compressed);
+    const { text, compressed, validator, bytes } = this.#message;
     bytes.expect(this.#remaining as number);
     while ((this.#remaining as number) > 0 && this.#available > 0) this.#takePart(this.#message);
     if ((this.#remaining as number) > 0) return undefined;
     this.#remaining = undefined;
     if (!this.#fin) return undefined;
     this.#message = undefined;
-    if (text === undefined) return bytes.toBuffer();
-    if (!text.complete) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
+    if (compressed) return compressedMessage(text, bytes.toBuffer());
+    if (validator === undefined) return bytes.toBuffer();
+    if (!validator.complete) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
     return bytes.toText();
   }
 
-  #takePart({ text, bytes }: PartialMessage): void {
+  #takePart({ validator, bytes }: PartialMessage): void {
     const length = Math.min(this.#remaining as number, this.#available, maskingWindow);
     let source = this.#chunk;
     let from = this.#at;
@@ -207,7 +241,7 @@ export class Rfc6455Decoder implements Decoder {
       source = maskingScratch;
     }
     // Part by part, so that the first impossible byte ends the message (§8.1), not its last.
-    if (text !== undefined && !text.accept(source.subarray(from, from + length))) {
+    if (validator !== undefined && !validator.accept(source.subarray(from, from + length))) {
       throw new WebSocketError('WS_ERR_INVALID_UTF8');
     }
     bytes.append(source, from, from + length);
@@ -226,8 +260,18 @@ export class Rfc6455Decoder implements Decoder {
   }
 }
 
-function startMessage(text: boolean): PartialMessage {
-  return { text: text ? new Utf8Validator() : undefined, bytes: new MessageBuffer(text) };
+function startMessage(text: boolean, compressed: boolean): PartialMessage {
+  const readable = text && !compressed;
+  return {
+    text,
+    compressed,
+    validator: readable ? new Utf8Validator() : undefined,
+    bytes: new MessageBuffer(readable),
+  };
+}
+
+function compressedMessage(text: boolean, payload: Buffer): CompressedMessage {
+  return { opcode: text ? 'text' : 'binary', compressed: true, payload };
 }
 
 /** @throws a 1002 error for a length with its top bit set, which §5.2 forbids */

@@ -2,7 +2,7 @@ import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
 import { createMaskingKey, maskInPlace } from '../codec/masking';
 import type { ByteSink, Encoder, Outgoing, Role } from '../contracts';
 import { WebSocketError } from '../errors';
-import { FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes } from './rfc6455Frames';
+import { FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes, RSV1 } from './rfc6455Frames';
 
 /** Payloads up to this size are copied next to their header; a larger one goes out by reference, for no copy of ours is as fast as none. */
 const copiedPayload = 4096;
@@ -37,7 +37,7 @@ function writeNamed(frame: NamedFrame, masked: number, sink: ByteSink): void {
     case 'text':
     case 'binary':
     case 'continuation': {
-      const first = (frame.fin === false ? 0 : FIN) | opcodes[frame.opcode];
+      const first = (frame.fin === false ? 0 : FIN) | (frame.compressed ? RSV1 : 0) | opcodes[frame.opcode];
       if (typeof frame.payload === 'string') return writeText(first, masked, frame.payload, sink);
       if (!(frame.payload instanceof Uint8Array)) throw invalidFrame();
       return writeBytes(first, masked, frame.payload, sink);

@@ -4,6 +4,8 @@ export const opcodes = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, 
 
 export const FIN = 0x80;
 export const RESERVED_BITS = 0x70;
+/** The first reserved bit: the message is compressed (RFC 7692 §6). */
+export const RSV1 = 0x40;
 export const OPCODE = 0x0f;
 export const MASKED = 0x80;
 export const LENGTH = 0x7f;

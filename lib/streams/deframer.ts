@@ -1,15 +1,30 @@
+import { constants } from 'node:buffer';
 import { Transform, type TransformCallback } from 'node:stream';
-import type { Decoder, Incoming, Role, Version } from '../contracts';
+import { decodeUtf8 } from '../codec/utf8';
+import type {
+  CompressedMessage,
+  Decoder,
+  Decompressor,
+  ExtensionOptions,
+  Incoming,
+  Message,
+  Role,
+  Version,
+} from '../contracts';
 import { draftFor } from '../drafts';
+import { WebSocketError } from '../errors';
+import { decompressorFor } from '../extensions';
 import { checkOptions, defaults } from '../options';
 
-export interface DeframerOptions {
+export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDeflate'> {
   /** Which end this is: a server's Deframer reads masked frames, a client's unmasked ones. */
   role: Role;
   /** Default '13'. */
   version?: Version;
   /** Bytes of one message, all fragments together. Default 2 MiB. */
   maxMessageSize?: number;
+  /** The extensions that were agreed on, as in the server's `Sec-WebSocket-Extensions`. Default none. */
+  extensions?: string;
 }
 
 /**
@@ -26,15 +41,19 @@ export class Deframer extends Transform {
   #done: TransformCallback | undefined;
   #failure: Error | undefined;
   #pulling = false;
+  readonly #decompressor: Decompressor | undefined;
+  /** A message is being decompressed on another thread; what follows it waits. */
+  #decompressing = false;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: DeframerOptions) {
     // One decoded item waits at the most, so a pause takes effect at the next message.
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
-    const { role, version, maxMessageSize } = checkOptions(options, 'role', 'version', 'maxMessageSize');
-    this.#decoder = draftFor(version ?? defaults.version).decoder(role, {
-      maxMessageSize: maxMessageSize ?? defaults.maxMessageSize,
-    });
+    checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate');
+    const { role, version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
+    this.#decompressor = decompressorFor(role, extensions, { ...options, maxMessageSize });
+    const compression = this.#decompressor !== undefined;
+    this.#decoder = draftFor(version).decoder(role, { maxMessageSize, compression });
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -46,6 +65,16 @@ export class Deframer extends Transform {
   override _read(size: number): void {
     if (this.#done === undefined) super._read(size);
     else this.#pull();
+  }
+
+  /** Gives memory back that was needed for compression. */
+  release(): void {
+    this.#decompressor?.release();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.release();
+    done(error);
   }
 
   override _flush(done: TransformCallback): void {
@@ -60,28 +89,60 @@ export class Deframer extends Transform {
   /** Decodes until the reader has enough or the chunk is used up. */
   #pull(): void {
     // push() may call _read(), which must not start a second loop inside this one.
-    if (this.#pulling) return;
+    if (this.#pulling || this.#decompressing) return;
     this.#pulling = true;
     try {
       for (let item = this.#next(); item !== undefined; item = this.#next()) {
+        if (item instanceof Promise) return this.#await(item);
         if (!this.push(item)) return;
       }
     } finally {
       this.#pulling = false;
     }
+    this.#finishChunk();
+  }
+
+  #finishChunk(): void {
     const done = this.#done as TransformCallback;
     this.#done = undefined;
     this.#settle(done, this.#failure);
   }
 
   /** The decoder's next item; undefined at the end of the chunk or at an error. What a reader throws is no error of the decoder. */
-  #next(): Incoming | undefined {
+  #next(): Incoming | Promise<Message> | undefined {
     try {
-      return this.#decoder.next();
+      const item = this.#decoder.next();
+      return this.#decompressor !== undefined && isCompressed(item)
+        ? this.#decompress(item, this.#decompressor)
+        : (item as Incoming | undefined);
     } catch (error) {
       this.#failure = error as Error;
       return undefined;
     }
+  }
+
+  #decompress({ opcode, payload }: CompressedMessage, decompressor: Decompressor): Message | Promise<Message> {
+    const decompressed = decompressor.decompress(payload);
+    if (opcode === 'binary') return decompressed;
+    return decompressed instanceof Promise ? decompressed.then(toText) : toText(decompressed);
+  }
+
+  #await(decompressed: Promise<Message>): void {
+    this.#decompressing = true;
+    const goOn = (message: Message) => {
+      this.#decompressing = false;
+      if (!this.destroyed && this.push(message)) this.#pull();
+    };
+    const fail = (error: Error) => {
+      this.#decompressing = false;
+      this.#failure = error;
+      this.#finishChunk();
+    };
+    // Not in the promise's own callback, where what a reader throws would become a rejection.
+    decompressed.then(
+      (message) => process.nextTick(goOn, message),
+      (error) => process.nextTick(fail, error),
+    );
   }
 
   /**
@@ -92,4 +153,16 @@ export class Deframer extends Transform {
     if (this.readableLength === 0) done(failure);
     else process.nextTick(done, failure);
   }
+}
+
+function isCompressed(item: Incoming | CompressedMessage | undefined): item is CompressedMessage {
+  return typeof item === 'object' && 'compressed' in item;
+}
+
+function toText(bytes: Buffer): string {
+  if (bytes.length > constants.MAX_STRING_LENGTH)
+    throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${bytes.length} bytes do not fit into a string`);
+  const text = decodeUtf8(bytes, 0, bytes.length);
+  if (text === undefined) throw new WebSocketError('WS_ERR_INVALID_UTF8');
+  return text;
 }

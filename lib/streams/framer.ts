@@ -1,14 +1,17 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { OutputQueue } from '../codec/outputQueue';
-import type { Encoder, Outgoing, Role, Version } from '../contracts';
+import type { Compressor, DataFrame, Encoder, ExtensionOptions, Outgoing, Role, Version } from '../contracts';
 import { draftFor } from '../drafts';
+import { compressorFor } from '../extensions';
 import { checkOptions, defaults } from '../options';
 
-export interface FramerOptions {
+export interface FramerOptions extends ExtensionOptions {
   /** Which end this is: a client's Framer masks, a server's does not. */
   role: Role;
   /** Default '13'. */
   version?: Version;
+  /** The extensions that were agreed on, as in the server's `Sec-WebSocket-Extensions`. Default none. */
+  extensions?: string;
 }
 
 /** Bytes of frames that are passed on at once, even if the tick is not over. */
@@ -22,6 +25,7 @@ export const batchSize = 64 * 1024;
  */
 export class Framer extends Transform {
   readonly #encode: Encoder;
+  readonly #compressor: Compressor | undefined;
   readonly #output = new OutputQueue();
   #held = false;
   #scheduled = false;
@@ -30,8 +34,10 @@ export class Framer extends Transform {
   constructor(options: FramerOptions) {
     // A single byte that is not taken stops the encoding; the writer is told at the second item that has to wait.
     super({ writableObjectMode: true, writableHighWaterMark: 2, readableHighWaterMark: 1 });
-    const { role, version } = checkOptions(options, 'role', 'version');
-    this.#encode = draftFor(version ?? defaults.version).encoder(role);
+    checkOptions(options, 'role', 'version', 'extensions', 'perMessageDeflate');
+    const { role, version = defaults.version, extensions = '' } = options;
+    this.#encode = draftFor(version).encoder(role);
+    this.#compressor = compressorFor(role, extensions, options);
   }
 
   /** Encoded bytes that `flush()` would pass on. */
@@ -56,7 +62,27 @@ export class Framer extends Transform {
     else for (const piece of this.#output.take()) this.push(piece);
   }
 
+  /** Gives memory back that was needed for compression. */
+  release(): void {
+    this.#compressor?.release();
+  }
+
   override _transform(item: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
+    const message = this.#compressor === undefined ? undefined : wholeMessage(item);
+    if (message === undefined) return this.#pass(item, done);
+    const compressed = (this.#compressor as Compressor).compress(message.payload, message.compress);
+    const pass = (payload: Uint8Array | undefined) => {
+      if (payload === undefined) this.#pass(item, done);
+      else this.#pass({ opcode: message.opcode, payload, compressed: true }, done);
+    };
+    if (!(compressed instanceof Promise)) return pass(compressed);
+    // If zlib gets no memory, say: the message can be sent all the same.
+    const passLater = (payload?: unknown) =>
+      process.nextTick(pass, payload instanceof Uint8Array ? payload : undefined);
+    compressed.then(passLater, passLater);
+  }
+
+  #pass(item: Outgoing, done: TransformCallback): void {
     try {
       this.#encode(item, this.#output);
     } catch (error) {
@@ -77,6 +103,11 @@ export class Framer extends Transform {
     done();
   }
 
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.release();
+    done(error);
+  }
+
   #flushSoon(): void {
     if (this.#output.length >= batchSize) return this.flush();
     if (this.#scheduled) return;
@@ -86,4 +117,12 @@ export class Framer extends Transform {
       if (!this.destroyed) this.flush();
     });
   }
+}
+
+/** The item as a message that can be compressed; undefined for one that cannot, a fragment or a control frame. */
+function wholeMessage(item: Outgoing): DataFrame | undefined {
+  if (typeof item === 'string') return { opcode: 'text', payload: item };
+  if (item instanceof Uint8Array) return { opcode: 'binary', payload: item };
+  if (item?.opcode !== 'text' && item?.opcode !== 'binary') return undefined;
+  return item.fin === false || item.compressed === true ? undefined : item;
 }

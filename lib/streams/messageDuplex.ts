@@ -1,7 +1,7 @@
-import type { Message } from '../contracts';
+import type { DataFrame, Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import { emitMessage, MessageEvents } from './messageEvents';
-import { type BinaryData, binaryMessage, textMessage } from './outgoingMessage';
+import { type BinaryData, binaryMessage, type SendOptions, textMessage } from './outgoingMessage';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
@@ -158,16 +158,27 @@ export abstract class MessageDuplex extends MessageEvents {
    * destroy the stream with WS_ERR_INVALID_UTF8.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
    */
-  sendTextMessage(data: string | BinaryData, callback?: Callback): boolean {
-    return this.write(textMessage(data) as string, callback);
+  sendTextMessage(data: string | BinaryData, callback?: Callback): boolean;
+  sendTextMessage(data: string | BinaryData, options?: SendOptions, callback?: Callback): boolean;
+  sendTextMessage(data: string | BinaryData, options?: SendOptions | Callback, callback?: Callback): boolean {
+    if (typeof options === 'function') return this.#send(textMessage(data), options);
+    return this.#send(textMessage(data, options), callback);
   }
 
   /**
    * Sends bytes, whatever the argument's type; a string as its UTF-8. Returns false if the program should wait for 'drain'.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
    */
-  sendBinaryMessage(data: string | BinaryData, callback?: Callback): boolean {
-    return this.write(binaryMessage(data), callback);
+  sendBinaryMessage(data: string | BinaryData, callback?: Callback): boolean;
+  sendBinaryMessage(data: string | BinaryData, options?: SendOptions, callback?: Callback): boolean;
+  sendBinaryMessage(data: string | BinaryData, options?: SendOptions | Callback, callback?: Callback): boolean {
+    if (typeof options === 'function') return this.#send(binaryMessage(data), options);
+    return this.#send(binaryMessage(data, options), callback);
+  }
+
+  /** A message with a name is for us alone: what others may write is in the type of `write()`. */
+  #send(message: string | Uint8Array | DataFrame, callback: Callback | undefined): boolean {
+    return this.write(message as string, callback);
   }
 
   override end(callback?: () => void): this;

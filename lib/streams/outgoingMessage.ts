@@ -5,33 +5,51 @@ import { WebSocketError } from '../errors';
 /** What can be sent as a binary message, and as a text message if it is UTF-8. */
 export type BinaryData = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
-/** A message whose kind its type does not tell: text that the program has as bytes. */
-class TextBytes implements DataFrame {
-  readonly opcode = 'text';
+/** How one message is sent. */
+export interface SendOptions {
+  /** Whether to compress it, where that was agreed on. Default: if it is large enough. */
+  compress?: boolean;
+}
+
+/** A message of which more is to be said than its type tells: text that the program has as bytes, or its compression. */
+class NamedMessage implements DataFrame {
   readonly fin = true;
-  constructor(readonly payload: Uint8Array) {}
+  readonly compress?: boolean;
+
+  constructor(
+    readonly opcode: 'text' | 'binary',
+    readonly payload: string | Uint8Array,
+    { compress }: SendOptions,
+  ) {
+    if (compress === undefined) return;
+    if (typeof compress !== 'boolean')
+      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the option compress takes a boolean');
+    this.compress = compress;
+  }
 }
 
 /** A text message from a string, or from bytes that hold UTF-8, which is checked when they are sent. */
-export function textMessage(data: string | BinaryData): string | DataFrame {
-  if (typeof data === 'string') return data;
+export function textMessage(data: string | BinaryData, options?: SendOptions): string | DataFrame {
+  if (typeof data === 'string') return options === undefined ? data : new NamedMessage('text', data, options);
   const bytes = toBytes(data);
   if (bytes === undefined) throw invalidMessage(data);
-  return new TextBytes(bytes);
+  return new NamedMessage('text', bytes, options ?? {});
 }
 
 /** A binary message from bytes, or from the UTF-8 of a string. */
-export function binaryMessage(data: string | BinaryData): Uint8Array {
+export function binaryMessage(data: string | BinaryData, options?: SendOptions): Uint8Array | DataFrame {
   const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
   if (bytes === undefined) throw invalidMessage(data);
-  return bytes;
+  return options === undefined ? bytes : new NamedMessage('binary', bytes, options);
 }
 
 /** What goes into the Framer for a chunk that was written, or why nothing does. */
 export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
   if (typeof chunk === 'string' || chunk instanceof Uint8Array) return chunk;
-  if (!(chunk instanceof TextBytes)) return toBytes(chunk) ?? invalidMessage(chunk);
-  return isUtf8(chunk.payload) ? chunk : new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
+  if (!(chunk instanceof NamedMessage)) return toBytes(chunk) ?? invalidMessage(chunk);
+  const { opcode, payload } = chunk;
+  if (opcode === 'binary' || typeof payload === 'string' || isUtf8(payload)) return chunk;
+  return new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
 }
 
 function invalidMessage(chunk: unknown): WebSocketError {
@@ -45,7 +63,7 @@ function invalidMessage(chunk: unknown): WebSocketError {
 /** How many bytes a message holds, for accounting: those of its payload. */
 export function messageSize(chunk: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk);
-  if (chunk instanceof TextBytes) return chunk.payload.length;
+  if (chunk instanceof NamedMessage) return messageSize(chunk.payload);
   return toBytes(chunk)?.length ?? 0;
 }
 

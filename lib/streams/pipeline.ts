@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
-import type { Incoming, Outgoing, Role, Transport, Version } from '../contracts';
+import type { ExtensionOptions, Incoming, Outgoing, Role, Transport, Version } from '../contracts';
 import { WebSocketError } from '../errors';
-import { Deframer } from './deframer';
 import { discardUntilClosed } from './discardUntilClosed';
-import { batchSize, Framer } from './framer';
+import { batchSize } from './framer';
+import { JoinedDeframer, JoinedFramer } from './joined';
 
 /** Whoever reads from and writes to the pipeline: the WebSocket. */
 export interface PipelineOwner {
@@ -17,9 +17,11 @@ export interface PipelineOwner {
   closed(): void;
 }
 
-export interface PipelineOptions {
+export interface PipelineOptions extends ExtensionOptions {
   readonly role: Role;
   readonly version: Version;
+  /** The extensions that were agreed on, '' for none. */
+  readonly extensions: string;
   readonly maxMessageSize: number;
   /** Milliseconds that the last bytes may take to leave, and the peer to end its side, once we have ended ours. */
   readonly closeTimeout: number;
@@ -49,6 +51,8 @@ export class Pipeline {
   /** What comes from the peer is no longer looked at. */
   #discarding = false;
   #finishing = false;
+  /** Our bytes end behind the message that is being compressed. */
+  #endAfterCompression = false;
   /** The peer's bytes have ended. */
   #inputOver = false;
   /** We have ended our bytes, or nobody is there to take them. */
@@ -61,16 +65,20 @@ export class Pipeline {
     this.#closeTimeout = options.closeTimeout;
     this.#deframer = new JoinedDeframer(
       options,
-      (item) => owner.receive(item),
+      (item) => !this.#discarding && owner.receive(item),
       (error) => this.#chunkUsed(error),
     );
-    this.#framer = new JoinedFramer(options, (bytes) => this.#writeBytes(bytes));
+    this.#framer = new JoinedFramer(
+      options,
+      (bytes) => this.#writeBytes(bytes),
+      () => this.#compressed(),
+    );
     this.#joinStream(head);
   }
 
   /** Bytes that have been encoded and have not reached the operating system. */
   get bufferedAmount(): number {
-    return this.#framer.gatheredBytes + this.#stream.writableLength;
+    return this.#framer.bytes + this.#stream.writableLength;
   }
 
   get destroyed(): boolean {
@@ -79,7 +87,7 @@ export class Pipeline {
 
   /** Sends an item, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
   offer(item: Outgoing): boolean {
-    if (this.#full) return false;
+    if (this.#full || this.#framer.busy) return false;
     this.send(item);
     return true;
   }
@@ -88,6 +96,10 @@ export class Pipeline {
   send(item: Outgoing): void {
     if (this.#outputOver) return;
     this.#framer.feed(item);
+    this.#flushInTime();
+  }
+
+  #flushInTime(): void {
     if (this.#framer.gatheredBytes >= batchSize) this.#flush();
     else if (!this.#reading && !this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -128,7 +140,7 @@ export class Pipeline {
     }
     stream.on('drain', () => {
       this.#full = false;
-      this.#owner.drained();
+      if (!this.#framer.busy) this.#owner.drained();
     });
     stream.on('end', () => this.#endInput());
     if (stream.readableEnded) {
@@ -167,9 +179,21 @@ export class Pipeline {
   }
 
   #endOutput(): void {
+    if (this.#framer.busy) {
+      this.#endAfterCompression = true;
+      return;
+    }
     this.#flush();
     this.#outputOver = true;
     this.#stream.end();
+  }
+
+  /** A message that was compressed on another thread is on its way, with what had to wait for it. */
+  #compressed(): void {
+    if (this.#outputOver) return;
+    this.#flushInTime();
+    if (this.#endAfterCompression) this.#endOutput();
+    else if (!this.#full) this.#owner.drained();
   }
 
   #flush(): void {
@@ -205,66 +229,8 @@ export class Pipeline {
   #streamClosed(): void {
     this.#outputOver = true;
     this.#endInput();
+    this.#deframer.release();
+    this.#framer.release();
     this.#owner.closed();
   }
-}
-
-const noEncoding = 'buffer' as BufferEncoding;
-
-/**
- * The Deframer and the Framer of a WebSocket: the same transforms, joined to their neighbours without the queues that a
- * stream has on both sides. The socket and the WebSocket have queues; two more would cost each read six ticks of the event
- * loop (1.2 of 10 µs for a small echo).
- */
-class JoinedDeframer extends Deframer {
-  readonly #take: (item: Incoming) => boolean;
-  readonly #done: (error?: Error | null) => void;
-  /** Whether the chunk in hand waits for the owner to take more. */
-  busy = false;
-
-  /** @param done the chunk in hand is used up, or was not worth it */
-  constructor(options: PipelineOptions, take: (item: Incoming) => boolean, done: (error?: Error | null) => void) {
-    super(options);
-    this.#take = take;
-    this.#done = (error) => {
-      this.busy = false;
-      done(error);
-    };
-  }
-
-  feed(bytes: Buffer): void {
-    this.busy = true;
-    this._transform(bytes, noEncoding, this.#done);
-  }
-
-  pull(): void {
-    if (this.busy) this._read(1);
-  }
-
-  override push(item: Incoming): boolean {
-    return this.#take(item);
-  }
-}
-
-class JoinedFramer extends Framer {
-  readonly #take: (bytes: Uint8Array) => void;
-
-  constructor(options: PipelineOptions, take: (bytes: Uint8Array) => void) {
-    super(options);
-    this.hold();
-    this.#take = take;
-  }
-
-  feed(item: Outgoing): void {
-    this._transform(item, noEncoding, throwError);
-  }
-
-  override push(bytes: Uint8Array): boolean {
-    this.#take(bytes);
-    return true;
-  }
-}
-
-function throwError(error?: Error | null): void {
-  if (error) throw error;
 }

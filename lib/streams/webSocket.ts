@@ -3,6 +3,7 @@ import { closeCodes } from '../closeCodes';
 import { checkClose, checkControlPayload } from '../codec/controlFrames';
 import type { Agreement, CloseFrame, Opening, Role, Transport, Version } from '../contracts';
 import { WebSocketError } from '../errors';
+import { answerExtensions } from '../extensions';
 import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
 import { ClosableDuplex } from './closableDuplex';
@@ -59,7 +60,7 @@ export class WebSocket extends ClosableDuplex {
     this.#options = options;
     this.request = opening?.request;
     this.protocols = opening?.protocols ?? [];
-    this.#agreement = { version: opening?.version ?? defaults.version, protocol: '' };
+    this.#agreement = { version: opening?.version ?? defaults.version, protocol: '', extensions: '' };
   }
 
   /** The chosen subprotocol; '' for none. */
@@ -72,9 +73,9 @@ export class WebSocket extends ClosableDuplex {
     return this.#agreement.version;
   }
 
-  /** The extensions in use; '' for none. */
+  /** The extensions in use, with their parameters, as the server's answer has them; '' for none. */
   get extensions(): string {
-    return '';
+    return this.#agreement.extensions;
   }
 
   /** Bytes that were written and have not reached the operating system. */
@@ -87,7 +88,7 @@ export class WebSocket extends ClosableDuplex {
    * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
    */
   connect(options: ConnectOptions = {}): this {
-    checkOptions(options, 'protocol', 'headers', 'maxMessageSize', 'closeTimeout');
+    checkOptions(options, 'protocol', 'headers', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
     const opening = this.#opening;
     if (this.#connection !== undefined || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
     if (this.destroyed || opening === undefined)
@@ -96,10 +97,13 @@ export class WebSocket extends ClosableDuplex {
     const protocol =
       options.protocol !== undefined && this.protocols.includes(options.protocol) ? options.protocol : '';
     this.emit('start');
-    const transport = opening.accept({ protocol, headers: { ...this.responseHeaders, ...options.headers } });
+    const settings = { ...this.#options, ...options };
+    const extensions = answerExtensions(opening.extensions, settings);
+    const headers = { ...this.responseHeaders, ...options.headers };
+    const transport = opening.accept({ protocol, extensions, headers });
     this.#opening = undefined;
-    this.#options = { ...this.#options, ...options };
-    this.#open(transport, { version: opening.version, protocol });
+    this.#options = settings;
+    this.#open(transport, { version: opening.version, protocol, extensions });
     return this;
   }
 
@@ -223,7 +227,8 @@ export class WebSocket extends ClosableDuplex {
       if (!this.destroyed) this.emit('open');
     });
     const { maxMessageSize = defaults.maxMessageSize, closeTimeout = defaults.closeTimeout } = this.#options;
-    const options = { role: this.#role, version: agreement.version, maxMessageSize, closeTimeout };
+    const { version, extensions } = agreement;
+    const options = { ...this.#options, role: this.#role, version, extensions, maxMessageSize, closeTimeout };
     this.#connection = new Connection(transport, options, {
       message: (message) => this.deliver(message),
       ping: (payload) => this.emit('ping', payload),

@@ -85,14 +85,16 @@ export class UpgradeExchange {
     this.response.end(`${message}\n`);
   }
 
-  #accept(proof: Readonly<Record<string, string>>, { protocol, headers }: Acceptance): Transport {
+  #accept(proof: Readonly<Record<string, string>>, { protocol, extensions, headers }: Acceptance): Transport {
     const response = this.response;
     // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
     if (this.#expired) return { stream: this.#socket.destroy(), head: Buffer.alloc(0) };
     if (response.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
-    const answer = protocol === '' ? proof : { ...proof, 'Sec-WebSocket-Protocol': protocol };
+    const answer: Record<string, string> = { ...proof };
+    if (protocol !== '') answer['Sec-WebSocket-Protocol'] = protocol;
+    if (extensions !== '') answer['Sec-WebSocket-Extensions'] = extensions;
     for (const [name, value] of Object.entries(answer)) response.setHeader(name, value);
     const { sendDate, statusCode } = response;
     response.sendDate = false;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { isSendableCloseCode } from '../../lib/closeCodes';
 import { OutputQueue } from '../../lib/codec/outputQueue';
-import type { DecoderLimits, Incoming, Outgoing, Role } from '../../lib/contracts';
+import type { CompressedMessage, DecoderOptions, Incoming, Outgoing, Role } from '../../lib/contracts';
 import { draftFor, findDraft, knownVersions } from '../../lib/drafts';
 import type { WebSocketErrorCode } from '../../lib/errors';
 import { retainedBytes } from '../support/garbage';
@@ -21,8 +21,8 @@ import {
 
 const draft = draftFor('13');
 const roles: readonly Role[] = ['server', 'client'];
-const noLimit: DecoderLimits = { maxMessageSize: Number.POSITIVE_INFINITY };
-const usualLimit: DecoderLimits = { maxMessageSize: 2 * 1024 * 1024 };
+const noLimit: DecoderOptions = { maxMessageSize: Number.POSITIVE_INFINITY };
+const usualLimit: DecoderOptions = { maxMessageSize: 2 * 1024 * 1024 };
 
 const ping = (payload = ''): Incoming => ({ opcode: 'ping', payload: Buffer.from(payload) });
 const pong = (payload = ''): Incoming => ({ opcode: 'pong', payload: Buffer.from(payload) });
@@ -42,7 +42,7 @@ interface Bad {
   /** What came before the violation, and is delivered. */
   readonly says?: readonly Incoming[];
   readonly error: `${WebSocketErrorCode} ${number}`;
-  readonly limits?: DecoderLimits;
+  readonly limits?: DecoderOptions;
 }
 
 const wholeMessages: Good[] = [
@@ -249,7 +249,7 @@ const badHeaders: Bad[] = [
   },
 ];
 
-const fiveBytes: DecoderLimits = { maxMessageSize: 5 };
+const fiveBytes: DecoderOptions = { maxMessageSize: 5 };
 
 const tooBig: Bad[] = [
   {
@@ -728,20 +728,24 @@ describe('The list of drafts', () => {
 });
 
 /** As deep equality, but quick for long messages, and short in its complaint. */
-function expectSame(actual: readonly Incoming[], expected: readonly Incoming[], how: string): void {
+function expectSame(
+  actual: readonly (CompressedMessage | Incoming)[],
+  expected: readonly Incoming[],
+  how: string,
+): void {
   expect(actual.map(show), how).to.deep.equal(expected.map(show));
   for (const [i, item] of actual.entries()) {
     const wanted = expected[i];
-    if (item instanceof Uint8Array) expect(item.equals(wanted as Buffer), how).to.equal(true);
+    if (item instanceof Buffer) expect(item.equals(wanted as Buffer), how).to.equal(true);
     else if (typeof item === 'string') expect(item === wanted, how).to.equal(true);
     else expect(item, how).to.deep.equal(wanted);
   }
 }
 
-function show(item: Incoming): string {
+function show(item: Incoming | CompressedMessage): string {
   if (typeof item === 'string') return `${item.length} characters: ${item.slice(0, 50)}`;
-  if (item instanceof Uint8Array) return `${item.length} bytes: ${item.toString('hex', 0, 50)}`;
-  return item.opcode;
+  if (item instanceof Buffer) return `${item.length} bytes: ${item.toString('hex', 0, 50)}`;
+  return (item as { opcode: string }).opcode;
 }
 
 function encode(encoder: ReturnType<typeof draft.encoder>, items: readonly Outgoing[]): Buffer {

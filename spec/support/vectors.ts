@@ -1,4 +1,4 @@
-import type { Decoder, Incoming, Role } from '../../lib/contracts';
+import type { CompressedMessage, Decoder, Incoming, Role } from '../../lib/contracts';
 import { WebSocketError } from '../../lib/errors';
 
 /**
@@ -101,7 +101,7 @@ function copy(bytes: Buffer): Buffer {
 
 /** What a decoder makes of some bytes. */
 export interface Outcome {
-  readonly items: Incoming[];
+  readonly items: (Incoming | CompressedMessage)[];
   /** `WS_ERR_… 1002`: the code of the error and its close code; undefined without one. */
   readonly refusal: string | undefined;
   /** How many bytes had been fed when the error came. */
@@ -110,7 +110,7 @@ export interface Outcome {
 
 /** Feeds a decoder, chunk by chunk and, if `end`, to the end. */
 export function decode(decoder: Decoder, chunks: Iterable<Buffer>, { end = true } = {}): Outcome {
-  const items: Incoming[] = [];
+  const items: (Incoming | CompressedMessage)[] = [];
   let fed = 0;
   try {
     for (const chunk of chunks) {

@@ -1,0 +1,126 @@
+import { constants } from 'node:buffer';
+import type { Decompressor } from '../contracts';
+import { WebSocketError } from '../errors';
+import { IdleTimer, SharedEngines } from './idle';
+import { SlidingWindow } from './slidingWindow';
+import { flushTail, inflateOnThread, isTooLarge, largeMessage, SyncInflater } from './zlibEngines';
+
+export interface DecompressorSettings {
+  /** The logarithm of the peer's window. */
+  readonly windowBits: number;
+  /** The peer's messages stand alone. */
+  readonly noContextTakeover: boolean;
+  /** Bytes of one message, decompressed. */
+  readonly maxMessageSize: number;
+  /** Milliseconds of silence after which memory is given back. */
+  readonly idleRelease: number;
+}
+
+/** What is decompressed at once at the most: 0.3 ms of work. A message that turns out to be larger begins anew on a thread. */
+const mostAtOnce = 256 * 1024;
+
+/** Final blocks in one message, beside one for each KiB of it. Each costs a new engine, and no sender needs more than one. */
+const finalBlocks = 4;
+
+const shared = new SharedEngines<SyncInflater>();
+
+/** Decompresses the messages of one connection (RFC 7692 §7.2.2). */
+export class DeflateDecompressor implements Decompressor {
+  readonly #settings: DecompressorSettings;
+  readonly #limit: number;
+  readonly #window: SlidingWindow | undefined;
+  readonly #idle: IdleTimer;
+  /** It may be given up at any time: the window has what the next one must know. */
+  #inflater: SyncInflater | undefined;
+
+  constructor(settings: DecompressorSettings) {
+    this.#settings = settings;
+    this.#limit = Math.min(settings.maxMessageSize, constants.MAX_LENGTH);
+    this.#window = settings.noContextTakeover ? undefined : new SlidingWindow(2 ** settings.windowBits);
+    this.#idle = new IdleTimer(settings.idleRelease, () => this.release());
+  }
+
+  decompress(payload: Buffer): Buffer | Promise<Buffer> {
+    const input = Buffer.concat([payload, flushTail]);
+    const output = payload.length < largeMessage ? this.#inflateNow(input) : undefined;
+    if (output === undefined) return this.#inflateLater(input);
+    this.#window?.append(output);
+    return output;
+  }
+
+  release(): void {
+    this.#idle.stop();
+    this.#inflater?.close();
+    this.#inflater = undefined;
+  }
+
+  /** Undefined for a message that is not so simple. */
+  #inflateNow(input: Buffer): Buffer | undefined {
+    try {
+      const output = this.#window === undefined ? this.#inflateAlone(input) : this.#inflate(input, this.#window);
+      if (output === undefined) this.release();
+      return output;
+    } catch (error) {
+      this.release();
+      if (isTooLarge(error) && this.#limit > mostAtOnce) return undefined;
+      throw this.#explain(error);
+    }
+  }
+
+  #inflateAlone(input: Buffer): Buffer | undefined {
+    const settings = { windowBits: this.#settings.windowBits, maxOutputLength: this.#mostAtOnce };
+    const create = () => new SyncInflater(settings);
+    return shared.use(`${settings.windowBits}/${settings.maxOutputLength}`, create, (inflater) =>
+      inflater.inflate(input),
+    );
+  }
+
+  #inflate(input: Buffer, window: SlidingWindow): Buffer | undefined {
+    const { windowBits } = this.#settings;
+    this.#idle.touch();
+    this.#inflater ??= new SyncInflater({
+      windowBits,
+      maxOutputLength: this.#mostAtOnce,
+      dictionary: window.toBuffer(),
+    });
+    return this.#inflater.inflate(input);
+  }
+
+  get #mostAtOnce(): number {
+    return Math.min(this.#limit, mostAtOnce);
+  }
+
+  async #inflateLater(input: Buffer): Promise<Buffer> {
+    const { windowBits } = this.#settings;
+    // What the engine of the small messages knows will be out of date.
+    this.release();
+    const window = this.#window ?? new SlidingWindow(2 ** windowBits);
+    const outputs: Buffer[] = [];
+    let rest = input;
+    let budget = this.#limit;
+    let blocksLeft = finalBlocks + input.length / 1024;
+    // Behind a final block (BFINAL) the stream begins anew, with the same window (§7.2.3.4).
+    do {
+      if (blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
+      const settings = { windowBits, maxOutputLength: Math.max(1, budget), dictionary: window.toBuffer() };
+      const { output, used } = await inflateOnThread(rest, settings).catch((error) => {
+        throw this.#explain(error);
+      });
+      budget -= output.length;
+      if (budget < 0) throw this.#tooBig();
+      outputs.push(output);
+      window.append(output);
+      rest = rest.subarray(used);
+    } while (rest.length > flushTail.length);
+    return outputs.length === 1 ? (outputs[0] as Buffer) : Buffer.concat(outputs);
+  }
+
+  #explain(error: unknown): WebSocketError {
+    if (isTooLarge(error)) return this.#tooBig();
+    return new WebSocketError('WS_ERR_INVALID_COMPRESSION', (error as Error).message, { cause: error });
+  }
+
+  #tooBig(): WebSocketError {
+    return new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `decompressed, it has more than ${this.#limit} bytes`);
+  }
+}

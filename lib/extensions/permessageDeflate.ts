@@ -1,0 +1,152 @@
+import type { Extension, ExtensionOptions, ExtensionParameters, PerMessageDeflateOptions, Role } from '../contracts';
+import { WebSocketError } from '../errors';
+import { DeflateCompressor } from './deflateCompressor';
+import { DeflateDecompressor } from './deflateDecompressor';
+
+const defaults = { level: 6, memLevel: 8, threshold: 128, idleRelease: 30_000 } as const;
+
+const largestWindow = 15;
+
+/** The parameters of RFC 7692 §7.1, in an offer or in an answer. */
+interface Parameters {
+  serverNoContextTakeover?: true;
+  clientNoContextTakeover?: true;
+  serverMaxWindowBits?: number;
+  /** In an offer it may stand without a value: the client can be told to use a smaller window. */
+  clientMaxWindowBits?: number | 'any';
+}
+
+/** permessage-deflate (RFC 7692). */
+export const permessageDeflate: Extension = {
+  name: 'permessage-deflate',
+
+  offer(options) {
+    const wanted = settingsOf(options);
+    if (wanted === undefined) return undefined;
+    return format({
+      ...flags(wanted),
+      ...(wanted.serverMaxWindowBits !== undefined && { serverMaxWindowBits: wanted.serverMaxWindowBits }),
+      clientMaxWindowBits: wanted.clientMaxWindowBits ?? 'any',
+    });
+  },
+
+  answer(offered, options) {
+    const wanted = settingsOf(options);
+    const offer = wanted && parse(offered, 'offer');
+    if (offer === undefined) return undefined;
+    const answer: Parameters = flags({
+      serverNoContextTakeover: offer.serverNoContextTakeover === true || wanted?.serverNoContextTakeover === true,
+      clientNoContextTakeover: offer.clientNoContextTakeover === true || wanted?.clientNoContextTakeover === true,
+    });
+    // A server may use a smaller window unasked, but there are clients that cannot bear to be told.
+    if (offer.serverMaxWindowBits !== undefined)
+      answer.serverMaxWindowBits = Math.min(offer.serverMaxWindowBits, wanted?.serverMaxWindowBits ?? largestWindow);
+    const clientBits = clientWindow(offer.clientMaxWindowBits, wanted?.clientMaxWindowBits);
+    if (clientBits !== undefined) answer.clientMaxWindowBits = clientBits;
+    return format(answer);
+  },
+
+  verify(answered, options) {
+    const offered = settingsOf(options);
+    const answer = parse(answered, 'answer');
+    if (answer === undefined) throw refused('malformed parameters');
+    if (offered?.serverNoContextTakeover === true && answer.serverNoContextTakeover === undefined)
+      throw refused('server_no_context_takeover was asked for');
+    if ((answer.serverMaxWindowBits ?? largestWindow) > (offered?.serverMaxWindowBits ?? largestWindow))
+      throw refused('server_max_window_bits is larger than was offered');
+    const clientBits = answer.clientMaxWindowBits as number | undefined;
+    if (clientBits !== undefined && clientBits > (offered?.clientMaxWindowBits ?? largestWindow))
+      throw refused('client_max_window_bits is larger than was offered');
+  },
+
+  compressor(role, agreed, options) {
+    const settings = settingsOf(options) ?? {};
+    return new DeflateCompressor({
+      ...directionOf(role, agreed, settings),
+      level: settings.level ?? defaults.level,
+      memLevel: settings.memLevel ?? defaults.memLevel,
+      threshold: settings.threshold ?? defaults.threshold,
+      idleRelease: settings.idleRelease ?? defaults.idleRelease,
+    });
+  },
+
+  decompressor(role, agreed, options) {
+    const peer = role === 'server' ? 'client' : 'server';
+    return new DeflateDecompressor({
+      ...directionOf(peer, agreed, {}),
+      maxMessageSize: options.maxMessageSize,
+      idleRelease: settingsOf(options)?.idleRelease ?? defaults.idleRelease,
+    });
+  },
+};
+
+/** How one side compresses: as agreed, or with less memory if it wishes so, of which the other need not know. */
+function directionOf(sender: Role, agreed: ExtensionParameters, own: PerMessageDeflateOptions) {
+  const parameters = parse(agreed, 'answer') ?? {};
+  const [noContextTakeover, bits, wish] =
+    sender === 'server'
+      ? [parameters.serverNoContextTakeover, parameters.serverMaxWindowBits, own.serverMaxWindowBits]
+      : [parameters.clientNoContextTakeover, parameters.clientMaxWindowBits, own.clientMaxWindowBits];
+  const agreedBits = typeof bits === 'number' ? bits : largestWindow;
+  return {
+    noContextTakeover: noContextTakeover === true,
+    windowBits: Math.min(agreedBits, wish ?? largestWindow),
+  };
+}
+
+function settingsOf({ perMessageDeflate }: ExtensionOptions): PerMessageDeflateOptions | undefined {
+  if (perMessageDeflate === true) return {};
+  return perMessageDeflate === false ? undefined : perMessageDeflate;
+}
+
+function flags({ serverNoContextTakeover, clientNoContextTakeover }: PerMessageDeflateOptions): Parameters {
+  return {
+    ...(serverNoContextTakeover === true && { serverNoContextTakeover }),
+    ...(clientNoContextTakeover === true && { clientNoContextTakeover }),
+  };
+}
+
+/** The window that the client is told to use, if it can be told (§7.1.2.2). */
+function clientWindow(offered: number | 'any' | undefined, wanted: number | undefined): number | undefined {
+  if (offered === undefined) return undefined;
+  if (offered === 'any') return wanted;
+  return Math.min(offered, wanted ?? largestWindow);
+}
+
+function format(parameters: Parameters): string {
+  const words = ['permessage-deflate'];
+  if (parameters.serverNoContextTakeover) words.push('server_no_context_takeover');
+  if (parameters.clientNoContextTakeover) words.push('client_no_context_takeover');
+  const { serverMaxWindowBits, clientMaxWindowBits } = parameters;
+  if (serverMaxWindowBits !== undefined) words.push(`server_max_window_bits=${serverMaxWindowBits}`);
+  if (clientMaxWindowBits === 'any') words.push('client_max_window_bits');
+  else if (clientMaxWindowBits !== undefined) words.push(`client_max_window_bits=${clientMaxWindowBits}`);
+  return words.join('; ');
+}
+
+/** Undefined if a parameter is unknown, stands twice, or has a value that it cannot have (§7.1). */
+function parse(parameters: ExtensionParameters, place: 'offer' | 'answer'): Parameters | undefined {
+  const parsed: Parameters = {};
+  const seen = new Set<string>();
+  for (const [name, value] of parameters) {
+    if (seen.has(name)) return undefined;
+    seen.add(name);
+    if (name === 'server_no_context_takeover' && value === undefined) parsed.serverNoContextTakeover = true;
+    else if (name === 'client_no_context_takeover' && value === undefined) parsed.clientNoContextTakeover = true;
+    else if (name === 'server_max_window_bits' && isWindow(value)) parsed.serverMaxWindowBits = Number(value);
+    else if (name === 'client_max_window_bits' && isWindow(value)) parsed.clientMaxWindowBits = Number(value);
+    else if (name === 'client_max_window_bits' && value === undefined && place === 'offer')
+      parsed.clientMaxWindowBits = 'any';
+    else return undefined;
+  }
+  return parsed;
+}
+
+/** 8 to 15, without leading zeros (§7.1.2.1). */
+function isWindow(value: string | undefined): boolean {
+  return value !== undefined && /^(?:[89]|1[0-5])$/.test(value);
+}
+
+function refused(detail: string): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_HANDSHAKE', `permessage-deflate: ${detail}`);
+}

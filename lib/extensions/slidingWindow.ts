@@ -1,0 +1,54 @@
+const smallest = 1024;
+
+/**
+ * The last bytes of what a connection has received, up to the size of the peer's window: what a decompressor must know to
+ * understand references to earlier messages (RFC 7692 §7.1.1). With it, one can be given up and made again.
+ */
+export class SlidingWindow {
+  readonly #size: number;
+  /** A ring, as large as it had to become. */
+  #bytes = Buffer.alloc(0);
+  #start = 0;
+  #length = 0;
+
+  /** @param size bytes, at the most */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(data: Buffer): void {
+    const added = data.length > this.#size ? data.subarray(data.length - this.#size) : data;
+    this.#makeRoom(added.length);
+    const capacity = this.#bytes.length;
+    const overflow = this.#length + added.length - capacity;
+    if (overflow > 0) {
+      this.#start = (this.#start + overflow) % capacity;
+      this.#length -= overflow;
+    }
+    const end = (this.#start + this.#length) % capacity;
+    const beforeWrap = added.copy(this.#bytes, end);
+    added.copy(this.#bytes, 0, beforeWrap);
+    this.#length += added.length;
+  }
+
+  /** What is in it, oldest first, in memory of its own. */
+  toBuffer(): Buffer {
+    const end = this.#start + this.#length;
+    const afterWrap = this.#bytes.subarray(0, Math.max(0, end - this.#bytes.length));
+    return Buffer.concat([this.#bytes.subarray(this.#start, end), afterWrap]);
+  }
+
+  #makeRoom(added: number): void {
+    const needed = Math.min(this.#length + added, this.#size);
+    if (needed <= this.#bytes.length) return;
+    const doubled = Math.max(smallest, this.#bytes.length * 2, needed);
+    const bytes = Buffer.allocUnsafeSlow(Math.min(this.#size, doubled));
+    this.toBuffer().copy(bytes);
+    this.#bytes = bytes;
+    this.#start = 0;
+  }
+}
