@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- part of a scenario's name]`: CPU time per echoed message of this library and of ws, as their ratio.
+ * `npm run bench [-- part of a scenario's name]`: what an echo costs this library and ws, as their ratio.
  *
  * Server and load generator have a core each. The two libraries take turns, several rounds, and the median of the rounds'
  * ratios counts: machines swing by tens of per cent, but both halves of a round swing together.
@@ -14,6 +14,8 @@ import { type Scenario, scenarios } from './scenarios';
 const rounds = Number(process.env['ROUNDS'] ?? 5);
 const warmUp = 700;
 const measured = Number(process.env['MILLISECONDS'] ?? 1500);
+/** Until connections count as silent: our server's `idleRelease` and some more. */
+const idle = 2500;
 const libraries = ['ours', 'ws'] as const;
 type Library = (typeof libraries)[number];
 
@@ -24,7 +26,7 @@ if (!pinned)
 /** Starts a file of this folder on a core of its own. */
 function start(core: number, file: string, argument: string): ChildProcess {
   const compiler = file.endsWith('.ts') ? ['--require', 'ts-node/register'] : [];
-  const node = [process.execPath, ...compiler, join(__dirname, file), argument];
+  const node = [process.execPath, '--expose-gc', ...compiler, join(__dirname, file), argument];
   const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(core), ...node] : node;
   return spawn(command as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
@@ -35,55 +37,115 @@ async function ask<T>(child: ChildProcess, question: string): Promise<T> {
   return (await answer)[0] as T;
 }
 
-/** Microseconds of server CPU time for one echoed message. */
-async function measure(server: ChildProcess, port: number, scenario: Scenario): Promise<number> {
-  const load = start(1, 'load.ts', JSON.stringify({ port, scenario }));
-  await once(load, 'message');
+interface Figures {
+  readonly cost: number;
+  /** Bytes of an answer's payload, on the wire. */
+  readonly answerSize: number;
+}
+
+/** Server CPU time in µs for one echoed message. */
+async function measureCpu(server: ChildProcess, port: number, scenario: Scenario): Promise<Figures> {
+  const load = await startLoad(port, scenario);
   await wait(warmUp);
-  const count = async () => (await ask<{ echoed: number }>(load, 'count')).echoed;
+  const count = async () => ask<{ echoed: number; received: number }>(load, 'count');
   const cpu = async () => {
     const { user, system } = (await ask<{ cpu: NodeJS.CpuUsage }>(server, 'cpu')).cpu;
     return user + system;
   };
-  const before = { cpu: await cpu(), echoed: await count() };
+  const before = { cpu: await cpu(), ...(await count()) };
   await wait(measured);
   const used = (await cpu()) - before.cpu;
-  const echoed = (await count()) - before.echoed;
+  const { echoed, received } = await count();
+  await stopLoad(load);
+  const messages = echoed - before.echoed;
+  return { cost: used / messages, answerSize: (received - before.received) / messages };
+}
+
+/** Resident memory in KiB for a connection that has had one exchange, and then silence. */
+async function measureMemory(server: ChildProcess, port: number, scenario: Scenario): Promise<Figures> {
+  const memory = async () => (await ask<{ memory: number }>(server, 'memory')).memory;
+  // What the first connections load, compile and cache is not theirs.
+  await stopLoad(await startLoad(port, { ...scenario, connections: 50 }));
+  await wait(warmUp);
+  const before = await memory();
+  const load = await startLoad(port, scenario);
+  await wait(idle);
+  const used = (await memory()) - before;
+  await stopLoad(load);
+  return { cost: used / scenario.connections / 1024, answerSize: 0 };
+}
+
+async function startLoad(port: number, scenario: Scenario): Promise<ChildProcess> {
+  const load = start(1, 'load.ts', JSON.stringify({ port, scenario }));
+  const failed = once(load, 'exit').then(() => Promise.reject(new Error('The load generator has failed')));
+  await Promise.race([once(load, 'message'), failed]);
+  failed.catch(() => {});
+  return load;
+}
+
+async function stopLoad(load: ChildProcess): Promise<void> {
+  const exited = once(load, 'exit');
   load.send('stop');
-  await once(load, 'exit');
-  return used / echoed;
+  await exited;
 }
 
 function median(values: number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 }
 
-async function compare(scenario: Scenario): Promise<boolean> {
-  const servers = libraries.map((library) => start(0, 'echoServer.js', library));
-  const ports = await Promise.all(servers.map(async (s) => ((await once(s, 'message'))[0] as { port: number }).port));
-  const costs: Record<Library, number[]> = { ours: [], ws: [] };
-  for (let round = 0; round < rounds; round++) {
-    for (const [index, library] of libraries.entries()) {
-      costs[library].push(await measure(servers[index] as ChildProcess, ports[index] as number, scenario));
+async function compare(scenario: Scenario): Promise<void> {
+  const { name, kind, measures, deflate, mark } = scenario;
+  const figures: Record<Library, Figures[]> = { ours: [], ws: [] };
+  const measure = measures === 'cpu' ? measureCpu : measureMemory;
+  // Memory is measured in a fresh process every time, for no process gives back all that it had.
+  const servings = measures === 'cpu' ? 1 : rounds;
+  for (let serving = 0; serving < servings; serving++) {
+    const servers = await Promise.all(libraries.map((library) => startServer(library, deflate)));
+    for (let round = 0; round < rounds / servings; round++) {
+      for (const [index, library] of libraries.entries()) {
+        const { server, port } = servers[index] as RunningServer;
+        figures[library].push(await measure(server, port, scenario));
+      }
     }
+    for (const { server } of servers) server.disconnect();
   }
-  for (const server of servers) server.disconnect();
-  const ratio = median(costs.ours.map((cost, round) => cost / (costs.ws[round] as number)));
-  const met = ratio <= scenario.mark;
+  const ratioOf = (value: (figures: Figures) => number) =>
+    median(figures.ours.map((ours, round) => value(ours) / value(figures.ws[round] as Figures)));
+  const ratio = ratioOf(({ cost }) => cost);
+  const unit = measures === 'cpu' ? 'µs' : 'KiB';
   const cells = [
-    median(costs.ours).toFixed(2),
-    median(costs.ws).toFixed(2),
+    `${median(figures.ours.map(({ cost }) => cost)).toFixed(2)} ${unit}`,
+    `${median(figures.ws.map(({ cost }) => cost)).toFixed(2)} ${unit}`,
     ratio.toFixed(3),
-    scenario.mark.toFixed(2),
+    mark.toFixed(2),
   ];
-  const name = `${scenario.name}, ${scenario.kind}`;
-  console.log(`${name.padEnd(30)}${cells.map((cell) => cell.padStart(10)).join('')}   ${met ? 'met' : 'missed'}`);
-  return met;
+  const verdict = ratio <= mark ? 'met' : 'missed';
+  const title = `${name}, ${measures === 'memory' ? 'memory' : kind}`;
+  console.log(`${title.padEnd(30)}${cells.map((cell) => cell.padStart(12)).join('')}   ${verdict}`);
+  if (deflate && measures === 'cpu') {
+    const size = ratioOf(({ answerSize }) => answerSize);
+    console.log(`${'  bytes on the wire'.padEnd(30)}${size.toFixed(3).padStart(36)}${'1.00'.padStart(12)}`);
+  }
+}
+
+interface RunningServer {
+  readonly server: ChildProcess;
+  readonly port: number;
+}
+
+async function startServer(library: Library, deflate: boolean): Promise<RunningServer> {
+  const server = start(0, 'echoServer.js', JSON.stringify({ library, deflate }));
+  const [{ port }] = (await once(server, 'message')) as [{ port: number }];
+  return { server, port };
 }
 
 async function main(): Promise<void> {
-  const wanted = scenarios.filter(({ name, kind }) => `${name}, ${kind}`.includes(process.argv[2] ?? ''));
-  console.log(`${''.padEnd(30)}${['ours, µs', 'ws, µs', 'ratio', 'mark'].map((title) => title.padStart(10)).join('')}`);
+  const wanted = scenarios.filter((scenario) =>
+    Object.values(scenario)
+      .join(', ')
+      .includes(process.argv[2] ?? ''),
+  );
+  console.log(`${''.padEnd(30)}${['ours', 'ws', 'ratio', 'mark'].map((title) => title.padStart(12)).join('')}`);
   for (const scenario of wanted) await compare(scenario);
 }
 

@@ -1,4 +1,6 @@
+/** What is measured: the CPU time of an echo, or the memory of connections that have become silent. */
 export interface Scenario {
+  readonly measures: 'cpu' | 'memory';
   readonly name: string;
   readonly kind: 'text' | 'binary';
   /** Bytes of one message. */
@@ -6,18 +8,28 @@ export interface Scenario {
   readonly connections: number;
   /** Messages that each connection has on the way at any time. */
   readonly inFlight: number;
-  /** The mark: our CPU time per message as a part of the peer's. */
+  /** Whether the messages travel compressed, by permessage-deflate with the parameters that both libraries have by default. */
+  readonly deflate: boolean;
+  /** The mark: our figure as a part of the peer's. */
   readonly mark: number;
 }
 
+const plain = { measures: 'cpu', deflate: false } as const;
+
 const shapes = [
-  { name: '20 B, 64 in flight', size: 20, connections: 50, inFlight: 64, mark: 0.15 },
-  { name: '20 B, 1 in flight', size: 20, connections: 50, inFlight: 1, mark: 0.95 },
-  { name: '1 KiB, 16 in flight', size: 1024, connections: 50, inFlight: 16, mark: 0.35 },
-  { name: '64 KiB, 4 in flight', size: 64 * 1024, connections: 10, inFlight: 4, mark: 0.5 },
+  { ...plain, name: '20 B, 64 in flight', size: 20, connections: 50, inFlight: 64, mark: 0.15 },
+  { ...plain, name: '20 B, 1 in flight', size: 20, connections: 50, inFlight: 1, mark: 0.95 },
+  { ...plain, name: '1 KiB, 16 in flight', size: 1024, connections: 50, inFlight: 16, mark: 0.35 },
+  { ...plain, name: '64 KiB, 4 in flight', size: 64 * 1024, connections: 10, inFlight: 4, mark: 0.5 },
 ] as const;
 
-export const scenarios: readonly Scenario[] = shapes.flatMap((shape) => [
-  { ...shape, kind: 'text' as const },
-  { ...shape, kind: 'binary' as const },
-]);
+const compressed = { name: 'compressed JSON, 900 B', kind: 'text', size: 900, deflate: true } as const;
+
+export const scenarios: readonly Scenario[] = [
+  ...shapes.flatMap((shape) => [
+    { ...shape, kind: 'text' as const },
+    { ...shape, kind: 'binary' as const },
+  ]),
+  { ...compressed, measures: 'cpu', connections: 20, inFlight: 8, mark: 0.4 },
+  { ...compressed, measures: 'memory', connections: 1000, inFlight: 1, mark: 0.15 },
+];

@@ -19,7 +19,10 @@ const mostSkipped = 15;
 
 const shared = new SharedEngines<SyncDeflater>();
 
-/** Compresses the messages of one connection (RFC 7692 §7.2.1). */
+/**
+ * Compresses the messages of one connection (RFC 7692 §7.2.1). The first message for a while is compressed alone: only a
+ * connection with a conversation on it gets the quarter of a megabyte that a window of its own costs.
+ */
 export class DeflateCompressor implements Compressor {
   readonly #settings: CompressorSettings;
   readonly #idle: IdleTimer;
@@ -73,8 +76,8 @@ export class DeflateCompressor implements Compressor {
   }
 
   #deflate(bytes: Uint8Array): Buffer {
+    if (this.#idle.touch()) return this.#deflateAlone(bytes);
     const { windowBits, level, memLevel } = this.#settings;
-    this.#idle.touch();
     this.#deflater ??= new SyncDeflater({ windowBits, level, memLevel });
     return this.#deflater.deflate(bytes);
   }

@@ -24,7 +24,10 @@ const finalBlocks = 4;
 
 const shared = new SharedEngines<SyncInflater>();
 
-/** Decompresses the messages of one connection (RFC 7692 §7.2.2). */
+/**
+ * Decompresses the messages of one connection (RFC 7692 §7.2.2). As with compression, the first message for a while does not
+ * yet get an engine that stays.
+ */
 export class DeflateDecompressor implements Decompressor {
   readonly #settings: DecompressorSettings;
   readonly #limit: number;
@@ -50,18 +53,17 @@ export class DeflateDecompressor implements Decompressor {
 
   release(): void {
     this.#idle.stop();
-    this.#inflater?.close();
-    this.#inflater = undefined;
+    this.#dropInflater();
   }
 
   /** Undefined for a message that is not so simple. */
   #inflateNow(input: Buffer): Buffer | undefined {
     try {
       const output = this.#window === undefined ? this.#inflateAlone(input) : this.#inflate(input, this.#window);
-      if (output === undefined) this.release();
+      if (output === undefined) this.#dropInflater();
       return output;
     } catch (error) {
-      this.release();
+      this.#dropInflater();
       if (isTooLarge(error) && this.#limit > mostAtOnce) return undefined;
       throw this.#explain(error);
     }
@@ -76,14 +78,21 @@ export class DeflateDecompressor implements Decompressor {
   }
 
   #inflate(input: Buffer, window: SlidingWindow): Buffer | undefined {
-    const { windowBits } = this.#settings;
-    this.#idle.touch();
+    const first = this.#idle.touch();
+    if (first && window.length === 0) return this.#inflateAlone(input);
     this.#inflater ??= new SyncInflater({
-      windowBits,
+      windowBits: this.#settings.windowBits,
       maxOutputLength: this.#mostAtOnce,
       dictionary: window.toBuffer(),
     });
-    return this.#inflater.inflate(input);
+    const output = this.#inflater.inflate(input);
+    if (first) this.#dropInflater();
+    return output;
+  }
+
+  #dropInflater(): void {
+    this.#inflater?.close();
+    this.#inflater = undefined;
   }
 
   get #mostAtOnce(): number {
@@ -93,7 +102,7 @@ export class DeflateDecompressor implements Decompressor {
   async #inflateLater(input: Buffer): Promise<Buffer> {
     const { windowBits } = this.#settings;
     // What the engine of the small messages knows will be out of date.
-    this.release();
+    this.#dropInflater();
     const window = this.#window ?? new SlidingWindow(2 ** windowBits);
     const outputs: Buffer[] = [];
     let rest = input;

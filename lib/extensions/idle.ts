@@ -10,10 +10,12 @@ export class IdleTimer {
     this.#whenIdle = whenIdle;
   }
 
-  /** Something is being done. */
-  touch(): void {
-    if (this.#timer !== undefined) this.#timer.refresh();
-    else this.#timer = setTimeout(() => this.#expire(), this.#delay).unref();
+  /** Something is being done. Returns whether it is the first thing for a while. */
+  touch(): boolean {
+    const first = this.#timer === undefined;
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#expire(), this.#delay).unref();
+    else this.#timer.refresh();
+    return first;
   }
 
   stop(): void {
