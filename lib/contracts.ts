@@ -52,8 +52,19 @@ export interface CompressedMessage {
 /** What comes out of a Deframer. */
 export type Incoming = Message | ControlFrame;
 
+/** A message that is sent on many connections, and encoded once for all that would send the same bytes. */
+export interface PreparedFrames {
+  readonly opcode: 'prepared';
+  readonly message: DataFrame;
+  /** What was made for this variant before, or is made now. */
+  once<T>(variant: string, make: () => T): T;
+}
+
+/** What an Encoder writes. */
+export type Encodable = string | Uint8Array | ControlFrame | DataFrame;
+
 /** What goes into a Framer. */
-export type Outgoing = string | Uint8Array | ControlFrame | DataFrame;
+export type Outgoing = Encodable | PreparedFrames;
 
 export interface DecoderOptions {
   /** Bytes of one message, all fragments together. */
@@ -86,7 +97,7 @@ export interface ByteSink {
 }
 
 /** Writes one item into a sink. Throws a WebSocketError for what the version cannot carry. */
-export type Encoder = (item: Outgoing, sink: ByteSink) => void;
+export type Encoder = (item: Encodable, sink: ByteSink) => void;
 
 /** The part of an opening request that a draft looks at; HTTP/1 and HTTP/2 requests both have it. */
 export type RequestHead = Pick<IncomingMessage, 'headers'>;
@@ -148,6 +159,15 @@ export interface Compressor {
     payload: string | Uint8Array,
     wanted: boolean | undefined,
   ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** Names the connections for which `compressAlone()` yields the same. */
+  readonly variant: string;
+  /** As `compress()`, without reference to other messages, so that the result fits every connection of this variant. */
+  compressAlone(
+    payload: string | Uint8Array,
+    wanted: boolean | undefined,
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** A message that was compressed alone is being sent on this connection. */
+  sentAlone(): void;
   /** Gives memory back. It may be used after that. */
   release(): void;
 }

@@ -19,5 +19,10 @@ export type { CloseOutcome } from './session';
 export { Deframer, type DeframerOptions } from './streams/deframer';
 export { Framer, type FramerOptions } from './streams/framer';
 export type { MessageInfo, WebSocketEvents } from './streams/messageEvents';
-export type { BinaryData, SendOptions } from './streams/outgoingMessage';
+export {
+  type BinaryData,
+  PreparedMessage,
+  type PreparedMessageOptions,
+  type SendOptions,
+} from './streams/outgoingMessage';
 export { WebSocket } from './streams/webSocket';

@@ -85,7 +85,7 @@ describe('The package', function () {
     );
   });
 
-  it('has the sources that its source maps name, and no runtime dependencies', () => {
+  it('has the sources that its source maps name, and one runtime dependency', () => {
     const folder = join(project, 'node_modules/node-websocket-handler');
     const map = JSON.parse(readFileSync(join(folder, 'dist/webSocketHandler.js.map'), 'utf8')) as { sources: string[] };
     for (const source of map.sources) expect(readFileSync(join(folder, 'dist', source), 'utf8')).to.include('export');

@@ -38,6 +38,10 @@ describe('Real peers', () => {
   let pipeDemo: RunningDemo;
   let farewellServer: Server;
   let farewellUrl: string;
+  let compressingServer: Server;
+  let compressingUrl: string;
+  /** What the latest client and the server have agreed on. */
+  let extensions = '';
 
   before(async () => {
     farewellServer = createServer((_request, response) => {
@@ -46,14 +50,24 @@ describe('Real peers', () => {
     configureServer(farewellServer);
     await once(farewellServer.listen(0), 'listening');
     farewellUrl = `ws://localhost:${(farewellServer.address() as AddressInfo).port}/`;
+    compressingServer = createServer((_request, response) => {
+      const ws = response.webSocket?.connect();
+      extensions = ws?.extensions ?? '';
+      ws?.pipe(ws);
+    });
+    configureServer(compressingServer, { perMessageDeflate: { threshold: 0 } });
+    await once(compressingServer.listen(0), 'listening');
+    compressingUrl = `ws://localhost:${(compressingServer.address() as AddressInfo).port}/`;
     pipeDemo = await runDemo('pipeDemo.ts');
   });
 
   after(async () => {
     await pipeDemo?.stop();
-    const closed = once(farewellServer, 'close');
-    farewellServer.close();
-    await closed;
+    for (const server of [farewellServer, compressingServer]) {
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+    }
   });
 
   for (const [name, open] of Object.entries(peers)) {
@@ -77,6 +91,22 @@ describe('Real peers', () => {
           close: { code: 1000, reason: '' },
         });
 
+        expect(echoes.map(summary)).to.deep.equal(sent.map(summary));
+      });
+
+      it('does so with permessage-deflate, many messages on one connection', async () => {
+        const documents = Array.from({ length: 20 }, (_, id) =>
+          JSON.stringify({ id, text: 'much the same '.repeat(id) }),
+        );
+        const sent = [...documents, ...Object.values(messages), ...documents];
+
+        const { echoes } = await peer.converse({
+          url: compressingUrl,
+          messages: sent,
+          close: { code: 1000, reason: '' },
+        });
+
+        expect(extensions).to.match(/^permessage-deflate/);
         expect(echoes.map(summary)).to.deep.equal(sent.map(summary));
       });
 

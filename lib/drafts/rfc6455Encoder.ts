@@ -1,6 +1,6 @@
 import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
 import { createMaskingKey, maskInPlace } from '../codec/masking';
-import type { ByteSink, Encoder, Outgoing, Role } from '../contracts';
+import type { ByteSink, Encodable, Encoder, Role } from '../contracts';
 import { WebSocketError } from '../errors';
 import { FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes, RSV1 } from './rfc6455Frames';
 
@@ -23,7 +23,7 @@ export function rfc6455Encoder(role: Role): Encoder {
   };
 }
 
-type NamedFrame = Exclude<Outgoing, string | Uint8Array>;
+type NamedFrame = Exclude<Encodable, string | Uint8Array>;
 
 function writeNamed(frame: NamedFrame, masked: number, sink: ByteSink): void {
   switch (frame?.opcode) {

@@ -40,17 +40,49 @@ export class DeflateCompressor implements Compressor {
     payload: string | Uint8Array,
     wanted: boolean | undefined,
   ): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    const bytes = this.#worthwhile(payload, wanted);
+    if (bytes === undefined) return undefined;
+    if (bytes.length === 0) return emptyMessage;
+    if (wanted === true) return this.#compress(bytes, undefined);
+    const luck = typeof payload === 'string' ? this.#textLuck : this.#binaryLuck;
+    return luck.skips() ? undefined : this.#compress(bytes, luck);
+  }
+
+  get variant(): string {
+    const { windowBits, level, memLevel, threshold } = this.#settings;
+    return `deflate/${windowBits}/${level}/${memLevel}/${threshold}`;
+  }
+
+  compressAlone(
+    payload: string | Uint8Array,
+    wanted: boolean | undefined,
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    const bytes = this.#worthwhile(payload, wanted);
+    if (bytes === undefined) return undefined;
+    if (bytes.length === 0) return emptyMessage;
+    const choose = (compressed: Buffer) =>
+      wanted === true || compressed.length < bytes.length ? compressed : undefined;
+    if (bytes.length < largeMessage) return choose(this.#deflateAlone(bytes));
+    return deflateOnThread(bytes, this.#engine).then(choose);
+  }
+
+  sentAlone(): void {
+    this.#deflater?.reset();
+  }
+
+  /** The bytes of a message that is large enough, or that the program wants to be compressed. */
+  #worthwhile(payload: string | Uint8Array, wanted: boolean | undefined): Uint8Array | undefined {
     if (wanted === false) return undefined;
     const text = typeof payload === 'string';
-    // Up to three bytes a character.
-    if (wanted === undefined && payload.length * (text ? 3 : 1) < this.#settings.threshold) return undefined;
+    const least = wanted === true ? 0 : this.#settings.threshold;
+    // A character has up to three bytes.
+    if (payload.length * (text ? 3 : 1) < least) return undefined;
     const bytes = text ? Buffer.from(payload) : payload;
-    if (wanted === undefined && bytes.length < this.#settings.threshold) return undefined;
-    if (bytes.length === 0) return emptyMessage;
-    const luck = text ? this.#textLuck : this.#binaryLuck;
-    if (wanted === undefined && luck.skips()) return undefined;
-    const tried = wanted === true ? undefined : luck;
-    return bytes.length < largeMessage ? this.#compressNow(bytes, tried) : this.#compressLater(bytes, tried);
+    return bytes.length < least ? undefined : bytes;
+  }
+
+  #compress(bytes: Uint8Array, luck: Luck | undefined): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    return bytes.length < largeMessage ? this.#compressNow(bytes, luck) : this.#compressLater(bytes, luck);
   }
 
   release(): void {
@@ -70,21 +102,24 @@ export class DeflateCompressor implements Compressor {
   }
 
   #deflateAlone(bytes: Uint8Array): Buffer {
-    const { windowBits, level, memLevel } = this.#settings;
-    const create = () => new SyncDeflater({ windowBits, level, memLevel });
+    const { windowBits, level, memLevel } = this.#engine;
+    const create = () => new SyncDeflater(this.#engine);
     return shared.use(`${windowBits}/${level}/${memLevel}`, create, (deflater) => deflater.deflate(bytes));
+  }
+
+  get #engine(): DeflateSettings {
+    const { windowBits, level, memLevel } = this.#settings;
+    return { windowBits, level, memLevel };
   }
 
   #deflate(bytes: Uint8Array): Buffer {
     if (this.#idle.touch()) return this.#deflateAlone(bytes);
-    const { windowBits, level, memLevel } = this.#settings;
-    this.#deflater ??= new SyncDeflater({ windowBits, level, memLevel });
+    this.#deflater ??= new SyncDeflater(this.#engine);
     return this.#deflater.deflate(bytes);
   }
 
   async #compressLater(bytes: Uint8Array, luck: Luck | undefined): Promise<Uint8Array | undefined> {
-    const { windowBits, level, memLevel } = this.#settings;
-    const compressed = await deflateOnThread(bytes, { windowBits, level, memLevel });
+    const compressed = await deflateOnThread(bytes, this.#engine);
     if (luck?.isBad(compressed, bytes)) return undefined;
     // It has filled the peer's window; what our deflater has seen is out of its sight.
     this.#deflater?.reset();

@@ -15,8 +15,11 @@ export interface ConnectionOwner {
   ended(): void;
   /** The program has not answered the peer's Close in time, so it has been answered for it. */
   overdue(): void;
-  /** The peer, or the way to it, has failed. Nothing more will come, and the peer has been told if it can be. */
-  failed(fault: WebSocketError): void;
+  /**
+   * The peer, or the way to it, has failed, and nothing more will come. True if what came before is still being read, and may
+   * be answered: the peer is then told of its failure when the owner leaves.
+   */
+  failed(fault: WebSocketError): boolean;
   /** `offer()` takes items again. */
   drained(): void;
   /** The transport is gone. */
@@ -38,6 +41,8 @@ export class Connection {
   /** The program has no more use for what comes. */
   #left = false;
   #fault: WebSocketError | undefined;
+  /** The last word has been said, and the byte stream ends. */
+  #ending = false;
   #timer: NodeJS.Timeout | undefined;
   /** How often the transport has taken all that we had. */
   #drains = 0;
@@ -116,7 +121,8 @@ export class Connection {
   leave(error: Error | null): void {
     this.#left = true;
     this.#pings?.rejectAll(error);
-    if (this.#fault === undefined && !this.#session.complete)
+    if (this.#fault !== undefined) this.#endTransport(this.#fault.closeCode);
+    else if (!this.#session.complete)
       this.#endTransport(error === null ? closeCodes.goingAway : closeCodes.internalError);
   }
 
@@ -172,6 +178,7 @@ export class Connection {
   }
 
   #closeOverdue(): void {
+    if (this.#fault !== undefined) return this.#endTransport(this.#fault.closeCode);
     if (this.isAwaited) {
       // It is our program that takes its time, perhaps over messages it has not read yet: no fault of the peer.
       this.close(closeCodes.normal, '');
@@ -203,11 +210,14 @@ export class Connection {
   #fail(fault: WebSocketError): void {
     if (this.#fault !== undefined || this.#left) return;
     this.#fault = fault;
-    this.#endTransport(fault.closeCode ?? closeCodes.internalError);
-    this.#owner.failed(fault);
+    this.#pipeline.discard();
+    if (!this.#owner.failed(fault)) this.#endTransport(fault.closeCode);
+    else this.#timer ??= setTimeout(() => this.#closeOverdue(), this.#options.closeTimeout);
   }
 
-  #endTransport(code: number): void {
+  #endTransport(code: number = closeCodes.internalError): void {
+    if (this.#ending) return;
+    this.#ending = true;
     clearTimeout(this.#timer);
     if (this.#pipeline.destroyed) return;
     // After our own Close there is nothing left to say to a peer that breaks the protocol, or off.

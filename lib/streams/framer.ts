@@ -1,6 +1,16 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { OutputQueue } from '../codec/outputQueue';
-import type { Compressor, DataFrame, Encoder, ExtensionOptions, Outgoing, Role, Version } from '../contracts';
+import type {
+  Compressor,
+  DataFrame,
+  Encodable,
+  Encoder,
+  ExtensionOptions,
+  Outgoing,
+  PreparedFrames,
+  Role,
+  Version,
+} from '../contracts';
 import { draftFor } from '../drafts';
 import { compressorFor } from '../extensions';
 import { checkOptions, defaults } from '../options';
@@ -14,6 +24,9 @@ export interface FramerOptions extends ExtensionOptions {
   extensions?: string;
 }
 
+/** Prepared frames up to this size are copied next to others; larger ones go out by reference. */
+const copiedFrame = 4096;
+
 /** Bytes of frames that are passed on at once, even if the tick is not over. */
 export const batchSize = 64 * 1024;
 
@@ -26,6 +39,8 @@ export const batchSize = 64 * 1024;
 export class Framer extends Transform {
   readonly #encode: Encoder;
   readonly #compressor: Compressor | undefined;
+  /** Names the connections that send a prepared message in the same bytes; undefined where every frame has a key of its own. */
+  readonly #variant: string | undefined;
   readonly #output = new OutputQueue();
   #held = false;
   #scheduled = false;
@@ -38,6 +53,7 @@ export class Framer extends Transform {
     const { role, version = defaults.version, extensions = '' } = options;
     this.#encode = draftFor(version).encoder(role);
     this.#compressor = compressorFor(role, extensions, options);
+    this.#variant = role === 'server' ? `${version} ${this.#compressor?.variant ?? ''}` : undefined;
   }
 
   /** Encoded bytes that `flush()` would pass on. */
@@ -68,21 +84,43 @@ export class Framer extends Transform {
   }
 
   override _transform(item: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (isPrepared(item)) return this.#transformPrepared(item, done);
     const message = this.#compressor === undefined ? undefined : wholeMessage(item);
-    if (message === undefined) return this.#pass(item, done);
+    if (message === undefined) return this.#encodeItem(item, done);
     const compressed = (this.#compressor as Compressor).compress(message.payload, message.compress);
-    const pass = (payload: Uint8Array | undefined) => {
-      if (payload === undefined) this.#pass(item, done);
-      else this.#pass({ opcode: message.opcode, payload, compressed: true }, done);
-    };
-    if (!(compressed instanceof Promise)) return pass(compressed);
-    // If zlib gets no memory, say: the message can be sent all the same.
-    const passLater = (payload?: unknown) =>
-      process.nextTick(pass, payload instanceof Uint8Array ? payload : undefined);
-    compressed.then(passLater, passLater);
+    whenCompressed(compressed, (payload) => this.#encodeItem(withPayload(message, payload), done));
   }
 
-  #pass(item: Outgoing, done: TransformCallback): void {
+  #transformPrepared(item: PreparedFrames, done: TransformCallback): void {
+    if (this.#variant === undefined) return this._transform(item.message, 'buffer' as BufferEncoding, done);
+    const frame = item.once(this.#variant, () => this.#prepare(item.message));
+    const send = ({ bytes, compressed }: PreparedFrame) => {
+      if (compressed) this.#compressor?.sentAlone();
+      if (bytes.length > copiedFrame) this.#output.append(bytes);
+      else {
+        const at = this.#output.reserve(bytes.length);
+        this.#output.bytes.set(bytes, at);
+        this.#output.commit(bytes.length);
+      }
+      this.#passOn(done);
+    };
+    if (frame instanceof Promise) void frame.then((ready) => process.nextTick(send, ready));
+    else send(frame);
+  }
+
+  #prepare(message: DataFrame): PreparedFrame | Promise<PreparedFrame> {
+    const encode = (payload: Uint8Array | undefined): PreparedFrame => {
+      const output = new OutputQueue();
+      this.#encode(withPayload(message, payload), output);
+      // In memory of its own: the slab that it was written to would be kept for as long as the message.
+      return { bytes: Buffer.concat(output.take()), compressed: payload !== undefined };
+    };
+    const compressed = this.#compressor?.compressAlone(message.payload, message.compress);
+    if (compressed instanceof Promise) return compressed.then(encode, () => encode(undefined));
+    return encode(compressed);
+  }
+
+  #encodeItem(item: Encodable, done: TransformCallback): void {
     try {
       this.#encode(item, this.#output);
     } catch (error) {
@@ -90,6 +128,10 @@ export class Framer extends Transform {
       this.flush();
       return done(error as Error);
     }
+    this.#passOn(done);
+  }
+
+  #passOn(done: TransformCallback): void {
     // With a reader that is not taking bytes, they must show in the readable side at once, for it to hold the writer back.
     if (!this.#held) {
       if (this.readableFlowing === true) this.#flushSoon();
@@ -119,8 +161,34 @@ export class Framer extends Transform {
   }
 }
 
+/** One frame of a message, as it goes out on every connection of a variant. */
+interface PreparedFrame {
+  readonly bytes: Uint8Array;
+  readonly compressed: boolean;
+}
+
+function isPrepared(item: Outgoing): item is PreparedFrames {
+  return typeof item === 'object' && (item as Partial<PreparedFrames> | null)?.opcode === 'prepared';
+}
+
+/** Goes on at once, or when the payload is there. If zlib gets no memory, say, the message can be sent all the same. */
+function whenCompressed(
+  compressed: Uint8Array | undefined | Promise<Uint8Array | undefined>,
+  goOn: (payload: Uint8Array | undefined) => void,
+): void {
+  if (!(compressed instanceof Promise)) return goOn(compressed);
+  compressed.then(
+    (payload) => process.nextTick(goOn, payload),
+    () => process.nextTick(goOn, undefined),
+  );
+}
+
+function withPayload(message: DataFrame, compressed: Uint8Array | undefined): DataFrame {
+  return compressed === undefined ? message : { opcode: message.opcode, payload: compressed, compressed: true };
+}
+
 /** The item as a message that can be compressed; undefined for one that cannot, a fragment or a control frame. */
-function wholeMessage(item: Outgoing): DataFrame | undefined {
+function wholeMessage(item: Encodable): DataFrame | undefined {
   if (typeof item === 'string') return { opcode: 'text', payload: item };
   if (item instanceof Uint8Array) return { opcode: 'binary', payload: item };
   if (item?.opcode !== 'text' && item?.opcode !== 'binary') return undefined;

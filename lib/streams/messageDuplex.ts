@@ -1,10 +1,13 @@
 import type { DataFrame, Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import { emitMessage, MessageEvents } from './messageEvents';
-import { type BinaryData, binaryMessage, type SendOptions, textMessage } from './outgoingMessage';
+import { type BinaryData, binaryMessage, type PreparedMessage, type SendOptions, textMessage } from './outgoingMessage';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
+
+/** What a message can be written as. */
+type Writable = string | BinaryData | PreparedMessage;
 
 /** Messages that wait in front of a reader before the peer is held back. */
 const readAhead = 16;
@@ -95,10 +98,17 @@ export abstract class MessageDuplex extends MessageEvents {
     return !this.#hasStreamWriter;
   }
 
-  /** Destroys the stream with this error, but not before everything that came before it has been read. */
-  protected failAfterReading(error: Error): void {
-    if (this.readableLength === 0) this.destroy(error);
-    else this.#failure ??= error;
+  /**
+   * Destroys the stream with this error, but not before everything that came before it has been read. Returns whether that is
+   * going on.
+   */
+  protected failAfterReading(error: Error): boolean {
+    if (this.readableLength === 0) {
+      this.destroy(error);
+      return false;
+    }
+    this.#failure ??= error;
+    return this.readableFlowing === true || this.#loops > 0;
   }
 
   /** From now on messages that nobody reads are kept this long, in milliseconds, and not forever. */
@@ -137,8 +147,8 @@ export abstract class MessageDuplex extends MessageEvents {
   /** Called when the writable side has ended, with messages in the queue perhaps. */
   protected abstract ending(): void;
 
-  override write(message: string | BinaryData, callback?: Callback): boolean;
-  override write(message: string | BinaryData, encoding: BufferEncoding | undefined, callback?: Callback): boolean;
+  override write(message: Writable, callback?: Callback): boolean;
+  override write(message: Writable, encoding: BufferEncoding | undefined, callback?: Callback): boolean;
   override write(message: unknown, encoding?: unknown, callback?: unknown): boolean {
     this.#written = true;
     if (this.#endedForPeer) return this.#refuseWrite(typeof encoding === 'function' ? encoding : callback);
@@ -182,8 +192,8 @@ export abstract class MessageDuplex extends MessageEvents {
   }
 
   override end(callback?: () => void): this;
-  override end(message: string | BinaryData, callback?: () => void): this;
-  override end(message: string | BinaryData, encoding: BufferEncoding | undefined, callback?: () => void): this;
+  override end(message: Writable, callback?: () => void): this;
+  override end(message: Writable, encoding: BufferEncoding | undefined, callback?: () => void): this;
   override end(message?: unknown, encoding?: unknown, callback?: unknown): this {
     super.end(message, encoding as BufferEncoding, callback as () => void);
     this.ending();
@@ -201,8 +211,8 @@ export abstract class MessageDuplex extends MessageEvents {
   override read(size?: number): Message | null {
     const message = super.read(size);
     if (this.#failure !== undefined && this.readableLength === 0) {
-      // The message in hand reaches its reader before the error does.
-      process.nextTick(() => this.destroy(this.#failure));
+      // The message in hand reaches its reader before the error does; a loop may also answer it.
+      setImmediate(() => this.destroy(this.#failure));
     }
     return message;
   }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { DataFrame, Outgoing } from '../contracts';
+import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
 import { WebSocketError } from '../errors';
 
 /** What can be sent as a binary message, and as a text message if it is UTF-8. */
@@ -28,6 +28,41 @@ class NamedMessage implements DataFrame {
   }
 }
 
+export interface PreparedMessageOptions extends SendOptions {
+  /** Whether it is a binary message. Default: not for a string, and yes for bytes. */
+  binary?: boolean;
+}
+
+/**
+ * A message for many connections: it is encoded, and compressed, once for all of a server's connections that have agreed on the
+ * same. It may be written to any number of WebSockets.
+ */
+export class PreparedMessage implements PreparedFrames {
+  readonly opcode = 'prepared';
+  /** What is sent. */
+  readonly message: DataFrame;
+  readonly #made = new Map<string, unknown>();
+
+  /**
+   * The data must not be changed afterwards.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, WS_ERR_INVALID_UTF8
+   */
+  constructor(data: string | BinaryData, options: PreparedMessageOptions = {}) {
+    const { binary = typeof data !== 'string' } = options;
+    const payload = typeof data === 'string' ? data : toBytes(data);
+    if (payload === undefined) throw invalidMessage(data);
+    this.message = new NamedMessage(binary ? 'binary' : 'text', payload, options);
+    const checked = toOutgoing(this.message);
+    if (checked instanceof WebSocketError) throw checked;
+  }
+
+  /** For Framers: what was made for connections of this kind before, or is made now. */
+  once<T>(variant: string, make: () => T): T {
+    if (!this.#made.has(variant)) this.#made.set(variant, make());
+    return this.#made.get(variant) as T;
+  }
+}
+
 /** A text message from a string, or from bytes that hold UTF-8, which is checked when they are sent. */
 export function textMessage(data: string | BinaryData, options?: SendOptions): string | DataFrame {
   if (typeof data === 'string') return options === undefined ? data : new NamedMessage('text', data, options);
@@ -45,7 +80,7 @@ export function binaryMessage(data: string | BinaryData, options?: SendOptions):
 
 /** What goes into the Framer for a chunk that was written, or why nothing does. */
 export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
-  if (typeof chunk === 'string' || chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === 'string' || chunk instanceof Uint8Array || chunk instanceof PreparedMessage) return chunk;
   if (!(chunk instanceof NamedMessage)) return toBytes(chunk) ?? invalidMessage(chunk);
   const { opcode, payload } = chunk;
   if (opcode === 'binary' || typeof payload === 'string' || isUtf8(payload)) return chunk;
@@ -64,6 +99,7 @@ function invalidMessage(chunk: unknown): WebSocketError {
 export function messageSize(chunk: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk);
   if (chunk instanceof NamedMessage) return messageSize(chunk.payload);
+  if (chunk instanceof PreparedMessage) return messageSize(chunk.message);
   return toBytes(chunk)?.length ?? 0;
 }
 

@@ -120,6 +120,11 @@ export class Pipeline {
     else this.#endOutput();
   }
 
+  /** From now on what comes is not looked at. */
+  discard(): void {
+    this.#discarding = true;
+  }
+
   /** Drops the byte stream now. */
   destroy(): void {
     this.#discarding = true;

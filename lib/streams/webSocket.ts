@@ -262,9 +262,9 @@ export class WebSocket extends ClosableDuplex {
     this.#waiting.retry((item) => this.#connection?.offer(item) ?? false);
   }
 
-  #fail(fault: WebSocketError): void {
+  #fail(fault: WebSocketError): boolean {
     this.tolerateError();
-    this.failAfterReading(fault);
+    return this.failAfterReading(fault);
   }
 
   #closed(): void {

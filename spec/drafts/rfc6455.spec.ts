@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { isSendableCloseCode } from '../../lib/closeCodes';
 import { OutputQueue } from '../../lib/codec/outputQueue';
-import type { CompressedMessage, DecoderOptions, Incoming, Outgoing, Role } from '../../lib/contracts';
+import type { CompressedMessage, DecoderOptions, Encodable, Incoming, Role } from '../../lib/contracts';
 import { draftFor, findDraft, knownVersions } from '../../lib/drafts';
 import type { WebSocketErrorCode } from '../../lib/errors';
 import { retainedBytes } from '../support/garbage';
@@ -554,7 +554,7 @@ describe('RFC 6455, the memory of a decoder', () => {
 });
 
 describe('RFC 6455, what an encoder makes of', () => {
-  const encodings: [what: string, item: Outgoing, frames: string][] = [
+  const encodings: [what: string, item: Encodable, frames: string][] = [
     ['a string', 'Hello', '81 05 | 48656c6c6f'],
     ['an empty string', '', '81 00'],
     ['a Buffer', hex('00ff'), '82 02 | 00ff'],
@@ -659,7 +659,7 @@ describe('RFC 6455, what an encoder makes of', () => {
   });
 
   describe('what no frame can carry: an error, and not a byte of it', () => {
-    const refused: [what: string, item: Outgoing, message: string][] = [
+    const refused: [what: string, item: Encodable, message: string][] = [
       ['a ping of 126 bytes', { opcode: 'ping', payload: Buffer.alloc(126) }, '125 bytes'],
       ['a pong of 126 bytes', { opcode: 'pong', payload: Buffer.alloc(126) }, '125 bytes'],
       ['close code 1006', { opcode: 'close', code: 1006, reason: '' }, '1006'],
@@ -748,7 +748,7 @@ function show(item: Incoming | CompressedMessage): string {
   return (item as { opcode: string }).opcode;
 }
 
-function encode(encoder: ReturnType<typeof draft.encoder>, items: readonly Outgoing[]): Buffer {
+function encode(encoder: ReturnType<typeof draft.encoder>, items: readonly Encodable[]): Buffer {
   const queue = new OutputQueue();
   for (const item of items) encoder(item, queue);
   return Buffer.concat(queue.take());
@@ -777,8 +777,8 @@ function randomChunks(bytes: Buffer, dice: Dice): Buffer[] {
 }
 
 /** A few messages, some of them in fragments with control frames between, and what the peer should make of them. */
-function randomConversation(dice: Dice): { items: Outgoing[]; says: Incoming[] } {
-  const items: Outgoing[] = [];
+function randomConversation(dice: Dice): { items: Encodable[]; says: Incoming[] } {
+  const items: Encodable[] = [];
   const says: Incoming[] = [];
   const sometimesPing = () => {
     if (dice.roll(4) > 0) return;

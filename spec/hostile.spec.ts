@@ -1,0 +1,170 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { retainedBytes } from './support/garbage';
+import { RawPeer, rawFrame } from './support/rawPeer';
+import { hex } from './support/vectors';
+
+/** Peers that want to exhaust us: what they can make a server keep is bounded, whatever they send. */
+
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+/** What is kept for a connection after its peer has done this. */
+async function keptAfter(peer: RawPeer, act: () => Promise<void>): Promise<number> {
+  const before = await retainedBytes();
+  await act();
+  const kept = (await retainedBytes()) - before;
+  peer.webSocket.abort();
+  return kept;
+}
+
+async function closeCode(peer: RawPeer): Promise<number | undefined> {
+  const frames = await peer.ended();
+  return frames.find(({ first }) => first === 0x88)?.payload.readUInt16BE(0);
+}
+
+function serverFor(options: ConstructorParameters<typeof RawPeer>[1] = {}): RawPeer {
+  const peer = new RawPeer('server', options);
+  peer.webSocket.on('error', () => {}).resume();
+  return peer;
+}
+
+/** Gives the other end time to take what was written. */
+async function drained(peer: RawPeer): Promise<void> {
+  if (peer.stream.writableNeedDrain) await once(peer.stream, 'drain');
+  else await turn();
+}
+
+describe('A peer that', () => {
+  it('sends a message byte by byte makes us keep little more than the message', async () => {
+    const peer = serverFor();
+    peer.webSocket.pipe(peer.webSocket);
+    const frame = rawFrame(0x81, Buffer.alloc(50 * kibibyte, 'a'), 'client');
+    const kept = await keptAfter(peer, async () => {
+      for (const byte of frame.subarray(0, -1)) {
+        peer.write(Buffer.of(byte));
+        if (peer.stream.writableNeedDrain) await drained(peer);
+      }
+    });
+    expect(kept).to.be.below(300 * kibibyte);
+  });
+
+  it('sends a million empty fragments, at a hundred bytes or so each, makes us keep nothing', async () => {
+    const peer = serverFor();
+    const fragments = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(0x00, Buffer.alloc(0), 'client')));
+    const kept = await keptAfter(peer, async () => {
+      peer.send(0x01);
+      for (let i = 0; i < 100; i++) {
+        peer.write(fragments);
+        await drained(peer);
+      }
+    });
+    expect(kept).to.be.below(500 * kibibyte);
+  });
+
+  it('sends fragments of one byte makes us keep little more than their bytes, and gets 1009 at the limit', async () => {
+    const limit = 512 * kibibyte;
+    const peer = serverFor({ maxMessageSize: limit });
+    const fragments = Buffer.concat(Array.from({ length: kibibyte }, () => rawFrame(0x00, Buffer.of(1), 'client')));
+    peer.send(0x02);
+    const before = await retainedBytes();
+    for (let i = 0; i < limit / kibibyte; i++) {
+      peer.write(fragments);
+      await drained(peer);
+    }
+    expect((await retainedBytes()) - before).to.be.below(limit * 2.5);
+    peer.send(0x00, 'a');
+    expect(await closeCode(peer)).to.equal(1009);
+  });
+
+  for (const [what, bytes, code] of [
+    ['a length of 2^63', '82 ff 8000000000000000', 1002],
+    ['a length of 2^63 - 1', '82 ff 7fffffffffffffff', 1009],
+    ['a length of 2^32', '82 ff 0000000100000000', 1009],
+    ['a length of one byte more than the limit', '82 ff 0000000000200001', 1009],
+    ['the same in a second fragment', '02 81 00000000 61 80 ff 0000000000200000', 1009],
+    ['a length that could be shorter', '82 fe 007d', 1002],
+    ['a ping that is longer than pings are', '89 fe 007e', 1002],
+    ['bytes of another protocol', '474554202f20485454502f312e310d0a', 1002],
+    ['a TLS greeting', '160301020001', 1002],
+  ] as const) {
+    it(`sends ${what} is told ${code} at once, and nothing is set aside for it`, async () => {
+      const peer = serverFor();
+      const kept = process.memoryUsage().arrayBuffers;
+      peer.write(hex(bytes));
+      expect(await closeCode(peer)).to.equal(code);
+      expect(process.memoryUsage().arrayBuffers - kept).to.be.below(mebibyte);
+    });
+  }
+
+  it('announces two megabytes and sends one byte is given no more than a quarter of a megabyte', async () => {
+    const peers = Array.from({ length: 20 }, () => serverFor());
+    const before = await retainedBytes();
+    for (const peer of peers) peer.write(hex('82 ff 0000000000200000 00000000 61'));
+    await turn();
+    expect((await retainedBytes()) - before).to.be.below(20 * 300 * kibibyte);
+    for (const peer of peers) peer.webSocket.abort();
+  });
+
+  it('sends 600,000 pings and reads no answer makes us keep one of them', async () => {
+    const peer = serverFor({ reads: false });
+    const pings = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(0x89, Buffer.alloc(100, 'p'), 'client')));
+    const kept = await keptAfter(peer, async () => {
+      for (let i = 0; i < 60; i++) {
+        peer.write(pings);
+        await drained(peer);
+      }
+    });
+    expect(peer.webSocket.bufferedAmount).to.be.below(2 * mebibyte);
+    expect(kept).to.be.below(3 * mebibyte);
+  });
+
+  it('sends messages that nobody reads is stopped', async () => {
+    const peer = new RawPeer('server');
+    const messages = Buffer.concat(
+      Array.from({ length: 1000 }, () => rawFrame(0x82, Buffer.alloc(kibibyte), 'client')),
+    );
+    const kept = await keptAfter(peer, async () => {
+      for (let i = 0; i < 20; i++) {
+        peer.write(messages);
+        await turn();
+      }
+    });
+    expect(peer.stream.writableNeedDrain).to.equal(true);
+    // What the peer itself could not get rid of is here, too.
+    expect(kept).to.be.below(21 * mebibyte);
+    expect(peer.webSocket.readableLength).to.be.at.most(16);
+  });
+
+  it('sends a compressed message that never ends gets 1009', async () => {
+    const peer = serverFor({ extensions: 'permessage-deflate', maxMessageSize: 100 * kibibyte });
+    peer.send(0x42, Buffer.alloc(kibibyte));
+    for (let i = 0; i < 110; i++) peer.send(0x00, Buffer.alloc(kibibyte));
+    expect(await closeCode(peer)).to.equal(1009);
+  });
+
+  it('sends compressed fragments of nothing makes us keep nothing', async () => {
+    const peer = serverFor({ extensions: 'permessage-deflate' });
+    const fragments = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(0x00, Buffer.alloc(0), 'client')));
+    const kept = await keptAfter(peer, async () => {
+      peer.send(0x41);
+      for (let i = 0; i < 20; i++) {
+        peer.write(fragments);
+        await drained(peer);
+      }
+    });
+    expect(kept).to.be.below(500 * kibibyte);
+  });
+
+  it('opens a message and goes away leaves nothing behind', async () => {
+    const before = await retainedBytes();
+    for (let i = 0; i < 200; i++) {
+      const peer = serverFor({ extensions: 'permessage-deflate' });
+      peer.send(0x02, Buffer.alloc(20 * kibibyte));
+      peer.stream.destroy();
+      await peer.webSocket.closed;
+    }
+    expect((await retainedBytes()) - before).to.be.below(mebibyte);
+  });
+});
