@@ -90,8 +90,8 @@ describe('The package', function () {
     const map = JSON.parse(readFileSync(join(folder, 'dist/webSocketHandler.js.map'), 'utf8')) as { sources: string[] };
     for (const source of map.sources) expect(readFileSync(join(folder, 'dist', source), 'utf8')).to.include('export');
     const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-      dependencies?: object;
+      dependencies: object;
     };
-    expect(dependencies).to.equal(undefined);
+    expect(Object.keys(dependencies)).to.deep.equal(['minizlib']);
   });
 });
