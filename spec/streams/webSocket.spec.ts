@@ -609,10 +609,7 @@ describe('The end of a WebSocket', () => {
     await using server = await listen(
       async (_request, response) => {
         const ws = response.webSocket?.connect() as WebSocket;
-        const never = async function* (source: AsyncIterable<Message>) {
-          for await (const message of source) yield message;
-          await new Promise(() => {});
-        };
+        const never = new Transform({ objectMode: true, flush: () => {} });
         resolve((await rejection(pipeline(ws, never, ws))).code);
       },
       { closeTimeout: 30 },
