@@ -2,14 +2,14 @@
  * The plug points of the library, as types. A draft, a transport or a stream that keeps these contracts fits the rest,
  * and none of them needs to import another.
  */
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 /** Which end of the connection we are: a client masks what it sends, a server must not (RFC 6455 §5.1). */
 export type Role = 'server' | 'client';
 
-/** The protocol versions that the library speaks, named as `Sec-WebSocket-Version` names them. */
-export type Version = '13' | '8' | '7';
+/** The protocol versions that the library speaks: as `Sec-WebSocket-Version` names them, or the drafts from before there was one. */
+export type Version = '13' | '8' | '7' | 'draft03' | 'draft76' | 'draft75';
 
 /** One message. Its JavaScript type is its kind: a string is a text message, a Buffer a binary one. */
 export type Message = string | Buffer;
@@ -25,6 +25,8 @@ export interface CloseFrame {
   /** 1005 stands for a Close frame without a body (RFC 6455 §7.1.5). */
   readonly code: number;
   readonly reason: string;
+  /** In drafts without codes: the peer's words, which our answer must repeat. */
+  readonly body?: Uint8Array;
 }
 
 /** A frame that may come between the fragments of a message (RFC 6455 §5.5). */
@@ -99,16 +101,53 @@ export interface ByteSink {
 /** Writes one item into a sink. Throws a WebSocketError for what the version cannot carry. */
 export type Encoder = (item: Encodable, sink: ByteSink) => void;
 
-/** The part of an opening request that a draft looks at; HTTP/1 and HTTP/2 requests both have it. */
-export type RequestHead = Pick<IncomingMessage, 'headers'>;
+/** The part of an opening request that a draft looks at. */
+export type RequestHead = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'url'>;
+
+/** What a server answers to a good opening request. */
+export interface HandshakeAnswer {
+  readonly statusMessage: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the client sends behind its request, and the server behind its answer, before the first frame. */
+  readonly challenge?: Challenge;
+}
+
+export interface Challenge {
+  /** Bytes of the challenge. */
+  readonly size: number;
+  reply(challenge: Buffer): Buffer;
+}
+
+/** What a protocol has a form for. What it has not is refused with WS_ERR_UNSUPPORTED. */
+export interface Abilities {
+  readonly binary: boolean;
+  readonly ping: boolean;
+  /** Whether either side says goodbye in a frame; where not, the end of the byte stream is the goodbye. */
+  readonly close: boolean;
+  /** Whether that frame has a code and a reason. */
+  readonly closeCode: boolean;
+  readonly extensions: boolean;
+  /** Whether a server may leave a subprotocol that a client asked for unanswered. */
+  readonly declineProtocol: boolean;
+}
 
 /** One protocol: data and functions. Nothing above `drafts/` knows which one it holds. */
 export interface Draft {
   readonly versions: readonly Version[];
+  /** Whether a server accepts it unless told otherwise. */
+  readonly byDefault: boolean;
+  readonly can: Abilities;
+  /** The version that a request asks for, if it is one of this kind of protocol, known or not. */
+  claims(headers: IncomingHttpHeaders): string | undefined;
   /** The name of the header in which a client of this version states its origin. */
   originHeader(version: Version): 'origin' | 'sec-websocket-origin';
-  /** Checks the client's key and returns the headers that prove the answer. Throws a WebSocketError with a `statusCode`. */
-  prove(request: RequestHead): Readonly<Record<string, string>>;
+  /** The name of the header for subprotocols. */
+  readonly protocolHeader: 'Sec-WebSocket-Protocol' | 'WebSocket-Protocol';
+  /**
+   * Checks the client's keys and returns the answer that proves it. Throws a WebSocketError with a `statusCode`.
+   * @param secure whether the connection is encrypted
+   */
+  answer(request: RequestHead, secure: boolean): HandshakeAnswer;
   decoder(role: Role, options: DecoderOptions): Decoder;
   encoder(role: Role): Encoder;
 }
@@ -231,8 +270,11 @@ export interface Opening {
   readonly protocols: readonly string[];
   /** The extensions that the client offered, in its order. */
   readonly extensions: readonly ExtensionElement[];
-  /** Sends the positive answer. Throws if an ordinary response has begun. */
-  accept(acceptance: Acceptance): Transport;
+  /**
+   * Sends the positive answer. Throws if an ordinary response has begun.
+   * @param opened called with the transport, at once or when the rest of the handshake is over
+   */
+  accept(acceptance: Acceptance, opened: (transport: Transport) => void): void;
   /** Drops the request's connection without an answer. */
   abandon(): void;
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { hasToken, isSameOrigin, parseExtensions, parseSubprotocols } from './codec/headers';
 import type { Draft, ExtensionElement, Version } from './contracts';
-import { findDraft, knownVersions } from './drafts';
+import { claimedVersion, defaultVersions, findDraft } from './drafts';
 import { WebSocketError } from './errors';
 import type { Origins, ServerOptions } from './options';
 
@@ -25,26 +25,33 @@ export function isWebSocketRequest(request: Pick<IncomingMessage, 'headers'>): b
  * What every transport asks of an opening request: version, origin, subprotocols, extensions (RFC 6455 §4.2.1).
  * @throws WebSocketError with the `statusCode` and `headers` of the answer
  */
-export function negotiate(request: IncomingMessage, { versions = knownVersions, origins }: ServerOptions): Offer {
-  const { draft, version } = chooseVersion(request.headers['sec-websocket-version'], versions);
+export function negotiate(request: IncomingMessage, { versions = defaultVersions, origins }: ServerOptions): Offer {
+  const { draft, version } = chooseVersion(request.headers, versions);
   checkOrigin(request, draft.originHeader(version), origins);
-  const protocols = parseSubprotocols(request.headers['sec-websocket-protocol']);
-  if (protocols === undefined) throw invalid('Sec-WebSocket-Protocol must be a list of distinct tokens');
+  const offered = request.headers[draft.protocolHeader.toLowerCase()] as string | undefined;
+  const protocols = parseSubprotocols(offered);
+  if (protocols === undefined) throw invalid(`${draft.protocolHeader} must be a list of distinct tokens`);
   // An offer of extensions that we do not take is declined by silence; one that nobody could read is an error.
-  const extensions = parseExtensions(request.headers['sec-websocket-extensions']);
+  const extensions = draft.can.extensions ? parseExtensions(request.headers['sec-websocket-extensions']) : [];
   if (extensions === undefined) throw invalid('Sec-WebSocket-Extensions is malformed');
   return { draft, version, protocols, extensions };
 }
 
-function chooseVersion(asked: string | undefined, versions: readonly Version[]): { draft: Draft; version: Version } {
-  // §4.4: a client that gets the list can try again with another.
-  const list = { 'Sec-WebSocket-Version': versions.join(', ') };
-  // A decimal number up to 255 without leading zeros (§4.3); two headers arrive joined by a comma.
-  if (asked === undefined || !/^(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/.test(asked)) {
-    throw invalid('Sec-WebSocket-Version is missing or malformed', list);
-  }
-  const found = findDraft(asked);
+function chooseVersion(
+  headers: IncomingMessage['headers'],
+  versions: readonly Version[],
+): { draft: Draft; version: Version } {
+  // §4.4: a client that gets the list can try again with another. Only numbers have a place in it.
+  const listed = versions.filter((version) => /^\d+$/.test(version)).join(', ');
+  const list = listed === '' ? {} : { 'Sec-WebSocket-Version': listed };
+  const asked = claimedVersion(headers);
+  const found = asked === undefined ? undefined : findDraft(asked);
   if (found !== undefined && versions.includes(found.version)) return found;
+  const number = headers['sec-websocket-version'];
+  // A decimal number up to 255 without leading zeros (§4.3); two headers arrive joined by a comma.
+  if (number === undefined || !/^(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/.test(number)) {
+    throw invalid(`Sec-WebSocket-Version is ${number === undefined ? 'missing' : 'malformed'}`, list);
+  }
   // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
   throw new WebSocketError('WS_ERR_UNSUPPORTED_VERSION', `${asked}; this server speaks ${versions.join(', ')}`, {
     statusCode: 426,

@@ -1,5 +1,7 @@
 import { Duplex } from 'node:stream';
 import { parseExtensions } from './codec/headers';
+import type { Version } from './contracts';
+import { draftFor } from './drafts';
 import { answerExtensions, offerExtensions } from './extensions';
 import { type ConnectionOptions, checkOptions, defaults } from './options';
 import { WebSocket } from './streams/webSocket';
@@ -7,6 +9,8 @@ import { WebSocket } from './streams/webSocket';
 export interface PairOptions extends ConnectionOptions {
   /** The subprotocol that both ends have agreed on. Default none. */
   protocol?: string;
+  /** The version that both ends speak. Default '13'. */
+  version?: Version;
 }
 
 /**
@@ -16,11 +20,13 @@ export interface PairOptions extends ConnectionOptions {
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function createPair(options: PairOptions = {}): [server: WebSocket, client: WebSocket] {
-  checkOptions(options, 'protocol', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  checkOptions(options, 'protocol', 'version', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  const { version = defaults.version, protocol = '' } = options;
+  const offer = draftFor(version).can.extensions ? offerExtensions(options) : '';
   // As in an opening handshake: the client offers, the server answers.
-  const extensions = answerExtensions(parseExtensions(offerExtensions(options) || undefined) ?? [], options);
+  const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], options);
   const [serverBytes, clientBytes] = createBytePair();
-  const agreement = { version: defaults.version, protocol: options.protocol ?? '', extensions };
+  const agreement = { version, protocol, extensions };
   const server = new WebSocket({ role: 'server', options });
   const client = new WebSocket({ role: 'client', options });
   WebSocket.open(server, { stream: serverBytes, head: Buffer.alloc(0) }, agreement);

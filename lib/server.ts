@@ -197,10 +197,9 @@ function handleUpgrade(server: HttpServer, upgrade: Upgrade, options: ServerOpti
         options,
         opening: {
           ...opening,
-          accept(acceptance) {
-            const transport = opening.accept(acceptance);
+          accept(acceptance, opened) {
+            opening.accept(acceptance, opened);
             handle?.add(webSocket);
-            return transport;
           },
         },
       });

@@ -52,16 +52,21 @@ export class Session {
       this.#state = { at: 'closeSent', sent };
       return sent;
     }
-    const sent: CloseFrame = { opcode: 'close', code: state.received.code, reason: '' };
+    const sent = answerTo(state.received);
     this.#state = { at: 'closed', sent, received: state.received, initiator: 'peer' };
     return sent;
   }
 
-  /** The peer says goodbye. */
-  receive(received: CloseFrame): void {
+  /**
+   * The peer says goodbye. Returns what must be sent although we have said it before: in drafts whose Close has a body of its
+   * own, an answer must repeat it (hybi-03 §4.3).
+   */
+  receive(received: CloseFrame): CloseFrame | undefined {
     const state = this.#state;
     if (state.at === 'open') this.#state = { at: 'closeReceived', received };
-    else if (state.at === 'closeSent') this.#state = { at: 'closed', sent: state.sent, received, initiator: 'us' };
+    if (state.at !== 'closeSent') return undefined;
+    this.#state = { at: 'closed', sent: state.sent, received, initiator: 'us' };
+    return received.body === undefined || received.body.length === 0 ? undefined : answerTo(received);
   }
 
   /**
@@ -85,4 +90,8 @@ export class Session {
       return { code: closeCodes.abnormal, reason: '', wasClean: false };
     return { code: state.received.code, reason: state.received.reason, wasClean: state.at === 'closed' };
   }
+}
+
+function answerTo({ code, body }: CloseFrame): CloseFrame {
+  return { opcode: 'close', code, reason: '', ...(body !== undefined && { body }) };
 }

@@ -13,6 +13,16 @@ export function checkControlPayload(payload: Uint8Array): void {
 }
 
 /**
+ * What a program wants to send with a ping or a pong, as bytes.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+export function controlPayload(data: string | Uint8Array): Buffer {
+  const payload = Buffer.from(data as Uint8Array);
+  checkControlPayload(payload);
+  return payload;
+}
+
+/**
  * What a program may close with.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */

@@ -7,8 +7,12 @@ import { rfc6455Encoder } from './rfc6455Encoder';
 /** RFC 6455 (version 13), and the drafts hybi-07 to -12 (versions 7 and 8), which differ from it in the name of one header. */
 export const rfc6455: Draft = {
   versions: ['13', '8', '7'],
+  byDefault: true,
+  can: { binary: true, ping: true, close: true, closeCode: true, extensions: true, declineProtocol: true },
+  claims: (headers) => headers['sec-websocket-version'],
   originHeader: (version) => (version === '13' ? 'origin' : 'sec-websocket-origin'),
-  prove({ headers }) {
+  protocolHeader: 'Sec-WebSocket-Protocol',
+  answer({ headers }) {
     const key = headers['sec-websocket-key'];
     // Two key headers arrive joined by a comma, which no key can have (§11.3.1 allows one).
     if (key === undefined || !isWebSocketKey(key)) {
@@ -16,7 +20,10 @@ export const rfc6455: Draft = {
         statusCode: 400,
       });
     }
-    return { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Accept': acceptKey(key) };
+    return {
+      statusMessage: 'Switching Protocols',
+      headers: { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Accept': acceptKey(key) },
+    };
   },
   decoder: (role, options) => new Rfc6455Decoder(role, options),
   encoder: rfc6455Encoder,

@@ -1,8 +1,11 @@
+import { closeCodes } from '../closeCodes';
 import type { CloseOutcome } from '../session';
-import { MessageDuplex } from './messageDuplex';
+import { SendingDuplex } from './sendingDuplex';
+
+const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
 /** A Duplex of messages that tells how its connection ended. */
-export abstract class ClosableDuplex extends MessageDuplex {
+export abstract class ClosableDuplex extends SendingDuplex {
   #outcome: CloseOutcome | undefined;
   /** Those who wait for it. The promise is made only when it is asked for; mostly it is not. */
   readonly #waiting: ((outcome: CloseOutcome) => void)[] = [];
@@ -39,8 +42,8 @@ export abstract class ClosableDuplex extends MessageDuplex {
   /** What is known of the outcome before it is settled. */
   protected abstract get outcomeSoFar(): CloseOutcome | undefined;
 
-  /** The connection has ended. Counts once. */
-  protected settle(outcome: CloseOutcome): void {
+  /** The connection has ended, or never was. Counts once. */
+  protected settle(outcome: CloseOutcome = neverOpened): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
     for (const resolve of this.#waiting.splice(0)) resolve(outcome);

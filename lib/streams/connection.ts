@@ -1,9 +1,13 @@
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
-import type { CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
+import type { Abilities, CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
+import { draftFor } from '../drafts';
 import { WebSocketError } from '../errors';
 import { type CloseOutcome, Session } from '../session';
 import { PendingPings, rejectPing } from './pendingPings';
 import { Pipeline, type PipelineOptions } from './pipeline';
+
+/** What the end of the byte stream means where there is no frame for it. */
+const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
 
 /** What a connection tells the stream that stands on it. */
 export interface ConnectionOwner {
@@ -35,6 +39,7 @@ export class Connection {
   readonly #session = new Session();
   readonly #options: PipelineOptions;
   readonly #owner: ConnectionOwner;
+  readonly #can: Abilities;
   #pings: PendingPings | undefined;
   /** The answer to the latest ping, while the transport takes nothing: earlier ones need none (RFC 6455 §5.5.3). */
   #owedPong: PingFrame | undefined;
@@ -51,6 +56,7 @@ export class Connection {
   constructor(transport: Transport, options: PipelineOptions, owner: ConnectionOwner) {
     this.#options = options;
     this.#owner = owner;
+    this.#can = draftFor(options.version).can;
     this.#pipeline = new Pipeline(transport, options, {
       receive: (item) => this.#receive(item),
       ended: (error) => this.#inputEnded(error),
@@ -114,7 +120,9 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#pipeline.send(close);
-    this.#afterClose();
+    // Without a frame for it, all that can be done is to end the byte stream, and nothing more is read from it.
+    if (!this.#can.close && !this.#session.complete) this.#receiveClose(endOfStream);
+    else this.#afterClose();
   }
 
   /** The program leaves: the peer is told why, if it can still be told, and the byte stream ends. */
@@ -157,7 +165,8 @@ export class Connection {
 
   /** A clean Close ends the readable side; our answer leaves when the writable side ends (RFC 6455 §5.5.1). */
   #receiveClose(close: CloseFrame): void {
-    this.#session.receive(close);
+    const answer = this.#session.receive(close);
+    if (answer !== undefined) this.#pipeline.send(answer);
     this.#afterClose();
     const fault = this.#session.verdict();
     if (fault === undefined) this.#owner.ended();
@@ -171,7 +180,7 @@ export class Connection {
   #afterClose(): void {
     if (this.#session.complete) {
       clearTimeout(this.#timer);
-      this.#pipeline.finish({ afterPeer: this.#options.role === 'client' });
+      this.#pipeline.finish({ afterPeer: this.#options.role === 'client' && this.#can.close });
     } else if (this.#timer === undefined && !this.#transportClosed) {
       this.#timer = setTimeout(() => this.#closeOverdue(), this.#options.closeTimeout);
     }
@@ -203,6 +212,7 @@ export class Connection {
   #inputEnded(error: Error | undefined): void {
     // The peer may end its byte stream together with its Close; our answer can still leave.
     if (this.#session.complete || (error === undefined && this.#session.closeReceived)) return;
+    if (error === undefined && !this.#can.close) return this.#receiveClose(endOfStream);
     this.#fail(error instanceof WebSocketError ? error : new WebSocketError('WS_ERR_CONNECTION_LOST'));
   }
 

@@ -1,7 +1,7 @@
-import type { DataFrame, Message } from '../contracts';
+import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import { emitMessage, MessageEvents } from './messageEvents';
-import { type BinaryData, binaryMessage, type PreparedMessage, type SendOptions, textMessage } from './outgoingMessage';
+import type { BinaryData, PreparedMessage } from './outgoingMessage';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
@@ -138,6 +138,9 @@ export abstract class MessageDuplex extends MessageEvents {
     return this.#sources > 0 || this.listenerCount('drain') > 0;
   }
 
+  /** Why a message cannot be sent in the version of the protocol in use; undefined if it can. */
+  protected abstract refusal(message: unknown): WebSocketError | undefined;
+
   /** Writes a message at once, if it is one and there is room. */
   protected abstract writeNow(message: unknown): boolean;
 
@@ -153,6 +156,8 @@ export abstract class MessageDuplex extends MessageEvents {
     this.#written = true;
     if (this.#endedForPeer) return this.#refuseWrite(typeof encoding === 'function' ? encoding : callback);
     this.#quiet?.refresh();
+    const refusal = this.refusal(message);
+    if (refusal !== undefined) return this.#failWrite(refusal, typeof encoding === 'function' ? encoding : callback);
     // Past the queue if nothing waits in it: a tick of the event loop less.
     if (this.writableLength === 0 && this.writableCorked === 0 && this.writable && this.writeNow(message)) {
       const done = typeof encoding === 'function' ? encoding : callback;
@@ -163,34 +168,6 @@ export abstract class MessageDuplex extends MessageEvents {
     return super.write(message, encoding as BufferEncoding, callback as Callback);
   }
 
-  /**
-   * Sends text, whatever the argument's type. Returns false if the program should wait for 'drain'. Bytes that are not UTF-8
-   * destroy the stream with WS_ERR_INVALID_UTF8.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
-   */
-  sendTextMessage(data: string | BinaryData, callback?: Callback): boolean;
-  sendTextMessage(data: string | BinaryData, options?: SendOptions, callback?: Callback): boolean;
-  sendTextMessage(data: string | BinaryData, options?: SendOptions | Callback, callback?: Callback): boolean {
-    if (typeof options === 'function') return this.#send(textMessage(data), options);
-    return this.#send(textMessage(data, options), callback);
-  }
-
-  /**
-   * Sends bytes, whatever the argument's type; a string as its UTF-8. Returns false if the program should wait for 'drain'.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
-   */
-  sendBinaryMessage(data: string | BinaryData, callback?: Callback): boolean;
-  sendBinaryMessage(data: string | BinaryData, options?: SendOptions, callback?: Callback): boolean;
-  sendBinaryMessage(data: string | BinaryData, options?: SendOptions | Callback, callback?: Callback): boolean {
-    if (typeof options === 'function') return this.#send(binaryMessage(data), options);
-    return this.#send(binaryMessage(data, options), callback);
-  }
-
-  /** A message with a name is for us alone: what others may write is in the type of `write()`. */
-  #send(message: string | Uint8Array | DataFrame, callback: Callback | undefined): boolean {
-    return this.write(message as string, callback);
-  }
-
   override end(callback?: () => void): this;
   override end(message: Writable, callback?: () => void): this;
   override end(message: Writable, encoding: BufferEncoding | undefined, callback?: () => void): this;
@@ -198,6 +175,16 @@ export abstract class MessageDuplex extends MessageEvents {
     super.end(message, encoding as BufferEncoding, callback as () => void);
     this.ending();
     return this;
+  }
+
+  /**
+   * Fails one call and leaves the stream as it is. The peer has chosen the version, so on a server this must not end the process.
+   */
+  #failWrite(error: WebSocketError, callback: unknown): boolean {
+    this.tolerateError();
+    if (typeof callback === 'function') process.nextTick(callback as Callback, error);
+    else process.nextTick(() => this.emit('error', error));
+    return true;
   }
 
   /** A write that comes after we have ended for the peer fails, but it must not cost the reader what is still to be read. */

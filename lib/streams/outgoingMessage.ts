@@ -95,6 +95,12 @@ function invalidMessage(chunk: unknown): WebSocketError {
   );
 }
 
+/** Is this a binary message? What is no message at all is for `toOutgoing()` to say. */
+export function isBinary(chunk: unknown): boolean {
+  if (chunk instanceof PreparedMessage) return chunk.message.opcode === 'binary';
+  return chunk instanceof NamedMessage ? chunk.opcode === 'binary' : toBytes(chunk) !== undefined;
+}
+
 /** How many bytes a message holds, for accounting: those of its payload. */
 export function messageSize(chunk: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk);

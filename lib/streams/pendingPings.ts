@@ -43,8 +43,8 @@ export class PendingPings {
 }
 
 /** A rejection for a ping that could not be sent. */
-export function rejectPing(): Promise<number> {
-  return harmless(Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN')));
+export function rejectPing(error = new WebSocketError('WS_ERR_NOT_OPEN')): Promise<number> {
+  return harmless(Promise.reject(error));
 }
 
 /** A ping that nobody waits for must not bring the process down when the peer goes away. */

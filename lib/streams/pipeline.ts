@@ -157,6 +157,8 @@ export class Pipeline {
     }
     if (head.length > 0) stream.unshift(head);
     stream.on('data', (bytes: Buffer) => this.#readBytes(bytes));
+    // The handshake may have read from it, and stopped.
+    if (stream.isPaused()) stream.resume();
   }
 
   #readBytes(bytes: Buffer): void {
@@ -233,6 +235,8 @@ export class Pipeline {
 
   #streamClosed(): void {
     this.#outputOver = true;
+    // Gone without an end: a reset.
+    if (!this.#stream.readableEnded) this.#streamError ??= new Error('the byte stream was cut off');
     this.#endInput();
     this.#deframer.release();
     this.#framer.release();

@@ -1,7 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from '../closeCodes';
-import { checkClose, checkControlPayload } from '../codec/controlFrames';
-import type { Agreement, CloseFrame, Opening, Role, Transport, Version } from '../contracts';
+import { checkClose, controlPayload } from '../codec/controlFrames';
+import type { Abilities, Agreement, CloseFrame, Opening, Role, Transport, Version } from '../contracts';
+import { draftFor } from '../drafts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
 import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
@@ -9,11 +10,9 @@ import type { CloseOutcome } from '../session';
 import { ClosableDuplex } from './closableDuplex';
 import { Connection } from './connection';
 import type { Callback } from './messageDuplex';
-import { toOutgoing } from './outgoingMessage';
+import { isBinary, toOutgoing } from './outgoingMessage';
 import { rejectPing } from './pendingPings';
 import { WaitingWrites } from './waitingWrites';
-
-const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
 /** What a WebSocket is made from: with an opening, it waits for `connect()`. */
 export interface WebSocketSetup {
@@ -44,7 +43,10 @@ export class WebSocket extends ClosableDuplex {
   #opening: Opening | undefined;
   #options: ConnectionOptions;
   #agreement: Agreement;
+  #can: Abilities;
   #connection: Connection | undefined;
+  /** `connect()` was called; the rest of the handshake may still be on its way. */
+  #connecting = false;
   readonly #waiting = new WaitingWrites();
   /** The writable side has ended before the connection was open. */
   #finishOnOpen: (() => void) | undefined;
@@ -61,6 +63,7 @@ export class WebSocket extends ClosableDuplex {
     this.request = opening?.request;
     this.protocols = opening?.protocols ?? [];
     this.#agreement = { version: opening?.version ?? defaults.version, protocol: '', extensions: '' };
+    this.#can = draftFor(this.version).can;
   }
 
   /** The chosen subprotocol; '' for none. */
@@ -90,31 +93,32 @@ export class WebSocket extends ClosableDuplex {
   connect(options: ConnectOptions = {}): this {
     checkOptions(options, 'protocol', 'headers', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
     const opening = this.#opening;
-    if (this.#connection !== undefined || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (this.#connecting || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
     if (this.destroyed || opening === undefined)
       throw new WebSocketError('WS_ERR_NOT_OPEN', 'it was refused or destroyed');
     // A subprotocol that was not offered must not be answered (RFC 6455 §4.2.2); without one the connection is still good.
-    const protocol =
-      options.protocol !== undefined && this.protocols.includes(options.protocol) ? options.protocol : '';
+    const { protocol: wanted = opening.draft.can.declineProtocol ? '' : this.protocols[0] } = options;
+    const protocol = wanted !== undefined && this.protocols.includes(wanted) ? wanted : '';
     this.emit('start');
     const settings = { ...this.#options, ...options };
     const extensions = answerExtensions(opening.extensions, settings);
     const headers = { ...this.responseHeaders, ...options.headers };
-    const transport = opening.accept({ protocol, extensions, headers });
-    this.#opening = undefined;
-    this.#options = settings;
-    this.#open(transport, { version: opening.version, protocol, extensions });
+    const agreement = { version: opening.version, protocol, extensions };
+    opening.accept({ protocol, extensions, headers }, (transport) => this.#open(transport, agreement, settings));
+    this.#connecting = true;
+    this.#agreement = agreement;
     return this;
   }
 
   /**
    * Sends a ping and resolves with the round trip in milliseconds. It goes between messages, not behind those that wait.
-   * Rejects with WS_ERR_NOT_OPEN if the connection is not open, or closes before the pong.
+   * Rejects with WS_ERR_NOT_OPEN if the connection is not open, or closes before the pong, and with WS_ERR_UNSUPPORTED in drafts
+   * without pings.
    * @param data at most 125 bytes; default: a number that tells this ping from others
    */
   ping(data?: string | Uint8Array): Promise<number> {
-    const payload = data === undefined ? undefined : Buffer.from(data as Uint8Array);
-    if (payload !== undefined) checkControlPayload(payload);
+    const payload = data === undefined ? undefined : controlPayload(data);
+    if (!this.#can.ping) return rejectPing(new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no pings`));
     return this.#connection?.ping(payload) ?? rejectPing();
   }
 
@@ -125,9 +129,8 @@ export class WebSocket extends ClosableDuplex {
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   pong(data: string | Uint8Array = ''): boolean {
-    const payload = Buffer.from(data as Uint8Array);
-    checkControlPayload(payload);
-    return this.#connection?.pong(payload) ?? false;
+    const payload = controlPayload(data);
+    return (this.#can.ping && this.#connection?.pong(payload)) || false;
   }
 
   /**
@@ -148,6 +151,11 @@ export class WebSocket extends ClosableDuplex {
     this.#aborted = true;
     if (this.destroyed) this.#connection?.abort();
     this.destroy(error);
+  }
+
+  protected override refusal(chunk: unknown): WebSocketError | undefined {
+    if (typeof chunk === 'string' || this.#can.binary || !isBinary(chunk)) return undefined;
+    return new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no binary messages`);
   }
 
   protected override writeNow(chunk: unknown): boolean {
@@ -171,10 +179,10 @@ export class WebSocket extends ClosableDuplex {
 
   override _write(chunk: unknown, _encoding: BufferEncoding, done: Callback): void {
     this.#waiting.dequeued(chunk);
-    const item = toOutgoing(chunk);
+    const item = this.refusal(chunk) ?? toOutgoing(chunk);
     if (item instanceof WebSocketError) {
       // Bytes that are no text mostly come from a peer, in an echo say, and a peer must not be able to end the process.
-      if (item.code === 'WS_ERR_INVALID_UTF8') this.tolerateError();
+      if (item.code !== 'WS_ERR_INVALID_ARGUMENT') this.tolerateError();
       return done(item);
     }
     if (this.#connection?.transportClosed !== true && this.#connection?.offer(item)) return done();
@@ -199,7 +207,7 @@ export class WebSocket extends ClosableDuplex {
     else connection?.leave(error);
     if (connection === undefined) {
       this.#opening?.abandon();
-      this.settle(neverOpened);
+      this.settle();
     }
     // A clean end is complete when the transport is gone; an error is told at once.
     if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = done;
@@ -214,15 +222,22 @@ export class WebSocket extends ClosableDuplex {
   /** Tells a WebSocket that its request is over without `connect()`: it was refused, or the client has left. */
   static unanswered(webSocket: WebSocket, { refused }: { refused: boolean }): void {
     if (webSocket.#connection !== undefined) return;
-    webSocket.settle(neverOpened);
+    webSocket.settle();
     // Of a client that has left the program learns when it connects, as of one that leaves right after that.
     if (!refused) return;
     webSocket.#opening = undefined;
     webSocket.destroy();
   }
 
-  #open(transport: Transport, agreement: Agreement): void {
+  #open(transport: Transport, agreement: Agreement, settings = this.#options): void {
+    this.#opening = undefined;
+    if (this.destroyed) {
+      transport.stream.destroy();
+      return;
+    }
     this.#agreement = agreement;
+    this.#can = draftFor(agreement.version).can;
+    this.#options = settings;
     process.nextTick(() => {
       if (!this.destroyed) this.emit('open');
     });

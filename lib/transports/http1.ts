@@ -1,10 +1,11 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Acceptance, Opening, Transport } from '../contracts';
+import type { Acceptance, HandshakeAnswer, Opening, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { Offer } from '../negotiation';
 import { discardUntilClosed } from '../streams/discardUntilClosed';
+import { readChallenge } from './challenge';
 
 /** Headers that speak about this hop and body of an ordinary response; middleware may have set them on ours. */
 const headersOfOrdinaryResponses = [
@@ -63,11 +64,19 @@ export class UpgradeExchange {
 
   /** What the WebSocket accepts the request with. */
   opening(offer: Offer): Opening {
-    const proof = offer.draft.prove(this.request);
+    const secure = 'encrypted' in this.request.socket;
+    const answer = offer.draft.answer(this.request, secure);
+    checkBody(this.request, answer.challenge?.size ?? 0);
     return {
       request: this.request,
       ...offer,
-      accept: (acceptance) => this.#accept(proof, acceptance),
+      accept: (acceptance, opened) => {
+        const { protocol, extensions } = acceptance;
+        const headers: Record<string, string> = { ...answer.headers };
+        if (protocol !== '') headers[offer.draft.protocolHeader] = protocol;
+        if (extensions !== '') headers['Sec-WebSocket-Extensions'] = extensions;
+        this.#accept(answer, headers, acceptance, opened);
+      },
       abandon: () => this.#socket.destroy(),
     };
   }
@@ -85,22 +94,24 @@ export class UpgradeExchange {
     this.response.end(`${message}\n`);
   }
 
-  #accept(proof: Readonly<Record<string, string>>, { protocol, extensions, headers }: Acceptance): Transport {
+  #accept(
+    { statusMessage, challenge }: HandshakeAnswer,
+    answer: Readonly<Record<string, string>>,
+    { headers }: Acceptance,
+    opened: (transport: Transport) => void,
+  ): void {
     const response = this.response;
     // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
-    if (this.#expired) return { stream: this.#socket.destroy(), head: Buffer.alloc(0) };
+    if (this.#expired) return opened({ stream: this.#socket.destroy(), head: Buffer.alloc(0) });
     if (response.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
-    const answer: Record<string, string> = { ...proof };
-    if (protocol !== '') answer['Sec-WebSocket-Protocol'] = protocol;
-    if (extensions !== '') answer['Sec-WebSocket-Extensions'] = extensions;
-    for (const [name, value] of Object.entries(answer)) response.setHeader(name, value);
+    setHeadersFirst(response, answer);
     const { sendDate, statusCode } = response;
     response.sendDate = false;
     // Through the response, whoever has decorated it: cookies, header hooks and access logs see the 101.
     try {
-      response.writeHead(101, 'Switching Protocols');
+      response.writeHead(101, statusMessage);
     } catch (error) {
       // A hook has thrown, and the program may still answer in another way.
       for (const name of Object.keys(answer)) response.removeHeader(name);
@@ -119,7 +130,17 @@ export class UpgradeExchange {
     this.#socket.removeListener('drain', this.#passDrainOn);
     this.#socket.removeListener('end', this.#inputEnded);
     this.#socket.removeListener('close', this.#clearDeadline);
-    return { stream: this.#socket, head: this.#head };
+    const transport = { stream: this.#socket, head: this.#head };
+    if (challenge === undefined) return opened(transport);
+    // A stream that closes before its challenge has come is told of as one that closes right after the handshake.
+    const lost = () => opened(transport);
+    this.#socket.once('close', lost);
+    const tail = { ...transport, request: this.request };
+    readChallenge(tail, challenge.size, this.#timeout, (bytes, ready) => {
+      this.#socket.removeListener('close', lost);
+      this.#socket.write(challenge.reply(bytes));
+      opened(ready);
+    });
   }
 
   /** Node's own listener, which told a waiting response of room in the socket, is gone: a large body would stop. */
@@ -187,9 +208,27 @@ export function checkUpgradeRequest({ method, httpVersion, headers, rawHeaders }
   if (httpVersion !== '1.1') throw invalid(400, 'the HTTP version must be 1.1');
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
   if (hosts !== 1) throw invalid(400, 'there must be one Host header');
-  // Where such a body ends and where the frames begin depends on the version of Node.
-  const hasBody = (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined;
-  if (hasBody) throw invalid(400, 'the request must not have a body');
+  if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
+}
+
+/**
+ * Where a body ends and where the frames begin depends on the version of Node, so there must be none, but for the challenge of
+ * some drafts, which some clients call a body.
+ */
+function checkBody({ headers }: IncomingMessage, challengeSize: number): void {
+  const { 'content-length': length = '0' } = headers;
+  if (length !== '0' && length !== String(challengeSize)) throw invalid(400, 'the request must not have a body');
+}
+
+/** Clients of the oldest draft know the answer by its first lines. */
+function setHeadersFirst(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  // As they were written; the type has it for requests only.
+  const names = (response as unknown as { getRawHeaderNames(): string[] }).getRawHeaderNames();
+  const others = names.map((name) => [name, response.getHeader(name)] as const);
+  for (const name of names) response.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  for (const [name, value] of others)
+    if (value !== undefined && !response.hasHeader(name)) response.setHeader(name, value);
 }
 
 /**

@@ -712,15 +712,15 @@ describe('The list of drafts', () => {
   });
 
   it('proves the key of §1.3', () => {
-    const request = { headers: { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' } };
-    expect(draft.prove(request)).to.include({ 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' });
+    const request = { url: '/', rawHeaders: [], headers: { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' } };
+    expect(draft.answer(request, false).headers).to.include({ 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' });
   });
 
   it('refuses a key that is missing, malformed or there twice, with 400', () => {
     const key = 'dGhlIHNhbXBsZSBub25jZQ==';
     for (const value of [undefined, '', 'x', `${key}, ${key}`]) {
       const headers = value === undefined ? {} : { 'sec-websocket-key': value };
-      const error = thrownBy(() => draft.prove({ headers }));
+      const error = thrownBy(() => draft.answer({ headers, rawHeaders: [], url: '/' }, false));
       expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_INVALID_HANDSHAKE', 400]);
       expect(error.message).to.include('Sec-WebSocket-Key');
     }

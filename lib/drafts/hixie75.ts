@@ -1,0 +1,22 @@
+import type { Draft } from '../contracts';
+import { originAndLocation, sentinelEncoder } from './hixie76';
+import { Hixie76Decoder } from './hixie76Decoder';
+
+const legacyHeaders = ['sec-websocket-key', 'sec-websocket-key1', 'sec-websocket-key2', 'sec-websocket-draft'];
+
+/** hixie-75: the frames of -76 without a closing handshake, and a handshake that proves nothing, so it must be asked for. */
+export const hixie75: Draft = {
+  versions: ['draft75'],
+  byDefault: false,
+  can: { binary: false, ping: false, close: false, closeCode: false, extensions: false, declineProtocol: false },
+  claims: (headers) => (legacyHeaders.some((name) => headers[name] !== undefined) ? undefined : 'draft75'),
+  originHeader: () => 'origin',
+  protocolHeader: 'WebSocket-Protocol',
+  answer: (request, secure) => ({
+    // Clients compare the first three lines byte by byte.
+    statusMessage: 'Web Socket Protocol Handshake',
+    headers: { Upgrade: 'WebSocket', Connection: 'Upgrade', ...originAndLocation('WebSocket', request, secure) },
+  }),
+  decoder: (role, options) => new Hixie76Decoder(role, { ...options, closes: false }),
+  encoder: () => sentinelEncoder('draft75', Buffer.alloc(0)),
+};
