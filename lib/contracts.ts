@@ -118,6 +118,17 @@ export interface Challenge {
   reply(challenge: Buffer): Buffer;
 }
 
+/** A client's opening request, and what it expects of the answer. */
+export interface ClientHandshake {
+  readonly headers: Readonly<Record<string, string>>;
+  /** What is sent behind the request, if anything. */
+  readonly challenge?: Buffer;
+  /** Bytes of the server's reply to it, behind its answer. */
+  readonly replySize: number;
+  /** Throws a WebSocketError for an answer that proves nothing. */
+  verify(answer: Pick<IncomingMessage, 'headers'>, reply: Buffer): void;
+}
+
 /** What a protocol has a form for. What it has not is refused with WS_ERR_UNSUPPORTED. */
 export interface Abilities {
   readonly binary: boolean;
@@ -148,6 +159,11 @@ export interface Draft {
    * @param secure whether the connection is encrypted
    */
   answer(request: RequestHead, secure: boolean): HandshakeAnswer;
+  /**
+   * Makes a client's opening request.
+   * @param location the URL that is asked for, with the scheme ws or wss
+   */
+  connect(version: Version, location: URL, origin: string | undefined): ClientHandshake;
   decoder(role: Role, options: DecoderOptions): Decoder;
   encoder(role: Role): Encoder;
 }

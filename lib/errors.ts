@@ -33,6 +33,12 @@ export const errorTable = {
   WS_ERR_INVALID_HANDSHAKE: { sentence: 'The opening handshake is invalid' },
   WS_ERR_UNSUPPORTED_VERSION: { sentence: 'The WebSocket version is not supported' },
   WS_ERR_ORIGIN_REFUSED: { sentence: 'The origin is not allowed' },
+  WS_ERR_CONNECTION_FAILED: { closeCode: abnormal, sentence: 'The server cannot be reached' },
+  WS_ERR_HANDSHAKE_REFUSED: { closeCode: abnormal, sentence: 'The server did not accept the WebSocket' },
+  WS_ERR_HANDSHAKE_TIMEOUT: {
+    closeCode: abnormal,
+    sentence: 'The opening handshake took longer than handshakeTimeout',
+  },
   WS_ERR_SHUTTING_DOWN: { sentence: 'The server is shutting down' },
   // What the local program can do wrong.
   WS_ERR_INVALID_ARGUMENT: { closeCode: internalError, sentence: 'An argument is invalid' },

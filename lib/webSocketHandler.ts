@@ -1,3 +1,4 @@
+export { type ClientOptions, connect } from './client';
 export type {
   CloseFrame,
   ControlFrame,

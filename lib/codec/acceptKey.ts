@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /** RFC 6455 §1.3. */
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -8,6 +8,11 @@ const keyFormat = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
 
 export function isWebSocketKey(key: string): boolean {
   return keyFormat.test(key);
+}
+
+/** A client's key: 16 random bytes (RFC 6455 §4.1). */
+export function createWebSocketKey(): string {
+  return randomBytes(16).toString('base64');
 }
 
 /** The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */

@@ -1,4 +1,5 @@
 import type { Draft } from '../contracts';
+import { checkRepeated, checkUpgradeAnswer } from './clientAnswers';
 import { originAndLocation, sentinelEncoder } from './hixie76';
 import { Hixie76Decoder } from './hixie76Decoder';
 
@@ -16,6 +17,15 @@ export const hixie75: Draft = {
     // Clients compare the first three lines byte by byte.
     statusMessage: 'Web Socket Protocol Handshake',
     headers: { Upgrade: 'WebSocket', Connection: 'Upgrade', ...originAndLocation('WebSocket', request, secure) },
+  }),
+  connect: (_version, location, origin = `http://${location.host}`) => ({
+    headers: { Upgrade: 'WebSocket', Connection: 'Upgrade', Origin: origin },
+    replySize: 0,
+    verify(answer) {
+      checkUpgradeAnswer(answer);
+      checkRepeated(answer, 'WebSocket-Origin', origin);
+      checkRepeated(answer, 'WebSocket-Location', location.href);
+    },
   }),
   decoder: (role, options) => new Hixie76Decoder(role, { ...options, closes: false }),
   encoder: () => sentinelEncoder('draft75', Buffer.alloc(0)),

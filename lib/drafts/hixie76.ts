@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { challengeReply, challengeSize, keyNumber } from '../codec/challenge';
-import type { ByteSink, Draft, Encodable, Encoder, HandshakeAnswer, RequestHead } from '../contracts';
+import { challengeReply, challengeSize, createChallenge, createKey, keyNumber, replySize } from '../codec/challenge';
+import type { ByteSink, ClientHandshake, Draft, Encodable, Encoder, HandshakeAnswer, RequestHead } from '../contracts';
 import { WebSocketError } from '../errors';
+import { checkRepeated, checkUpgradeAnswer, refused } from './clientAnswers';
 import { Hixie76Decoder } from './hixie76Decoder';
 
 /** hixie-76, which is hybi-00 as well: text between 00 and FF, two keys and a challenge. */
@@ -18,6 +19,7 @@ export const hixie76: Draft = {
   originHeader: () => 'origin',
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer: answerChallenge,
+  connect: (_version, location, origin) => challengeServer(location, origin),
   decoder: (role, options) => new Hixie76Decoder(role, { ...options, closes: true }),
   encoder: () => sentinelEncoder('draft76', Buffer.of(0xff, 0x00)),
 };
@@ -34,6 +36,36 @@ export function answerChallenge(request: RequestHead, secure: boolean): Handshak
       ...originAndLocation('Sec-WebSocket', request, secure),
     },
     challenge: { size: challengeSize, reply: (bytes) => challengeReply(first, second, bytes) },
+  };
+}
+
+/** The same from the client's side (hixie-76 §4.1). */
+export function challengeServer(
+  location: URL,
+  origin: string = `http://${location.host}`,
+  more: Readonly<Record<string, string>> = {},
+): ClientHandshake {
+  const first = createKey();
+  const second = createKey();
+  const challenge = createChallenge();
+  return {
+    headers: {
+      Upgrade: 'WebSocket',
+      Connection: 'Upgrade',
+      Origin: origin,
+      'Sec-WebSocket-Key1': first.key,
+      'Sec-WebSocket-Key2': second.key,
+      ...more,
+    },
+    challenge,
+    replySize,
+    verify(answer, reply) {
+      checkUpgradeAnswer(answer);
+      checkRepeated(answer, 'Sec-WebSocket-Origin', origin);
+      checkRepeated(answer, 'Sec-WebSocket-Location', location.href);
+      if (!reply.equals(challengeReply(first.number, second.number, challenge)))
+        throw refused('the reply does not answer our challenge');
+    },
   };
 }
 

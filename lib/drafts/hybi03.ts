@@ -1,7 +1,7 @@
 import { maxControlPayload } from '../codec/controlFrames';
 import type { ByteSink, CloseFrame, Draft, Encodable, Encoder } from '../contracts';
 import { WebSocketError } from '../errors';
-import { answerChallenge } from './hixie76';
+import { answerChallenge, challengeServer } from './hixie76';
 import { Hybi03Decoder, MORE, opcodes, ownGoodbye } from './hybi03Decoder';
 
 /** hybi-01 to -03: the handshake of hixie-76, and frames with a length. */
@@ -14,6 +14,7 @@ export const hybi03: Draft = {
   originHeader: () => 'origin',
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer: answerChallenge,
+  connect: (_version, location, origin) => challengeServer(location, origin, { 'Sec-WebSocket-Draft': '2' }),
   decoder: (_role, options) => new Hybi03Decoder(options),
   encoder: () => encode,
 };

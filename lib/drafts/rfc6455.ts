@@ -1,6 +1,7 @@
-import { acceptKey, isWebSocketKey } from '../codec/acceptKey';
+import { acceptKey, createWebSocketKey, isWebSocketKey } from '../codec/acceptKey';
 import type { Draft } from '../contracts';
 import { WebSocketError } from '../errors';
+import { checkUpgradeAnswer } from './clientAnswers';
 import { Rfc6455Decoder } from './rfc6455Decoder';
 import { rfc6455Encoder } from './rfc6455Encoder';
 
@@ -23,6 +24,26 @@ export const rfc6455: Draft = {
     return {
       statusMessage: 'Switching Protocols',
       headers: { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Accept': acceptKey(key) },
+    };
+  },
+  connect(version, _location, origin) {
+    const key = createWebSocketKey();
+    const headers: Record<string, string> = {
+      Upgrade: 'websocket',
+      Connection: 'Upgrade',
+      'Sec-WebSocket-Key': key,
+      'Sec-WebSocket-Version': version,
+    };
+    if (origin !== undefined) headers[version === '13' ? 'Origin' : 'Sec-WebSocket-Origin'] = origin;
+    return {
+      headers,
+      replySize: 0,
+      verify(answer) {
+        checkUpgradeAnswer(answer);
+        // Two of them arrive joined by a comma (§4.1).
+        if (answer.headers['sec-websocket-accept']?.trim() === acceptKey(key)) return;
+        throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', 'Sec-WebSocket-Accept does not answer our key');
+      },
     };
   },
   decoder: (role, options) => new Rfc6455Decoder(role, options),

@@ -13,13 +13,7 @@ import type { Callback } from './messageDuplex';
 import { isBinary, toOutgoing } from './outgoingMessage';
 import { rejectPing } from './pendingPings';
 import { WaitingWrites } from './waitingWrites';
-
-/** What a WebSocket is made from: with an opening, it waits for `connect()`. */
-export interface WebSocketSetup {
-  readonly role: Role;
-  readonly opening?: Opening;
-  readonly options?: ConnectionOptions;
-}
+import type { WebSocketSetup } from './webSocketSetup';
 
 /**
  * One WebSocket as an object-mode Duplex: each chunk is a message, a string for text, a Buffer for binary.
@@ -41,6 +35,8 @@ export class WebSocket extends ClosableDuplex {
   readonly responseHeaders: OutgoingHttpHeaders = {};
   readonly #role: Role;
   #opening: Opening | undefined;
+  /** Ends a handshake that has not come to its end. */
+  #giveUp: (() => void) | undefined;
   #options: ConnectionOptions;
   #agreement: Agreement;
   #can: Abilities;
@@ -55,14 +51,15 @@ export class WebSocket extends ClosableDuplex {
   #aborted = false;
   #whenTransportClosed: (() => void) | undefined;
 
-  constructor({ role, opening, options = {} }: WebSocketSetup) {
+  constructor({ role, opening, options = {}, version = defaults.version, protocols = [], giveUp }: WebSocketSetup) {
     super({ tolerant: role === 'server' });
     this.#role = role;
     this.#opening = opening;
     this.#options = options;
     this.request = opening?.request;
-    this.protocols = opening?.protocols ?? [];
-    this.#agreement = { version: opening?.version ?? defaults.version, protocol: '', extensions: '' };
+    this.protocols = opening?.protocols ?? protocols;
+    this.#giveUp = opening?.abandon ?? giveUp;
+    this.#agreement = { version: opening?.version ?? version, protocol: '', extensions: '' };
     this.#can = draftFor(this.version).can;
   }
 
@@ -206,7 +203,7 @@ export class WebSocket extends ClosableDuplex {
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
     if (connection === undefined) {
-      this.#opening?.abandon();
+      this.#giveUp?.();
       this.settle();
     }
     // A clean end is complete when the transport is gone; an error is told at once.
@@ -225,7 +222,7 @@ export class WebSocket extends ClosableDuplex {
     webSocket.settle();
     // Of a client that has left the program learns when it connects, as of one that leaves right after that.
     if (!refused) return;
-    webSocket.#opening = undefined;
+    webSocket.#opening = webSocket.#giveUp = undefined;
     webSocket.destroy();
   }
 

@@ -29,32 +29,33 @@ export function readChallenge(
     clearTimeout(deadline);
     done(challenge, { stream, head: rest });
   };
-  if (request.headers['content-length'] === undefined) return readFromStream(stream, size, head, finish);
+  if (request.headers['content-length'] === undefined) return readExactly(stream, size, head, finish);
   const body: Buffer[] = [];
   request.on('data', (bytes: Buffer) => body.push(bytes));
   request.once('end', () => {
     const challenge = Buffer.concat(body);
     if (challenge.length === size) finish(challenge, head);
-    else readFromStream(stream, size, head, finish);
+    else readExactly(stream, size, head, finish);
   });
 }
 
-function readFromStream(
+/** Takes the first bytes off a stream, which is then paused, or destroyed if it ends before them. */
+export function readExactly(
   stream: Duplex,
   size: number,
   head: Buffer,
   finish: (challenge: Buffer, rest: Buffer) => void,
 ): void {
   let received = head;
-  const takeChallenge = () => finish(received.subarray(0, size), received.subarray(size));
-  if (received.length >= size) return takeChallenge();
+  const take = () => finish(received.subarray(0, size), received.subarray(size));
+  if (received.length >= size) return take();
   const receive = (bytes: Buffer) => {
     received = Buffer.concat([received, bytes]);
     if (received.length < size) return;
     stopReading();
-    takeChallenge();
+    take();
   };
-  // Half a challenge, and nothing more to come.
+  // A part of them, and nothing more to come.
   const end = () => stream.destroy();
   const stopReading = () => {
     stream.removeListener('data', receive);

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { expect } from 'chai';
+import { WebSocketServer as WsServer } from 'ws';
+import { knownVersions } from '../lib/drafts';
+import { connect, type Message, type Version, type WebSocket, type WebSocketError } from '../lib/webSocketHandler';
+import { listen } from './support/http';
+import { thrownBy } from './support/thrown';
+import { hex } from './support/vectors';
+
+/** What became of a WebSocket that could not be opened. */
+async function failureOf(ws: WebSocket): Promise<WebSocketError> {
+  const [error] = (await once(ws, 'error').catch((cause) => [cause])) as [WebSocketError];
+  expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+  return error;
+}
+
+/** A server made of a bare socket: it gets the head of the request, and answers by hand. */
+async function rawServer(answer: (head: string, socket: Socket) => void): Promise<{ port: number } & AsyncDisposable> {
+  const server: Server = createServer((socket) => {
+    let head = '';
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      const before = head.includes('\r\n\r\n');
+      head += bytes.toString('latin1');
+      if (!before && head.includes('\r\n\r\n')) answer(head, socket);
+    });
+    server.once('close', () => socket.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.emit('close');
+    },
+  };
+}
+
+const keyIn = (head: string) => /sec-websocket-key: (.*)\r\n/i.exec(head)?.[1] ?? '';
+const accept = (head: string) =>
+  createHash('sha1')
+    .update(`${keyIn(head)}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64');
+const lines = (...all: string[]) => [...all, '', ''].join('\r\n');
+const switching = (head: string, ...more: string[]) =>
+  lines(
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${accept(head)}`,
+    ...more,
+  );
+
+describe('connect()', () => {
+  for (const version of knownVersions) {
+    it(`speaks version ${version} with our own server: usable at once, an echo, a clean end`, async () => {
+      const versions: Version[] = [...knownVersions];
+      const seen: unknown[] = [];
+      await using server = await listen(
+        (request, response) => {
+          const ws = response.webSocket?.connect();
+          seen.push(ws?.version, request.url, ws?.protocol);
+          ws?.pipe(ws);
+        },
+        { versions, perMessageDeflate: true },
+      );
+      const ws = connect(`ws://127.0.0.1:${server.port}/path?query#fragment`, { version, protocols: ['chat'] });
+      const sent = ['early', 'x'.repeat(100_000), ''];
+      for (const message of sent) ws.write(message);
+      const echoes: Message[] = [];
+      for await (const message of ws) {
+        echoes.push(message);
+        if (echoes.length === sent.length) ws.end();
+      }
+      expect(echoes).to.deep.equal(sent);
+      expect((await ws.closed).wasClean).to.equal(true);
+      const protocol = ['13', '8', '7'].includes(version) ? '' : 'chat';
+      expect(seen).to.deep.equal([version, '/path?query', protocol]);
+      expect([ws.version, ws.protocol]).to.deep.equal([version, protocol]);
+    });
+  }
+
+  it('talks to a server of the ws package, compressed', async () => {
+    const server = new WsServer({ port: 0, perMessageDeflate: true });
+    server.on('connection', (socket) => socket.on('message', (data, binary) => socket.send(data, { binary })));
+    const ws = connect(`ws://localhost:${(server.address() as AddressInfo).port}`);
+    const sent = ['a', 'b'.repeat(5000), Buffer.alloc(100_000, 'c')];
+    for (const message of sent) ws.write(message);
+    const echoes: Message[] = [];
+    for await (const message of ws) {
+      echoes.push(message);
+      if (echoes.length === sent.length) ws.close(1000);
+    }
+    expect(echoes).to.deep.equal(sent);
+    expect(ws.extensions).to.match(/^permessage-deflate/);
+    server.close();
+  });
+
+  const badAnswers: readonly (readonly [what: string, answer: (head: string) => string, detail: string])[] = [
+    ['another key', (head) => switching(head).replace(accept(head), accept('')), 'Sec-WebSocket-Accept'],
+    ['two keys', (head) => switching(head, `Sec-WebSocket-Accept: ${accept(head)}`), 'Sec-WebSocket-Accept'],
+    ['another protocol', (head) => switching(head).replace('Upgrade: websocket', 'Upgrade: other'), 'Upgrade'],
+    ['a subprotocol that was not offered', (head) => switching(head, 'Sec-WebSocket-Protocol: other'), 'other'],
+    ['an extension that was not offered', (head) => switching(head, 'Sec-WebSocket-Extensions: foo'), 'foo'],
+    [
+      'an absurd window',
+      (head) => switching(head, 'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99'),
+      'permessage-deflate',
+    ],
+  ];
+
+  for (const [what, answer, detail] of badAnswers) {
+    it(`fails on an answer with ${what}`, async () => {
+      await using server = await rawServer((head, socket) => socket.write(answer(head)));
+      const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`, { protocols: ['mine'] }));
+      expect(error.code).to.equal('WS_ERR_INVALID_HANDSHAKE');
+      expect(error.message).to.include(detail);
+    });
+  }
+
+  it('reads frames that come with the answer, in any version', async () => {
+    await using server = await rawServer((head, socket) =>
+      socket.write(Buffer.concat([Buffer.from(switching(head)), hex('81 02 6869 88 02 03e8')])),
+    );
+    expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
+  });
+
+  it('says what a server has refused it with', async () => {
+    await using server = await listen(
+      (_request, response) => void response.writeHead(401, { 'X-Why': 'because' }).end(),
+    );
+    const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`));
+    expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_HANDSHAKE_REFUSED', 401]);
+    expect(error.headers).to.include({ 'x-why': 'because' });
+  });
+
+  it('fails when nobody listens, when nobody answers, and when the connection is lost on the way', async () => {
+    const closed = await rawServer(() => {});
+    await closed[Symbol.asyncDispose]();
+    expect((await failureOf(connect(`ws://127.0.0.1:${closed.port}/`))).code).to.equal('WS_ERR_CONNECTION_FAILED');
+    await using silent = await rawServer(() => {});
+    const late = connect(`ws://127.0.0.1:${silent.port}/`, { handshakeTimeout: 30 });
+    expect((await failureOf(late)).code).to.equal('WS_ERR_HANDSHAKE_TIMEOUT');
+    await using cut = await rawServer((_head, socket) => socket.destroy());
+    expect((await failureOf(connect(`ws://127.0.0.1:${cut.port}/`))).code).to.equal('WS_ERR_CONNECTION_FAILED');
+  });
+
+  for (const version of ['draft76', 'draft03'] as const) {
+    const answer76 = (head: string, origin: string) =>
+      lines(
+        'HTTP/1.1 101 WebSocket Protocol Handshake',
+        'Upgrade: WebSocket',
+        'Connection: Upgrade',
+        `Sec-WebSocket-Origin: ${origin}`,
+        `Sec-WebSocket-Location: ws://${/host: (.*)\r\n/i.exec(head)?.[1]}/`,
+      );
+
+    it(`fails on a server that does not know the answer to the challenge of ${version}, or another origin`, async () => {
+      for (const [origin, detail] of [
+        ['http://a.example', 'challenge'],
+        ['http://b.example', 'Sec-WebSocket-Origin'],
+      ] as const) {
+        await using server = await rawServer((head, socket) =>
+          socket.write(`${answer76(head, origin)}${'x'.repeat(16)}`),
+        );
+        const ws = connect(`ws://127.0.0.1:${server.port}/`, { version, origin: 'http://a.example' });
+        const error = await failureOf(ws);
+        expect([error.code, error.message.includes(detail)]).to.deep.equal(['WS_ERR_INVALID_HANDSHAKE', true]);
+      }
+    });
+  }
+
+  it('can be given up at any time', async () => {
+    await using server = await rawServer(() => {});
+    for (const give of [(ws: WebSocket) => ws.abort(), (ws: WebSocket) => ws.destroy()]) {
+      const ws = connect(`ws://127.0.0.1:${server.port}/`);
+      give(ws);
+      expect((await ws.closed).code).to.equal(1006);
+    }
+  });
+
+  it('names what it cannot take', () => {
+    for (const [url, options, complaint] of [
+      ['nowhere', {}, 'the URL must be'],
+      ['ftp://localhost', {}, 'the URL must be'],
+      ['ws://localhost', { protocols: ['a', 'a'] }, 'protocols'],
+      ['ws://localhost', { protocols: ['a b'] }, 'protocols'],
+      ['ws://localhost', { protocols: ['a', 'b'], version: 'draft76' }, 'one name'],
+      ['ws://localhost', { version: '5' }, 'version'],
+      ['ws://localhost', { maxMessageSize: 0 }, 'maxMessageSize'],
+    ] as const) {
+      const error = thrownBy(() => connect(url, options as object));
+      expect([error.code, error.message.includes(complaint)], complaint).to.deep.equal([
+        'WS_ERR_INVALID_ARGUMENT',
+        true,
+      ]);
+    }
+  });
+});
