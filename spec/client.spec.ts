@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import type { Server as HttpServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { WebSocketServer as WsServer } from 'ws';
 import { knownVersions } from '../lib/drafts';
 import { connect, type Message, type Version, type WebSocket, type WebSocketError } from '../lib/webSocketHandler';
-import { listen } from './support/http';
+import { createCertificate } from './support/certificate';
+import { listen, serve } from './support/http';
 import { thrownBy } from './support/thrown';
 import { hex } from './support/vectors';
 
@@ -82,6 +85,24 @@ describe('connect()', () => {
       expect([ws.version, ws.protocol]).to.deep.equal([version, protocol]);
     });
   }
+
+  it('speaks every version over TLS, where the location is wss', async () => {
+    const certificate = createCertificate();
+    const server = createSecureServer(certificate, (_request, response) => {
+      const ws = response.webSocket?.connect();
+      ws?.pipe(ws);
+    });
+    await using running = await serve(server as unknown as HttpServer, { versions: knownVersions });
+    for (const version of knownVersions) {
+      const ws = connect(`wss://localhost:${running.port}/`, { version, ca: certificate.cert, family: 4 });
+      ws.write('over TLS');
+      expect(await once(ws, 'data')).to.deep.equal(['over TLS']);
+      ws.end();
+      expect((await ws.closed).wasClean, version).to.equal(true);
+    }
+    const untrusting = connect(`wss://localhost:${running.port}/`, { family: 4 });
+    expect((await failureOf(untrusting)).code).to.equal('WS_ERR_CONNECTION_FAILED');
+  });
 
   it('talks to a server of the ws package, compressed', async () => {
     const server = new WsServer({ port: 0, perMessageDeflate: true });

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { WebSocket as WsClient } from 'ws';
-import { configureServer, type Message } from '../lib/webSocketHandler';
+import { configureServer, connect, type Message } from '../lib/webSocketHandler';
 import { launchChromium, type Peer, peers } from './support/peers';
 import { type RunningDemo, runDemo } from './support/runDemo';
 
@@ -301,6 +301,17 @@ describe('The demos, started as their readers start them', () => {
         expect(headers.upgrade).to.equal('websocket');
         expect(body).to.equal('We only speak WebSockets here\n');
       }
+    });
+  }
+
+  for (const version of ['draft76', 'draft03'] as const) {
+    it(`stdDemo.ts echoes for a client of ${version}`, async () => {
+      demo = await runDemo('stdDemo.ts');
+      const client = connect(demo.webSocketUrl('/'), { version });
+      client.write('an old acquaintance');
+      expect(await once(client, 'data')).to.deep.equal(['an old acquaintance']);
+      client.end();
+      expect((await client.closed).wasClean).to.equal(true);
     });
   }
 

@@ -1,15 +1,12 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import { WebSocket as Client } from 'ws';
 import { configureServer, handleHttpUpgrade, type WebSocket, WebSocketError } from '../lib/webSocketHandler';
+import { createCertificate } from './support/certificate';
 import { retainedBytes } from './support/garbage';
 import { ask, clientFrame, type Handler, listen, openingRequest, RawClient } from './support/http';
 
@@ -20,12 +17,7 @@ const echo: Handler = (_request, response) => {
 
 describe('configureServer()', () => {
   it('serves https as it serves http', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'certificate-'));
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=localhost', '-days', '1', '-nodes', '-newkey', 'rsa:2048'];
-    spawnSync('openssl', ['req', '-x509', ...subject, '-keyout', key, '-out', cert]);
-    const server = createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) }, echo);
-    rmSync(folder, { recursive: true });
+    const server = createSecureServer(createCertificate(), echo);
     configureServer(server);
     await once(server.listen(0, '127.0.0.1'), 'listening');
 
