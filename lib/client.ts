@@ -41,7 +41,7 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
     'handshakeTimeout',
     'headers',
   );
-  const location = parseUrl(url);
+  const { location, auth } = parseUrl(url);
   const { protocols = [], headers = {}, origin, version = defaults.version, handshakeTimeout } = options;
   const draft = draftFor(version);
   checkProtocols(protocols, draft.can.declineProtocol ? Number.POSITIVE_INFINITY : 1);
@@ -66,7 +66,7 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
       ...(offer !== '' && { 'Sec-WebSocket-Extensions': offer }),
       ...headers,
     },
-    requestOptions: options,
+    requestOptions: auth === undefined ? options : { ...options, auth },
     timeout: handshakeTimeout ?? defaults.handshakeTimeout,
   };
   giveUp = openHttp1(opening, {
@@ -74,7 +74,7 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
       const extensions = response.headers['sec-websocket-extensions'];
       verifyExtensions(extensions, extensionOptions);
       const answered = response.headers[draft.protocolHeader.toLowerCase()] as string | undefined;
-      const protocol = verifyProtocol(answered, protocols);
+      const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
       const agreement: Agreement = { version, protocol, extensions: extensions ?? '' };
       WebSocket.open(webSocket, transport, agreement);
     },
@@ -85,7 +85,8 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
 
 const schemes: Readonly<Record<string, string>> = { 'ws:': 'ws:', 'wss:': 'wss:', 'http:': 'ws:', 'https:': 'wss:' };
 
-function parseUrl(url: string | URL): URL {
+/** Name and password are for HTTP's own authentication; they are not told as part of the location. */
+function parseUrl(url: string | URL): { location: URL; auth: string | undefined } {
   const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined;
   const scheme = parsed && schemes[parsed.protocol];
   if (parsed === undefined || scheme === undefined)
@@ -93,7 +94,10 @@ function parseUrl(url: string | URL): URL {
   // Fragments have no meaning here (RFC 6455 §3), and stay with us.
   parsed.hash = '';
   parsed.protocol = scheme;
-  return parsed;
+  const { username, password } = parsed;
+  parsed.username = parsed.password = '';
+  const auth = username === '' ? undefined : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { location: parsed, auth };
 }
 
 function checkProtocols(protocols: readonly string[], most: number): void {
@@ -104,8 +108,11 @@ function checkProtocols(protocols: readonly string[], most: number): void {
 }
 
 /** One that was offered, or none (RFC 6455 §4.1). */
-function verifyProtocol(answered: string | undefined, offered: readonly string[]): string {
-  if (answered === undefined) return '';
+function verifyProtocol(answered: string | undefined, offered: readonly string[], mayDecline: boolean): string {
+  if (answered === undefined) {
+    if (mayDecline || offered.length === 0) return '';
+    throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', 'the server does not answer the subprotocol');
+  }
   if (offered.includes(answered)) return answered;
   throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', `the subprotocol ${answered} was not offered`);
 }

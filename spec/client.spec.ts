@@ -194,6 +194,31 @@ describe('connect()', () => {
     });
   }
 
+  it('fails on a server of the drafts that does not answer the subprotocol', async () => {
+    await using server = await rawServer((head, socket) => {
+      const location = `WebSocket-Location: ws://${/host: (.*)\r\n/i.exec(head)?.[1]}/`;
+      const start = ['HTTP/1.1 101 Web Socket Protocol Handshake', 'Upgrade: WebSocket', 'Connection: Upgrade'];
+      socket.write(lines(...start, 'WebSocket-Origin: http://a.example', location));
+    });
+    const options = { version: 'draft75', protocols: ['mine'], origin: 'http://a.example' } as const;
+    const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`, options));
+    expect([error.code, error.message.includes('subprotocol')]).to.deep.equal(['WS_ERR_INVALID_HANDSHAKE', true]);
+  });
+
+  it('sends the name and the password of the URL as HTTP does, and nowhere else', async () => {
+    const seen: unknown[] = [];
+    await using server = await listen((request, response) => {
+      seen.push(request.headers.authorization, request.headers['sec-websocket-version'], request.url);
+      response.webSocket?.connect().end('welcome');
+    });
+    for (const version of ['13', 'draft76'] as const) {
+      const ws = connect(`ws://me:p%40ss@127.0.0.1:${server.port}/`, { version });
+      expect(await ws.toArray()).to.deep.equal(['welcome']);
+    }
+    const authorization = `Basic ${Buffer.from('me:p@ss').toString('base64')}`;
+    expect(seen).to.deep.equal([authorization, '13', '/', authorization, undefined, '/']);
+  });
+
   it('can be given up at any time', async () => {
     await using server = await rawServer(() => {});
     for (const give of [(ws: WebSocket) => ws.abort(), (ws: WebSocket) => ws.destroy()]) {
