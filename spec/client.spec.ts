@@ -219,6 +219,17 @@ describe('connect()', () => {
     expect(seen).to.deep.equal([authorization, '13', '/', authorization, undefined, '/']);
   });
 
+  it('gives up a server that accepts and then does not answer the challenge', async () => {
+    await using server = await rawServer((head, socket) => {
+      const location = `Sec-WebSocket-Location: ws://${/host: (.*)\r\n/i.exec(head)?.[1]}/`;
+      const start = ['HTTP/1.1 101 WebSocket Protocol Handshake', 'Upgrade: WebSocket', 'Connection: Upgrade'];
+      socket.write(`${lines(...start, 'Sec-WebSocket-Origin: http://a.example', location)}half`);
+    });
+    const options = { version: 'draft76', origin: 'http://a.example', handshakeTimeout: 30 } as const;
+    const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`, options));
+    expect(error.code).to.equal('WS_ERR_HANDSHAKE_TIMEOUT');
+  });
+
   it('can be given up at any time', async () => {
     await using server = await rawServer(() => {});
     for (const give of [(ws: WebSocket) => ws.abort(), (ws: WebSocket) => ws.destroy()]) {

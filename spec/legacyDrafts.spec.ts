@@ -235,6 +235,25 @@ describe('A server with a client of draft76', () => {
     });
   });
 
+  it('costs a program that goes on sending it bytes nothing: no listener is added for each', () => {
+    const listeners: number[] = [];
+    return using(
+      {},
+      (_request, response) => {
+        const ws = response.webSocket?.connect() as WebSocket;
+        for (let i = 0; i < 20; i++) ws.write(Buffer.of(i));
+        listeners.push(ws.listenerCount('error'));
+        ws.write('done');
+      },
+      async (client) => {
+        client.write(draft76);
+        client.write(challenge);
+        await expectBytes(client, answer76 + reply + text('done'));
+        expect(listeners).to.deep.equal([1]);
+      },
+    );
+  });
+
   it('survives a program that answers its text with bytes', () =>
     using(
       {},

@@ -63,7 +63,7 @@ export abstract class MessageDuplex extends MessageEvents {
 
   /** From now on an error that nobody listens for is none of the program's, and must not end the process. */
   protected tolerateError(): void {
-    if (this.#tolerant) this.on('error', ignore);
+    if (this.#tolerant && !this.listeners('error').includes(ignore)) this.on('error', ignore);
   }
 
   /**

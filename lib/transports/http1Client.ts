@@ -28,7 +28,7 @@ export interface ClientOpeningOwner {
  * @returns what gives it up
  */
 export function openHttp1(opening: ClientOpening, owner: ClientOpeningOwner): () => void {
-  const { url, handshake, headers, requestOptions, timeout } = opening;
+  const { url, handshake, headers, requestOptions } = opening;
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   const request = (secure ? httpsRequest : httpRequest)({
     ...requestOptions,
@@ -38,13 +38,8 @@ export function openHttp1(opening: ClientOpening, owner: ClientOpeningOwner): ()
     headers: { ...handshake.headers, Host: url.host, ...headers },
   });
   const exchange = new ClientExchange(request, opening, owner);
-  const deadline = setTimeout(() => exchange.fail('WS_ERR_HANDSHAKE_TIMEOUT'), timeout);
-  request.once('close', () => clearTimeout(deadline));
   exchange.send();
-  return () => {
-    clearTimeout(deadline);
-    exchange.giveUp();
-  };
+  return () => exchange.giveUp();
 }
 
 class ClientExchange {
@@ -52,12 +47,15 @@ class ClientExchange {
   readonly #opening: ClientOpening;
   readonly #owner: ClientOpeningOwner;
   #socket: Duplex | undefined;
+  /** For all of the handshake: the answer, and the reply to a challenge behind it. */
+  readonly #deadline: NodeJS.Timeout;
   #over = false;
 
   constructor(request: ClientRequest, opening: ClientOpening, owner: ClientOpeningOwner) {
     this.#request = request;
     this.#opening = opening;
     this.#owner = owner;
+    this.#deadline = setTimeout(() => this.fail('WS_ERR_HANDSHAKE_TIMEOUT'), opening.timeout);
     request.on('error', (cause) => this.fail('WS_ERR_CONNECTION_FAILED', cause.message, { cause }));
     request.once('upgrade', (response, socket, head) => this.#upgraded(response, socket, head));
     request.once('response', (response) => this.#refused(response));
@@ -75,7 +73,7 @@ class ClientExchange {
   }
 
   giveUp(): void {
-    this.#over = true;
+    this.#finish();
     this.#request.destroy();
     this.#socket?.destroy();
   }
@@ -101,7 +99,7 @@ class ClientExchange {
       if (this.#over) return;
       try {
         handshake.verify(response, reply);
-        this.#over = true;
+        this.#finish();
         this.#owner.accepted(response, { stream: socket, head: rest });
       } catch (error) {
         if (!(error instanceof WebSocketError)) throw error;
@@ -109,6 +107,11 @@ class ClientExchange {
         this.#owner.failed(error);
       }
     });
+  }
+
+  #finish(): void {
+    this.#over = true;
+    clearTimeout(this.#deadline);
   }
 
   #refused(response: IncomingMessage): void {
