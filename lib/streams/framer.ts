@@ -93,7 +93,12 @@ export class Framer extends Transform {
 
   #transformPrepared(item: PreparedFrames, done: TransformCallback): void {
     if (this.#variant === undefined) return this._transform(item.message, 'buffer' as BufferEncoding, done);
-    const frame = item.once(this.#variant, () => this.#prepare(item.message));
+    let frame: PreparedFrame | Promise<PreparedFrame>;
+    try {
+      frame = item.once(this.#variant, () => this.#prepare(item.message));
+    } catch (error) {
+      return this.#fail(error, done);
+    }
     const send = ({ bytes, compressed }: PreparedFrame) => {
       if (compressed) this.#compressor?.sentAlone();
       if (bytes.length > copiedFrame) this.#output.append(bytes);
@@ -124,11 +129,15 @@ export class Framer extends Transform {
     try {
       this.#encode(item, this.#output);
     } catch (error) {
-      // What was good before it still goes out.
-      this.flush();
-      return done(error as Error);
+      return this.#fail(error, done);
     }
     this.#passOn(done);
+  }
+
+  /** What was good before it still goes out. */
+  #fail(error: unknown, done: TransformCallback): void {
+    this.flush();
+    done(error as Error);
   }
 
   #passOn(done: TransformCallback): void {

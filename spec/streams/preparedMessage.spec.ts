@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { expect } from 'chai';
 import type { PerMessageDeflateOptions } from '../../lib/contracts';
 import { createPair, Framer, type Message, PreparedMessage } from '../../lib/webSocketHandler';
@@ -42,9 +43,9 @@ describe('PreparedMessage', () => {
   it('is encoded once for the connections of a server that have agreed on the same', () => {
     const prepared = new PreparedMessage(json);
     const made: string[] = [];
-    const { once } = prepared;
+    const onceFor = prepared.once;
     prepared.once = (variant, make) =>
-      once.call(prepared, variant, () => {
+      onceFor.call(prepared, variant, () => {
         made.push(variant);
         return make();
       }) as ReturnType<typeof make>;
@@ -76,6 +77,13 @@ describe('PreparedMessage', () => {
     for (let i = 0; i < 10; i++) webSocket.write(prepared);
     expect(webSocket.bufferedAmount).to.be.at.least(800_000);
     webSocket.abort();
+  });
+
+  it('is an error of the Framer whose version cannot send it', async () => {
+    const framer = new Framer({ role: 'server', version: 'draft76' });
+    const failure = once(framer, 'error');
+    framer.write(new PreparedMessage(Buffer.of(1)));
+    expect((await failure)[0].code).to.equal('WS_ERR_UNSUPPORTED');
   });
 
   it('refuses what is no message', () => {
