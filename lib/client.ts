@@ -1,110 +1,133 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestOptions } from 'node:https';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isToken } from './codec/headers';
-import type { Agreement, ExtensionOptions, Transport, Version } from './contracts';
+import type { ExtensionOptions, Transport, Version } from './contracts';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { offerExtensions, verifyExtensions } from './extensions';
-import { type ConnectionOptions, checkOptions, defaults } from './options';
+import { checkOptions, defaults, type OpeningOptions } from './options';
 import { WebSocket } from './streams/webSocket';
-import { openHttp1 } from './transports/http1Client';
+import { parseClientUrl } from './transports/clientUrl';
+import { type ClientOpeningRequest, openHttp1 } from './transports/http1Client';
+
+/** What the URL, the options of ours and the protocol say. */
+type SaidElsewhere = 'headers' | 'method' | 'host' | 'hostname' | 'port' | 'path' | 'protocol' | 'signal' | 'socket';
 
 /** What `connect()` takes, beside everything that Node's `http.request()` and `tls.connect()` take. */
 export interface ClientOptions
-  extends ConnectionOptions,
-    Omit<RequestOptions, 'headers' | 'method' | 'host' | 'hostname' | 'port' | 'path' | 'protocol' | 'signal'> {
-  /** The subprotocols to offer, best first. Default none. */
-  protocols?: readonly string[];
-  /** Headers for the opening request. */
-  headers?: OutgoingHttpHeaders;
-  /** The origin to name. Default none; the drafts of 2010 must name one, and get that of the URL. */
-  origin?: string;
-  /** The version to speak. Default '13'. */
-  version?: Version;
-  /** Milliseconds until the server must have answered. Default 10,000. */
-  handshakeTimeout?: number;
-}
+  extends OpeningOptions,
+    Omit<RequestOptions, SaidElsewhere>,
+    Omit<TlsOptions, SaidElsewhere | keyof RequestOptions> {}
 
 /**
  * Connects to a server. The WebSocket can be used at once: what is written waits until it is open. If it cannot be opened, it
  * is destroyed with an error that says why.
- * @param url with the scheme ws, wss, http or https
+ * @param url with the scheme ws, wss, http or https; or ws+unix:/path/of/socket:/path?query
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function connect(url: string | URL, options: ClientOptions = {}): WebSocket {
-  checkOptions(
-    options,
-    'version',
-    'maxMessageSize',
-    'closeTimeout',
-    'perMessageDeflate',
-    'handshakeTimeout',
-    'headers',
-  );
-  const { location, auth } = parseUrl(url);
-  const { protocols = [], headers = {}, origin, version = defaults.version, handshakeTimeout } = options;
-  const draft = draftFor(version);
-  checkProtocols(protocols, draft.can.declineProtocol ? Number.POSITIVE_INFINITY : 1);
-  const extensionOptions: ExtensionOptions = draft.can.extensions
-    ? { perMessageDeflate: options.perMessageDeflate ?? true }
-    : {};
-  const offer = offerExtensions(extensionOptions);
-  const handshake = draft.connect(version, location, origin);
+  checkClientOptions(options);
+  const { location, ...address } = parseClientUrl(url);
+  const {
+    signal,
+    headers = {},
+    protocols = [],
+    handshakeTimeout,
+    followRedirects = false,
+    ...requestOptions
+  } = options;
+  const versions = versionsOf(options);
+  checkProtocols(protocols, versions);
+  const extensionsFor = (version: Version): ExtensionOptions =>
+    draftFor(version).can.extensions ? { perMessageDeflate: options.perMessageDeflate ?? true } : {};
   let giveUp = () => {};
   const webSocket: WebSocket = new WebSocket({
     role: 'client',
-    options: { ...options, ...extensionOptions },
-    version,
+    options: { ...options, ...extensionsFor(versions[0]) },
+    version: versions[0],
     protocols,
     giveUp: () => giveUp(),
   });
+  if (signal !== undefined && abortWith(signal, webSocket)) return webSocket;
   const opening = {
-    url: location,
-    handshake,
-    headers: {
-      ...(protocols.length > 0 && { [draft.protocolHeader]: protocols.join(', ') }),
-      ...(offer !== '' && { 'Sec-WebSocket-Extensions': offer }),
-      ...headers,
-    },
-    requestOptions: auth === undefined ? options : { ...options, auth },
+    target: { location, headers, requestOptions: { ...requestOptions, ...address } },
+    versions,
+    redirects: followRedirects === true ? defaults.redirects : Number(followRedirects),
     timeout: handshakeTimeout ?? defaults.handshakeTimeout,
+    handshake(version: Version, asked: URL): ClientOpeningRequest {
+      const draft = draftFor(version);
+      const offers: Record<string, string> = {};
+      if (protocols.length > 0) offers[draft.protocolHeader] = protocols.join(', ');
+      const extensions = offerExtensions(extensionsFor(version));
+      if (extensions !== '') offers['Sec-WebSocket-Extensions'] = extensions;
+      return { ...draft.connect(version, asked, options.origin), offers };
+    },
   };
   giveUp = openHttp1(opening, {
-    accepted(response: IncomingMessage, transport: Transport) {
+    accepted(response: IncomingMessage, transport: Transport, version: Version) {
+      const draft = draftFor(version);
       const extensions = response.headers['sec-websocket-extensions'];
-      verifyExtensions(extensions, extensionOptions);
+      verifyExtensions(extensions, extensionsFor(version));
       const answered = response.headers[draft.protocolHeader.toLowerCase()] as string | undefined;
       const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
-      const agreement: Agreement = { version, protocol, extensions: extensions ?? '' };
-      WebSocket.open(webSocket, transport, agreement);
+      WebSocket.open(webSocket, transport, { version, protocol, extensions: extensions ?? '' });
     },
     failed: (error) => webSocket.destroy(error),
   });
   return webSocket;
 }
 
-const schemes: Readonly<Record<string, string>> = { 'ws:': 'ws:', 'wss:': 'wss:', 'http:': 'ws:', 'https:': 'wss:' };
-
-/** Name and password are for HTTP's own authentication; they are not told as part of the location. */
-function parseUrl(url: string | URL): { location: URL; auth: string | undefined } {
-  const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined;
-  const scheme = parsed && schemes[parsed.protocol];
-  if (parsed === undefined || scheme === undefined)
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the URL must be one with the scheme ws, wss, http or https');
-  // Fragments have no meaning here (RFC 6455 §3), and stay with us.
-  parsed.hash = '';
-  parsed.protocol = scheme;
-  const { username, password } = parsed;
-  parsed.username = parsed.password = '';
-  const auth = username === '' ? undefined : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { location: parsed, auth };
+/** Returns whether the signal has aborted already. */
+function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
+  const abort = () => webSocket.destroy(new WebSocketError('WS_ERR_ABORTED', undefined, { cause: signal.reason }));
+  if (signal.aborted) {
+    abort();
+    return true;
+  }
+  signal.addEventListener('abort', abort, { once: true });
+  webSocket.once('close', () => signal.removeEventListener('abort', abort));
+  return false;
 }
 
-function checkProtocols(protocols: readonly string[], most: number): void {
-  const good = Array.isArray(protocols) && protocols.every((name) => typeof name === 'string' && isToken(name));
-  if (good && new Set(protocols).size === protocols.length && protocols.length <= most) return;
-  const what = most === 1 ? 'one name at the most, for this version' : 'an array of distinct names (tokens)';
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the option protocols takes ${what}`);
+function checkClientOptions(options: ClientOptions): void {
+  checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects');
+  checkOptions(options, 'handshakeTimeout', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
+}
+
+function checkHeader(name: string, value: unknown): void {
+  if (/^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i.test(name)) {
+    const option = /protocol$/i.test(name) ? 'there is the option protocols' : 'it belongs to the handshake';
+    throw invalid(`the option headers cannot have ${name}: ${option}`);
+  }
+  try {
+    validateHeaderName(name);
+    for (const item of Array.isArray(value) ? value : [value]) validateHeaderValue(name, item);
+  } catch (cause) {
+    throw invalid(`the option headers has a bad one: ${(cause as Error).message}`, cause);
+  }
+}
+
+type Versions = readonly [Version, ...Version[]];
+
+function versionsOf({ version, versions }: ClientOptions): Versions {
+  if (version !== undefined && versions !== undefined) {
+    throw invalid('the options version and versions exclude each other');
+  }
+  const [first, ...others] = versions ?? [version ?? defaults.version];
+  if (first === undefined) throw invalid('the option versions takes at least one version');
+  for (const known of [first, ...others]) draftFor(known);
+  return [first, ...others];
+}
+
+function checkProtocols(protocols: readonly string[], versions: Versions): void {
+  if (!protocols.every(isToken) || new Set(protocols).size < protocols.length) {
+    throw invalid('the option protocols takes an array of distinct names (tokens)');
+  }
+  if (protocols.length > 1 && !versions.every((version) => draftFor(version).can.declineProtocol)) {
+    throw invalid('the option protocols takes one name at the most, for this version');
+  }
 }
 
 /** One that was offered, or none (RFC 6455 §4.1). */
@@ -115,4 +138,8 @@ function verifyProtocol(answered: string | undefined, offered: readonly string[]
   }
   if (offered.includes(answered)) return answered;
   throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', `the subprotocol ${answered} was not offered`);
+}
+
+function invalid(detail: string, cause?: unknown): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, cause === undefined ? {} : { cause });
 }

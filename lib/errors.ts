@@ -54,6 +54,7 @@ export interface WebSocketErrorDetails {
   readonly closeCode?: number;
   readonly statusCode?: number;
   readonly headers?: IncomingHttpHeaders | OutgoingHttpHeaders;
+  readonly body?: Buffer;
   readonly cause?: unknown;
 }
 
@@ -68,6 +69,8 @@ export class WebSocketError extends Error {
   readonly statusCode: number | undefined;
   /** The HTTP headers of a handshake that was refused. */
   readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders | undefined;
+  /** The body of a server's refusal, up to 64 KiB of it, as it came. */
+  readonly body: Buffer | undefined;
 
   constructor(code: WebSocketErrorCode, detail?: string, details: WebSocketErrorDetails = {}) {
     const kind: ErrorKind = errorTable[code];
@@ -79,5 +82,6 @@ export class WebSocketError extends Error {
     this.closeCode = details.closeCode ?? kind.closeCode;
     this.statusCode = details.statusCode;
     this.headers = details.headers;
+    this.body = details.body;
   }
 }

@@ -43,16 +43,42 @@ export interface ConnectOptions extends ConnectionOptions {
   headers?: OutgoingHttpHeaders;
 }
 
+/** What `connect(url)` takes, beside what it hands on to Node. */
+export interface OpeningOptions extends ConnectionOptions {
+  /** The subprotocols to offer, best first. Default none. */
+  protocols?: readonly string[];
+  /** Headers for the opening request. */
+  headers?: OutgoingHttpHeaders;
+  /** The origin to name. Default none; the drafts of 2010 must name one, and get that of the URL. */
+  origin?: string;
+  /** The version to speak. Default '13'. */
+  version?: Version;
+  /**
+   * In place of `version`: the versions to speak, best first. The first is spoken, unless the server refuses it and names
+   * another one of these (RFC 6455 §4.4).
+   */
+  versions?: readonly Version[];
+  /** Milliseconds until the server must have answered, redirects included. Default 10,000. */
+  handshakeTimeout?: number;
+  /**
+   * How often a server may redirect us; true stands for 10. Another origin is not sent credentials or cookies, and a way from
+   * wss to ws is not followed. Default false.
+   */
+  followRedirects?: boolean | number;
+  /** Destroys the WebSocket with WS_ERR_ABORTED, at whatever stage it is. */
+  signal?: AbortSignal;
+}
+
 export const defaults = {
   version: '13',
   maxMessageSize: 2 * 1024 * 1024,
   closeTimeout: 20_000,
   handshakeTimeout: 10_000,
+  redirects: 10,
 } as const;
 
-interface AllOptions extends Required<ServerOptions>, Required<ConnectOptions> {
+interface AllOptions extends Required<ServerOptions>, Required<ConnectOptions>, Required<OpeningOptions> {
   role: Role;
-  version: Version;
   extensions: string;
 }
 
@@ -64,6 +90,7 @@ const longestDelay = 2 ** 31 - 1;
 const isDelay = (value: unknown) => typeof value === 'number' && value >= 0 && value <= longestDelay;
 const isIntegerIn = (least: number, most: number) => (value: unknown) =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+const isCount = isIntegerIn(0, Number.MAX_SAFE_INTEGER);
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isBoolean = (value: unknown) => typeof value === 'boolean';
 const isStringList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
@@ -89,7 +116,12 @@ const rules: Record<keyof AllOptions, Rule> = {
   ],
   filter: ['a function', (value) => typeof value === 'function'],
   protocol: ['the name of a subprotocol (a token)', (value) => typeof value === 'string' && isToken(value)],
-  headers: ['an object with headers', isObject],
+  // One that can be iterated over, a Headers object say, has none of its headers as properties.
+  headers: ['a plain object with headers', (value) => isObject(value) && !(Symbol.iterator in value)],
+  protocols: ['an array with names of subprotocols', isStringList],
+  origin: ['a string', (value) => typeof value === 'string'],
+  followRedirects: ['a boolean, or a number of redirects', (value) => isBoolean(value) || isCount(value)],
+  signal: ['an AbortSignal', (value) => isObject(value) && 'aborted' in value],
 };
 
 const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
@@ -99,7 +131,7 @@ const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
   clientMaxWindowBits: ['an integer, 8 to 15', isIntegerIn(8, 15)],
   level: ['an integer, 0 to 9', isIntegerIn(0, 9)],
   memLevel: ['an integer, 1 to 9', isIntegerIn(1, 9)],
-  threshold: ['an integer of bytes', isIntegerIn(0, Number.MAX_SAFE_INTEGER)],
+  threshold: ['an integer of bytes', isCount],
   idleRelease: ['milliseconds, 0 to 2147483647', isDelay],
 };
 

@@ -1,61 +1,17 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { WebSocketServer as WsServer } from 'ws';
 import { knownVersions } from '../lib/drafts';
-import { connect, type Message, type Version, type WebSocket, type WebSocketError } from '../lib/webSocketHandler';
+import { connect, type Message, type Version, type WebSocket } from '../lib/webSocketHandler';
 import { createCertificate } from './support/certificate';
+import { failureOf } from './support/failure';
 import { listen, serve } from './support/http';
+import { acceptFor, lines, rawServer, switching } from './support/rawServer';
 import { thrownBy } from './support/thrown';
 import { hex } from './support/vectors';
-
-/** What became of a WebSocket that could not be opened. */
-async function failureOf(ws: WebSocket): Promise<WebSocketError> {
-  const [error] = (await once(ws, 'error').catch((cause) => [cause])) as [WebSocketError];
-  expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
-  return error;
-}
-
-/** A server made of a bare socket: it gets the head of the request, and answers by hand. */
-async function rawServer(answer: (head: string, socket: Socket) => void): Promise<{ port: number } & AsyncDisposable> {
-  const server: Server = createServer((socket) => {
-    let head = '';
-    socket.on('error', () => {});
-    socket.on('data', (bytes) => {
-      const before = head.includes('\r\n\r\n');
-      head += bytes.toString('latin1');
-      if (!before && head.includes('\r\n\r\n')) answer(head, socket);
-    });
-    server.once('close', () => socket.destroy());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.emit('close');
-    },
-  };
-}
-
-const keyIn = (head: string) => /sec-websocket-key: (.*)\r\n/i.exec(head)?.[1] ?? '';
-const accept = (head: string) =>
-  createHash('sha1')
-    .update(`${keyIn(head)}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-    .digest('base64');
-const lines = (...all: string[]) => [...all, '', ''].join('\r\n');
-const switching = (head: string, ...more: string[]) =>
-  lines(
-    'HTTP/1.1 101 Switching Protocols',
-    'Upgrade: websocket',
-    'Connection: Upgrade',
-    `Sec-WebSocket-Accept: ${accept(head)}`,
-    ...more,
-  );
 
 describe('connect()', () => {
   for (const version of knownVersions) {
@@ -121,8 +77,8 @@ describe('connect()', () => {
   });
 
   const badAnswers: readonly (readonly [what: string, answer: (head: string) => string, detail: string])[] = [
-    ['another key', (head) => switching(head).replace(accept(head), accept('')), 'Sec-WebSocket-Accept'],
-    ['two keys', (head) => switching(head, `Sec-WebSocket-Accept: ${accept(head)}`), 'Sec-WebSocket-Accept'],
+    ['another key', (head) => switching(head).replace(acceptFor(head), acceptFor('')), 'Sec-WebSocket-Accept'],
+    ['two keys', (head) => switching(head, `Sec-WebSocket-Accept: ${acceptFor(head)}`), 'Sec-WebSocket-Accept'],
     ['another protocol', (head) => switching(head).replace('Upgrade: websocket', 'Upgrade: other'), 'Upgrade'],
     ['a subprotocol that was not offered', (head) => switching(head, 'Sec-WebSocket-Protocol: other'), 'other'],
     ['an extension that was not offered', (head) => switching(head, 'Sec-WebSocket-Extensions: foo'), 'foo'],
@@ -247,7 +203,19 @@ describe('connect()', () => {
       ['ws://localhost', { protocols: ['a b'] }, 'protocols'],
       ['ws://localhost', { protocols: ['a', 'b'], version: 'draft76' }, 'one name'],
       ['ws://localhost', { version: '5' }, 'version'],
+      ['ws://localhost', { version: '13', versions: ['13'] }, 'exclude each other'],
+      ['ws://localhost', { versions: [] }, 'at least one'],
+      ['ws://localhost', { versions: ['13', '5'] }, 'version'],
       ['ws://localhost', { maxMessageSize: 0 }, 'maxMessageSize'],
+      ['ws://localhost', { followRedirects: -1 }, 'followRedirects takes a boolean, or a number of redirects'],
+      ['ws://localhost', { signal: {} }, 'signal takes an AbortSignal'],
+      ['ws://localhost', { origin: new URL('http://localhost') }, 'origin takes a string'],
+      ['ws://localhost', { headers: new Headers({ a: 'b' }) }, 'headers takes a plain object'],
+      ['ws://localhost', { headers: { 'X-Split': 'a\r\nb' } }, 'headers has a bad one'],
+      ['ws://localhost', { headers: { 'X Y': 'a' } }, 'headers has a bad one'],
+      ['ws://localhost', { headers: { 'X-Nothing': undefined } }, 'headers has a bad one'],
+      ['ws://localhost', { headers: { 'sec-websocket-protocol': 'a' } }, 'there is the option protocols'],
+      ['ws://localhost', { headers: { Connection: 'close' } }, 'belongs to the handshake'],
     ] as const) {
       const error = thrownBy(() => connect(url, options as object));
       expect([error.code, error.message.includes(complaint)], complaint).to.deep.equal([

@@ -13,7 +13,11 @@ type Option =
   | 'origins'
   | 'filter'
   | 'protocol'
-  | 'headers';
+  | 'headers'
+  | 'protocols'
+  | 'origin'
+  | 'followRedirects'
+  | 'signal';
 
 interface Values {
   /** What the error says that the option takes. */
@@ -51,7 +55,23 @@ const options: Record<Option, Values> = {
     good: ['chat', 'v2.json'],
     bad: ['', 'a b', 'a,b', 'a\r\nSet-Cookie: b', 5, null, ['chat']],
   },
-  headers: { takes: 'an object with headers', good: [{}, { 'X-Hello': 'world' }], bad: [null, 'X-Hello: world', 5] },
+  headers: {
+    takes: 'a plain object with headers',
+    good: [{}, { 'X-Hello': 'world' }],
+    bad: [null, 'X-Hello: world', 5, ['X-Hello', 'world'], new Headers(), new Map()],
+  },
+  protocols: { takes: 'an array with names of subprotocols', good: [[], ['chat']], bad: ['chat', null, [5]] },
+  origin: { takes: 'a string', good: ['https://example.org'], bad: [null, 5, new URL('https://example.org')] },
+  followRedirects: {
+    takes: 'a boolean, or a number of redirects',
+    good: [true, false, 0, 5],
+    bad: [null, -1, 1.5, Number.POSITIVE_INFINITY, 'follow'],
+  },
+  signal: {
+    takes: 'an AbortSignal',
+    good: [AbortSignal.abort(), new AbortController().signal],
+    bad: [null, {}, new AbortController(), true],
+  },
 };
 
 const check = (name: Option, value: unknown) =>

@@ -1,0 +1,60 @@
+import { WebSocketError } from '../errors';
+
+/** What a URL says. The two below are options of Node's `http.request()`. */
+export interface Destination {
+  /** With the scheme ws or wss, without a fragment, without name and password. */
+  readonly location: URL;
+  /** `name:password`, for HTTP's own authentication. */
+  readonly auth?: string;
+  /** The Unix domain socket to connect to, in place of host and port. */
+  readonly socketPath?: string;
+}
+
+const schemes: Readonly<Record<string, 'ws:' | 'wss:'>> = {
+  'ws:': 'ws:',
+  'wss:': 'wss:',
+  'http:': 'ws:',
+  'https:': 'wss:',
+};
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+export function parseClientUrl(url: string | URL): Destination {
+  const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined;
+  try {
+    const destination = parsed?.protocol === 'ws+unix:' ? unixDestination(parsed) : parsed && netDestination(parsed);
+    if (destination !== undefined) return destination;
+  } catch (cause) {
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the URL has a malformed escape', { cause });
+  }
+  const takes = 'ws, wss, http, https, or ws+unix as in ws+unix:/path/of/socket:/path?query';
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the URL must be one with the scheme ${takes}`);
+}
+
+/** What a URL for WebSockets asks for; undefined if it is none. */
+export function locationOf(url: URL): URL | undefined {
+  const scheme = schemes[url.protocol];
+  if (scheme === undefined) return undefined;
+  const location = new URL(url);
+  location.protocol = scheme;
+  // Fragments have no meaning here (RFC 6455 §3), and stay with us. Name and password are no part of what is asked for.
+  location.hash = location.username = location.password = '';
+  return location;
+}
+
+function netDestination(url: URL): Destination | undefined {
+  const location = locationOf(url);
+  const { username, password } = url;
+  if (location === undefined || (username === '' && password === '')) return location && { location };
+  return { location, auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` };
+}
+
+/** Behind the path of the socket, and a colon, stands the path to ask for. */
+function unixDestination({ host, pathname, search }: URL): Destination | undefined {
+  const colon = pathname.indexOf(':');
+  const socketPath = decodeURIComponent(colon === -1 ? pathname : pathname.slice(0, colon));
+  if (host !== '' || socketPath === '') return undefined;
+  const location = new URL('ws://localhost');
+  if (colon !== -1) location.pathname = pathname.slice(colon + 1);
+  location.search = search;
+  return { location, socketPath };
+}
