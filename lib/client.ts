@@ -6,7 +6,7 @@ import type { ExtensionOptions, Transport, Version } from './contracts';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { offerExtensions, verifyExtensions } from './extensions';
-import { checkOptions, defaults, type OpeningOptions } from './options';
+import { checkOptions, connectionOptionNames, defaults, type OpeningOptions } from './options';
 import { WebSocket } from './streams/webSocket';
 import { parseClientUrl } from './transports/clientUrl';
 import { type ClientOpeningRequest, openHttp1 } from './transports/http1Client';
@@ -92,7 +92,7 @@ function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
 
 function checkClientOptions(options: ClientOptions): void {
   checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects');
-  checkOptions(options, 'handshakeTimeout', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  checkOptions(options, 'handshakeTimeout', ...connectionOptionNames);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
 }
 

@@ -28,6 +28,7 @@ export const errorTable = {
   WS_ERR_CLOSED_BY_PEER: { sentence: 'The peer closed the connection before it was done' },
   WS_ERR_CONNECTION_LOST: { closeCode: abnormal, sentence: 'The connection ended without a Close frame' },
   WS_ERR_CLOSE_TIMEOUT: { closeCode: abnormal, sentence: 'The close handshake was not completed within closeTimeout' },
+  WS_ERR_HEARTBEAT_TIMEOUT: { closeCode: abnormal, sentence: 'The peer has not answered a ping' },
   WS_ERR_ABORTED: { closeCode: abnormal, sentence: 'The connection was aborted' },
   // What can be wrong with an opening handshake.
   WS_ERR_INVALID_HANDSHAKE: { sentence: 'The opening handshake is invalid' },

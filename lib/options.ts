@@ -16,7 +16,22 @@ export interface ConnectionOptions extends ExtensionOptions {
   maxMessageSize?: number;
   /** Milliseconds that the peer has for its part of the close handshake. Default 20,000. */
   closeTimeout?: number;
+  /**
+   * Milliseconds of silence after which the peer is pinged, or the settings, or false for no heartbeat. A peer from which nothing
+   * at all comes within `timeout` after that is lost: WS_ERR_HEARTBEAT_TIMEOUT. The clock stands still while we do not read, and
+   * while what we have sent has not left. Default 30,000. Without effect in versions that have no pings.
+   */
+  heartbeat?: number | false | HeartbeatOptions;
 }
+
+export interface HeartbeatOptions {
+  /** Milliseconds of silence until the ping. Default 30,000. */
+  interval?: number;
+  /** Milliseconds for the answer. Default 10,000, or the interval if that is shorter. */
+  timeout?: number;
+}
+
+export type HeartbeatSettings = Readonly<Required<HeartbeatOptions>>;
 
 export interface ServerOptions extends ConnectionOptions {
   /** The versions to accept; others are answered with 426. Default: all that the library speaks. */
@@ -73,9 +88,35 @@ export const defaults = {
   version: '13',
   maxMessageSize: 2 * 1024 * 1024,
   closeTimeout: 20_000,
+  heartbeat: { interval: 30_000, timeout: 10_000 },
   handshakeTimeout: 10_000,
   redirects: 10,
 } as const;
+
+/** The names of what can be set for each connection. */
+export const connectionOptionNames = ['maxMessageSize', 'closeTimeout', 'perMessageDeflate', 'heartbeat'] as const;
+
+/** What a connection goes by: the options, and the defaults for those that are not set. */
+export function connectionSettings({
+  maxMessageSize = defaults.maxMessageSize,
+  closeTimeout = defaults.closeTimeout,
+  heartbeat,
+  perMessageDeflate,
+}: ConnectionOptions) {
+  return {
+    maxMessageSize,
+    closeTimeout,
+    heartbeat: heartbeatSettings(heartbeat),
+    ...(perMessageDeflate !== undefined && { perMessageDeflate }),
+  };
+}
+
+function heartbeatSettings(heartbeat: ConnectionOptions['heartbeat'] = {}): HeartbeatSettings | undefined {
+  if (heartbeat === false) return undefined;
+  const { interval = defaults.heartbeat.interval, timeout } =
+    typeof heartbeat === 'number' ? { interval: heartbeat } : heartbeat;
+  return { interval, timeout: timeout ?? Math.min(interval, defaults.heartbeat.timeout) };
+}
 
 interface AllOptions extends Required<ServerOptions>, Required<ConnectOptions>, Required<OpeningOptions> {
   role: Role;
@@ -88,6 +129,7 @@ type Rule = readonly [takes: string, test: (value: unknown) => boolean];
 const longestDelay = 2 ** 31 - 1;
 
 const isDelay = (value: unknown) => typeof value === 'number' && value >= 0 && value <= longestDelay;
+const isInterval = (value: unknown) => isDelay(value) && (value as number) >= 1;
 const isIntegerIn = (least: number, most: number) => (value: unknown) =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 const isCount = isIntegerIn(0, Number.MAX_SAFE_INTEGER);
@@ -109,6 +151,10 @@ const rules: Record<keyof AllOptions, Rule> = {
   ],
   perMessageDeflate: ['a boolean or an object with settings', (value) => isBoolean(value) || isObject(value)],
   closeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
+  heartbeat: [
+    'false, milliseconds (1 to 2147483647), or an object with interval and timeout',
+    (value) => value === false || isObject(value) || isInterval(value),
+  ],
   handshakeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
   origins: [
     "'any', 'same', an array of origins, or a function",
@@ -122,6 +168,11 @@ const rules: Record<keyof AllOptions, Rule> = {
   origin: ['a string', (value) => typeof value === 'string'],
   followRedirects: ['a boolean, or a number of redirects', (value) => isBoolean(value) || isCount(value)],
   signal: ['an AbortSignal', (value) => isObject(value) && 'aborted' in value],
+};
+
+const heartbeatRules: Record<keyof HeartbeatOptions, Rule> = {
+  interval: ['milliseconds, 1 to 2147483647', isInterval],
+  timeout: ['milliseconds, 1 to 2147483647', isInterval],
 };
 
 const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
@@ -146,19 +197,18 @@ export function checkOptions<T extends object, K extends keyof T & keyof AllOpti
   for (const name of names) {
     const value: unknown = options[name];
     if (value !== undefined || name === 'role') checkOption(name, value, rules[name]);
-    if (name === 'perMessageDeflate' && isObject(value)) checkPerMessageDeflate(value);
+    if (name === 'perMessageDeflate' && isObject(value)) checkSettings(name, value, perMessageDeflateRules);
+    if (name === 'heartbeat' && isObject(value)) checkSettings(name, value, heartbeatRules);
   }
   return options;
 }
 
-function checkPerMessageDeflate(settings: PerMessageDeflateOptions): void {
+function checkSettings<S extends object>(option: string, settings: S, settingRules: Record<keyof S, Rule>): void {
   for (const [name, value] of Object.entries(settings)) {
-    const rule = Object.hasOwn(perMessageDeflateRules, name)
-      ? perMessageDeflateRules[name as keyof PerMessageDeflateOptions]
-      : undefined;
+    const rule = Object.hasOwn(settingRules, name) ? settingRules[name as keyof S] : undefined;
     // A misspelt name would quietly leave the default in place.
-    if (rule === undefined) throw invalid(`perMessageDeflate has no setting ${name}`);
-    if (value !== undefined) checkOption(`perMessageDeflate.${name}`, value, rule);
+    if (rule === undefined) throw invalid(`${option} has no setting ${name}`);
+    if (value !== undefined) checkOption(`${option}.${name}`, value, rule);
   }
 }
 

@@ -3,7 +3,7 @@ import { parseExtensions } from './codec/headers';
 import type { Version } from './contracts';
 import { draftFor } from './drafts';
 import { answerExtensions, offerExtensions } from './extensions';
-import { type ConnectionOptions, checkOptions, defaults } from './options';
+import { type ConnectionOptions, checkOptions, connectionOptionNames, defaults } from './options';
 import { WebSocket } from './streams/webSocket';
 
 export interface PairOptions extends ConnectionOptions {
@@ -20,7 +20,7 @@ export interface PairOptions extends ConnectionOptions {
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function createPair(options: PairOptions = {}): [server: WebSocket, client: WebSocket] {
-  checkOptions(options, 'protocol', 'version', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+  checkOptions(options, 'protocol', 'version', ...connectionOptionNames);
   const { version = defaults.version, protocol = '' } = options;
   const offer = draftFor(version).can.extensions ? offerExtensions(options) : '';
   // As in an opening handshake: the client offers, the server answers.

@@ -5,7 +5,7 @@ import { checkClose } from './codec/controlFrames';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { isWebSocketRequest, negotiate } from './negotiation';
-import { checkOptions, defaults, type ServerOptions } from './options';
+import { checkOptions, connectionOptionNames, defaults, type ServerOptions } from './options';
 import { WebSocket } from './streams/webSocket';
 import {
   afterEarlierResponses,
@@ -228,8 +228,7 @@ function checkServer(server: HttpServer): void {
 }
 
 function checkServerOptions(options: ServerOptions): void {
-  checkOptions(options, 'versions', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
-  checkOptions(options, 'handshakeTimeout', 'origins', 'filter');
+  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
   for (const version of options.versions ?? []) draftFor(version);
 }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { checkOptions, defaults } from '../lib/options';
+import { checkOptions, connectionSettings, defaults } from '../lib/options';
 import { thrownBy } from './support/thrown';
 
 type Name = Parameters<typeof checkOptions<Record<Option, unknown>, Option>>[1];
@@ -9,6 +9,7 @@ type Option =
   | 'versions'
   | 'maxMessageSize'
   | 'closeTimeout'
+  | 'heartbeat'
   | 'handshakeTimeout'
   | 'origins'
   | 'filter'
@@ -43,6 +44,11 @@ const options: Record<Option, Values> = {
     bad: [0, -1, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 53, 'x', '100', null, [1], 5n],
   },
   closeTimeout: delays,
+  heartbeat: {
+    takes: 'false, milliseconds (1 to 2147483647), or an object with interval and timeout',
+    good: [false, 1, 30_000, {}, { interval: 1000 }, { interval: 1000, timeout: undefined }, { timeout: 1 }],
+    bad: [true, null, 0, -1, 2 ** 31, '1000', Number.NaN],
+  },
   handshakeTimeout: delays,
   origins: {
     takes: "'any', 'same', an array of origins, or a function",
@@ -117,6 +123,34 @@ describe('checkOptions()', () => {
       const error = thrownBy(() => checkOptions(given as unknown as { role: unknown }, 'role'));
       expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
       expect(error.message).to.include('must be an object');
+    }
+  });
+
+  it('names the settings within an option', () => {
+    for (const [name, value, complaint] of [
+      ['heartbeat', { interval: 0 }, 'heartbeat.interval takes milliseconds'],
+      ['heartbeat', { timeout: 'long' }, 'heartbeat.timeout takes milliseconds'],
+      ['heartbeat', { intervall: 1000 }, 'heartbeat has no setting intervall'],
+    ] as const) {
+      expect(thrownBy(() => check(name, value)).message).to.include(complaint);
+    }
+  });
+});
+
+describe('connectionSettings()', () => {
+  it('has a heartbeat unless told otherwise, with a timeout that is never longer than the interval by default', () => {
+    for (const [heartbeat, settings] of [
+      [undefined, { interval: 30_000, timeout: 10_000 }],
+      [5000, { interval: 5000, timeout: 5000 }],
+      [60_000, { interval: 60_000, timeout: 10_000 }],
+      [
+        { interval: 5000, timeout: 20_000 },
+        { interval: 5000, timeout: 20_000 },
+      ],
+      [{ timeout: 1000 }, { interval: 30_000, timeout: 1000 }],
+      [false, undefined],
+    ] as const) {
+      expect(connectionSettings(heartbeat === undefined ? {} : { heartbeat }).heartbeat).to.deep.equal(settings);
     }
   });
 });

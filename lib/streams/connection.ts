@@ -2,7 +2,9 @@ import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { Abilities, CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
 import { draftFor } from '../drafts';
 import { WebSocketError } from '../errors';
+import type { HeartbeatSettings } from '../options';
 import { type CloseOutcome, Session } from '../session';
+import { type Watched, watch } from './heartbeat';
 import { PendingPings, rejectPing } from './pendingPings';
 import { Pipeline, type PipelineOptions } from './pipeline';
 
@@ -30,11 +32,16 @@ export interface ConnectionOwner {
   closed(): void;
 }
 
+export interface ConnectionSettings extends PipelineOptions {
+  /** Without it, a silent peer stays. */
+  readonly heartbeat?: HeartbeatSettings | undefined;
+}
+
 /**
  * An open connection below the stream: the pipeline, and everything that RFC 6455 wants done without the program, pongs, the
  * close handshake and its deadline.
  */
-export class Connection {
+export class Connection implements Watched {
   readonly #pipeline: Pipeline;
   readonly #session = new Session();
   readonly #options: PipelineOptions;
@@ -52,8 +59,9 @@ export class Connection {
   /** How often the transport has taken all that we had. */
   #drains = 0;
   #transportClosed = false;
+  readonly #stopHeartbeat: (() => void) | undefined;
 
-  constructor(transport: Transport, options: PipelineOptions, owner: ConnectionOwner) {
+  constructor(transport: Transport, options: ConnectionSettings, owner: ConnectionOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#can = draftFor(options.version).can;
@@ -63,6 +71,7 @@ export class Connection {
       drained: () => this.#drained(),
       closed: () => this.#closed(),
     });
+    if (options.heartbeat !== undefined && this.#can.ping) this.#stopHeartbeat = watch(this, options.heartbeat);
   }
 
   /** Whether messages can be sent. */
@@ -139,6 +148,24 @@ export class Connection {
     this.#left = true;
     this.#pings?.rejectAll(null);
     this.#pipeline.destroy();
+  }
+
+  hasHeard(): boolean {
+    return this.#pipeline.hasHeard();
+  }
+
+  /** Also once a Close has been sent or has come: the close handshake has a deadline of its own, and needs no pongs. */
+  get excusesSilence(): boolean {
+    return !this.isOpen || this.isAwaited || this.#pipeline.isPaused || this.bufferedAmount > 0;
+  }
+
+  sendPing(): void {
+    this.#pipeline.send({ opcode: 'ping', payload: Buffer.alloc(0) });
+  }
+
+  lost(): void {
+    this.#pipeline.destroy();
+    this.#fail(new WebSocketError('WS_ERR_HEARTBEAT_TIMEOUT'));
   }
 
   /** Returns false when the reader has enough. */
@@ -251,6 +278,7 @@ export class Connection {
   #closed(): void {
     this.#transportClosed = true;
     clearTimeout(this.#timer);
+    this.#stopHeartbeat?.();
     this.#owner.closed();
   }
 }

@@ -48,6 +48,8 @@ export class Pipeline {
   #flushScheduled = false;
   /** The transport has more than it can take at the moment. */
   #full = false;
+  /** Bytes have come since somebody asked. */
+  #heard = false;
   /** What comes from the peer is no longer looked at. */
   #discarding = false;
   #finishing = false;
@@ -83,6 +85,18 @@ export class Pipeline {
 
   get destroyed(): boolean {
     return this.#stream.destroyed;
+  }
+
+  /** Whether it has all that it can hold, and does not read on. */
+  get isPaused(): boolean {
+    return this.#stream.isPaused();
+  }
+
+  /** Whether bytes have come since this was last asked. */
+  hasHeard(): boolean {
+    const heard = this.#heard;
+    this.#heard = false;
+    return heard;
   }
 
   /** Sends an item, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
@@ -162,6 +176,7 @@ export class Pipeline {
   }
 
   #readBytes(bytes: Buffer): void {
+    this.#heard = true;
     if (this.#discarding) return;
     this.#reading = true;
     try {

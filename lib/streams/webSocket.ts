@@ -1,15 +1,20 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from '../closeCodes';
 import { checkClose, controlPayload } from '../codec/controlFrames';
-import type { Abilities, Agreement, CloseFrame, Opening, Role, Transport, Version } from '../contracts';
-import { draftFor } from '../drafts';
+import type { Agreement, CloseFrame, Opening, Role, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
-import { type ConnectionOptions, type ConnectOptions, checkOptions, defaults } from '../options';
+import {
+  type ConnectionOptions,
+  type ConnectOptions,
+  checkOptions,
+  connectionOptionNames,
+  connectionSettings,
+  defaults,
+} from '../options';
 import type { CloseOutcome } from '../session';
-import { ClosableDuplex } from './closableDuplex';
 import { Connection } from './connection';
 import type { Callback } from './messageDuplex';
+import { NegotiatedDuplex } from './negotiatedDuplex';
 import { isBinary, toOutgoing } from './outgoingMessage';
 import { rejectPing } from './pendingPings';
 import { WaitingWrites } from './waitingWrites';
@@ -26,20 +31,12 @@ import type { WebSocketSetup } from './webSocketSetup';
  * The readable side ends with the peer's Close, after the last message; the writable side ends with ours, after the last
  * write. Any other end is an error on the stream.
  */
-export class WebSocket extends ClosableDuplex {
-  /** The opening request; undefined for a WebSocket that did not come from one. */
-  readonly request: IncomingMessage | undefined;
-  /** The subprotocols that the client offered. */
-  readonly protocols: readonly string[];
-  /** Headers for the answer to the opening request; set them before `connect()`. */
-  readonly responseHeaders: OutgoingHttpHeaders = {};
+export class WebSocket extends NegotiatedDuplex {
   readonly #role: Role;
   #opening: Opening | undefined;
   /** Ends a handshake that has not come to its end. */
   #giveUp: (() => void) | undefined;
   #options: ConnectionOptions;
-  #agreement: Agreement;
-  #can: Abilities;
   #connection: Connection | undefined;
   /** `connect()` was called; the rest of the handshake may still be on its way. */
   #connecting = false;
@@ -51,31 +48,13 @@ export class WebSocket extends ClosableDuplex {
   #aborted = false;
   #whenTransportClosed: (() => void) | undefined;
 
-  constructor({ role, opening, options = {}, version = defaults.version, protocols = [], giveUp }: WebSocketSetup) {
-    super({ tolerant: role === 'server' });
+  constructor(setup: WebSocketSetup) {
+    super(setup);
+    const { role, opening, options = {}, giveUp } = setup;
     this.#role = role;
     this.#opening = opening;
     this.#options = options;
-    this.request = opening?.request;
-    this.protocols = opening?.protocols ?? protocols;
     this.#giveUp = opening?.abandon ?? giveUp;
-    this.#agreement = { version: opening?.version ?? version, protocol: '', extensions: '' };
-    this.#can = draftFor(this.version).can;
-  }
-
-  /** The chosen subprotocol; '' for none. */
-  get protocol(): string {
-    return this.#agreement.protocol;
-  }
-
-  /** The protocol version, as `Sec-WebSocket-Version` names it. */
-  get version(): Version {
-    return this.#agreement.version;
-  }
-
-  /** The extensions in use, with their parameters, as the server's answer has them; '' for none. */
-  get extensions(): string {
-    return this.#agreement.extensions;
   }
 
   /** Bytes that were written and have not reached the operating system. */
@@ -88,7 +67,7 @@ export class WebSocket extends ClosableDuplex {
    * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
    */
   connect(options: ConnectOptions = {}): this {
-    checkOptions(options, 'protocol', 'headers', 'maxMessageSize', 'closeTimeout', 'perMessageDeflate');
+    checkOptions(options, 'protocol', 'headers', ...connectionOptionNames);
     const opening = this.#opening;
     if (this.#connecting || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
     if (this.destroyed || opening === undefined)
@@ -103,7 +82,7 @@ export class WebSocket extends ClosableDuplex {
     const agreement = { version: opening.version, protocol, extensions };
     opening.accept({ protocol, extensions, headers }, (transport) => this.#open(transport, agreement, settings));
     this.#connecting = true;
-    this.#agreement = agreement;
+    this.agreeOn(agreement);
     return this;
   }
 
@@ -115,7 +94,7 @@ export class WebSocket extends ClosableDuplex {
    */
   ping(data?: string | Uint8Array): Promise<number> {
     const payload = data === undefined ? undefined : controlPayload(data);
-    if (!this.#can.ping) return rejectPing(new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no pings`));
+    if (!this.can.ping) return rejectPing(new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no pings`));
     return this.#connection?.ping(payload) ?? rejectPing();
   }
 
@@ -127,7 +106,7 @@ export class WebSocket extends ClosableDuplex {
    */
   pong(data: string | Uint8Array = ''): boolean {
     const payload = controlPayload(data);
-    return (this.#can.ping && this.#connection?.pong(payload)) || false;
+    return (this.can.ping && this.#connection?.pong(payload)) || false;
   }
 
   /**
@@ -151,7 +130,7 @@ export class WebSocket extends ClosableDuplex {
   }
 
   protected override refusal(chunk: unknown): WebSocketError | undefined {
-    if (typeof chunk === 'string' || this.#can.binary || !isBinary(chunk)) return undefined;
+    if (typeof chunk === 'string' || this.can.binary || !isBinary(chunk)) return undefined;
     return new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no binary messages`);
   }
 
@@ -232,15 +211,13 @@ export class WebSocket extends ClosableDuplex {
       transport.stream.destroy();
       return;
     }
-    this.#agreement = agreement;
-    this.#can = draftFor(agreement.version).can;
+    this.agreeOn(agreement);
     this.#options = settings;
     process.nextTick(() => {
       if (!this.destroyed) this.emit('open');
     });
-    const { maxMessageSize = defaults.maxMessageSize, closeTimeout = defaults.closeTimeout } = this.#options;
     const { version, extensions } = agreement;
-    const options = { ...this.#options, role: this.#role, version, extensions, maxMessageSize, closeTimeout };
+    const options = { ...connectionSettings(settings), role: this.#role, version, extensions };
     this.#connection = new Connection(transport, options, {
       message: (message) => this.deliver(message),
       ping: (payload) => this.emit('ping', payload),

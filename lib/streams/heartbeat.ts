@@ -1,0 +1,103 @@
+import type { HeartbeatSettings } from '../options';
+
+/** A connection, as far as its heartbeat looks at it. */
+export interface Watched {
+  /** Whether bytes have come since this was last asked. */
+  hasHeard(): boolean;
+  /**
+   * Whether the peer's silence may be our own doing: we do not read at the moment, or what we have sent, a ping perhaps, has not
+   * left yet. The clock then stands still.
+   */
+  readonly excusesSilence: boolean;
+  sendPing(): void;
+  /** The peer has not answered. */
+  lost(): void;
+}
+
+/** Into how many ticks the shorter of interval and timeout is divided. */
+const precision = 10;
+
+/** Pings a peer that is silent, and says when it stays so. It counts ticks, not time: one that comes late, because the process was busy or asleep, counts once. */
+class Heart {
+  readonly #watched: Watched;
+  /** Ticks since the last sign of life, or since the ping. */
+  #silence = 0;
+  #pinged = false;
+
+  constructor(watched: Watched) {
+    this.#watched = watched;
+  }
+
+  tick(ticksToPing: number, ticksToAnswer: number): void {
+    const watched = this.#watched;
+    if (watched.hasHeard()) {
+      this.#silence = 0;
+      this.#pinged = false;
+    } else if (!watched.excusesSilence) this.#count(ticksToPing, ticksToAnswer);
+  }
+
+  #count(ticksToPing: number, ticksToAnswer: number): void {
+    this.#silence++;
+    if (this.#pinged) {
+      if (this.#silence >= ticksToAnswer) this.#watched.lost();
+    } else if (this.#silence >= ticksToPing) {
+      this.#silence = 0;
+      this.#pinged = true;
+      this.#watched.sendPing();
+    }
+  }
+}
+
+/** All connections with the same settings, on one timer, which does not keep the process alive. */
+class Hearts {
+  readonly #hearts = new Set<Heart>();
+  readonly #tick: number;
+  readonly #ticksToPing: number;
+  readonly #ticksToAnswer: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ interval, timeout }: HeartbeatSettings) {
+    this.#tick = Math.max(1, Math.min(interval, timeout) / precision);
+    // Life shows at the tick behind it, and a ping must have all of its time: together they are never longer than both settings.
+    this.#ticksToPing = Math.max(1, Math.floor(interval / this.#tick) - 2);
+    this.#ticksToAnswer = Math.floor(timeout / this.#tick) + 1;
+  }
+
+  get size(): number {
+    return this.#hearts.size;
+  }
+
+  add(heart: Heart): void {
+    this.#hearts.add(heart);
+    this.#timer ??= setInterval(() => this.#beat(), this.#tick).unref();
+  }
+
+  remove(heart: Heart): void {
+    this.#hearts.delete(heart);
+    if (this.#hearts.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #beat(): void {
+    for (const heart of this.#hearts) heart.tick(this.#ticksToPing, this.#ticksToAnswer);
+  }
+}
+
+const heartsBySettings = new Map<string, Hearts>();
+
+/**
+ * Watches a connection until the returned function is called. A silent peer is pinged after the interval; if nothing at all
+ * comes from it within the timeout, it is lost (RFC 6455 §5.5.2 leaves the keepalive to us).
+ */
+export function watch(watched: Watched, settings: HeartbeatSettings): () => void {
+  const key = `${settings.interval} ${settings.timeout}`;
+  const hearts = heartsBySettings.get(key) ?? new Hearts(settings);
+  heartsBySettings.set(key, hearts);
+  const heart = new Heart(watched);
+  hearts.add(heart);
+  return () => {
+    hearts.remove(heart);
+    if (hearts.size === 0) heartsBySettings.delete(key);
+  };
+}

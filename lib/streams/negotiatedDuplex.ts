@@ -1,0 +1,51 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Abilities, Agreement, Version } from '../contracts';
+import { draftFor } from '../drafts';
+import { defaults } from '../options';
+import { ClosableDuplex } from './closableDuplex';
+import type { WebSocketSetup } from './webSocketSetup';
+
+/** A Duplex of messages that tells what the opening handshake was about, and what came out of it. */
+export abstract class NegotiatedDuplex extends ClosableDuplex {
+  /** The opening request; undefined for a WebSocket that did not come from one. */
+  readonly request: IncomingMessage | undefined;
+  /** The subprotocols that the client offered. */
+  readonly protocols: readonly string[];
+  /** Headers for the answer to the opening request; set them before `connect()`. */
+  readonly responseHeaders: OutgoingHttpHeaders = {};
+  #agreement: Agreement;
+  #can: Abilities;
+
+  constructor({ role, opening, version = defaults.version, protocols = [] }: WebSocketSetup) {
+    super({ tolerant: role === 'server' });
+    this.request = opening?.request;
+    this.protocols = opening?.protocols ?? protocols;
+    this.#agreement = { version: opening?.version ?? version, protocol: '', extensions: '' };
+    this.#can = draftFor(this.version).can;
+  }
+
+  /** The chosen subprotocol; '' for none. */
+  get protocol(): string {
+    return this.#agreement.protocol;
+  }
+
+  /** The protocol version, as `Sec-WebSocket-Version` names it. */
+  get version(): Version {
+    return this.#agreement.version;
+  }
+
+  /** The extensions in use, with their parameters, as the server's answer has them; '' for none. */
+  get extensions(): string {
+    return this.#agreement.extensions;
+  }
+
+  /** What the version can do. */
+  protected get can(): Abilities {
+    return this.#can;
+  }
+
+  protected agreeOn(agreement: Agreement): void {
+    this.#agreement = agreement;
+    this.#can = draftFor(agreement.version).can;
+  }
+}
