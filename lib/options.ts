@@ -84,6 +84,20 @@ export interface OpeningOptions extends ConnectionOptions {
   signal?: AbortSignal;
 }
 
+/** How `reconnecting()` tries again. */
+export interface RetryOptions {
+  /** Milliseconds: the longest wait after the first failure. It doubles with each one that follows. Default 1,000. */
+  initialDelay?: number;
+  /** Milliseconds that no wait exceeds, beside what a server asks for with Retry-After, which may be as long. Default 30,000. */
+  maxDelay?: number;
+  /**
+   * Whether to try again after this error. `failures` counts those in a row, without a connection between them that has lasted
+   * longer than `maxDelay`. Default: unless the error is the program's own, or one that would come again, such as a 401 or an
+   * invalid handshake.
+   */
+  retry?: (error: Error, failures: number) => boolean;
+}
+
 export const defaults = {
   version: '13',
   maxMessageSize: 2 * 1024 * 1024,
@@ -91,6 +105,8 @@ export const defaults = {
   heartbeat: { interval: 30_000, timeout: 10_000 },
   handshakeTimeout: 10_000,
   redirects: 10,
+  initialDelay: 1000,
+  maxDelay: 30_000,
 } as const;
 
 /** The names of what can be set for each connection. */
@@ -118,7 +134,11 @@ function heartbeatSettings(heartbeat: ConnectionOptions['heartbeat'] = {}): Hear
   return { interval, timeout: timeout ?? Math.min(interval, defaults.heartbeat.timeout) };
 }
 
-interface AllOptions extends Required<ServerOptions>, Required<ConnectOptions>, Required<OpeningOptions> {
+interface AllOptions
+  extends Required<ServerOptions>,
+    Required<ConnectOptions>,
+    Required<OpeningOptions>,
+    Required<RetryOptions> {
   role: Role;
   extensions: string;
 }
@@ -135,6 +155,7 @@ const isIntegerIn = (least: number, most: number) => (value: unknown) =>
 const isCount = isIntegerIn(0, Number.MAX_SAFE_INTEGER);
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isBoolean = (value: unknown) => typeof value === 'boolean';
+const isFunction = (value: unknown) => typeof value === 'function';
 const isStringList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
 
 const rules: Record<keyof AllOptions, Rule> = {
@@ -160,13 +181,16 @@ const rules: Record<keyof AllOptions, Rule> = {
     "'any', 'same', an array of origins, or a function",
     (value) => value === 'any' || value === 'same' || typeof value === 'function' || isStringList(value),
   ],
-  filter: ['a function', (value) => typeof value === 'function'],
+  filter: ['a function', isFunction],
   protocol: ['the name of a subprotocol (a token)', (value) => typeof value === 'string' && isToken(value)],
   // One that can be iterated over, a Headers object say, has none of its headers as properties.
   headers: ['a plain object with headers', (value) => isObject(value) && !(Symbol.iterator in value)],
   protocols: ['an array with names of subprotocols', isStringList],
   origin: ['a string', (value) => typeof value === 'string'],
   followRedirects: ['a boolean, or a number of redirects', (value) => isBoolean(value) || isCount(value)],
+  initialDelay: ['milliseconds, 0 to 2147483647', isDelay],
+  maxDelay: ['milliseconds, 0 to 2147483647', isDelay],
+  retry: ['a function', isFunction],
   signal: ['an AbortSignal', (value) => isObject(value) && 'aborted' in value],
 };
 

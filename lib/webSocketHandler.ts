@@ -15,6 +15,7 @@ export { WebSocketError, type WebSocketErrorCode } from './errors';
 export { isWebSocketRequest } from './negotiation';
 export type { ConnectionOptions, ConnectOptions, Origins, ServerOptions } from './options';
 export { createPair, type PairOptions } from './pair';
+export { type ReconnectingOptions, reconnecting } from './reconnecting';
 export { type CloseOptions, configureServer, type HttpServer, handleHttpUpgrade, type WebSocketServer } from './server';
 export type { CloseOutcome } from './session';
 export { Deframer, type DeframerOptions } from './streams/deframer';

@@ -25,7 +25,8 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['server.ts', 7],
   ['client.ts', 7],
   ['pair.ts', 7],
-  ['webSocketHandler.ts', 8],
+  ['reconnecting.ts', 8],
+  ['webSocketHandler.ts', 9],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
