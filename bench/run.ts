@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- part of a scenario's name]`: what an echo costs this library and ws, as their ratio.
  *
- * Server and load generator have a core each. The two libraries take turns, several rounds, and the median of the rounds'
+ * What is measured has one core, what it talks to another. The two libraries take turns, several rounds, and the median of the rounds'
  * ratios counts: machines swing by tens of per cent, but both halves of a round swing together.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -28,7 +28,9 @@ function start(core: number, file: string, argument: string): ChildProcess {
   const compiler = file.endsWith('.ts') ? ['--require', 'ts-node/register'] : [];
   const node = [process.execPath, '--expose-gc', ...compiler, join(__dirname, file), argument];
   const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(core), ...node] : node;
-  return spawn(command as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  // ws as it is installed by itself, also where something else has brought its optional addon along.
+  const env = { ...process.env, WS_NO_BUFFER_UTIL: '1' };
+  return spawn(command as string, rest, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
 
 async function ask<T>(child: ChildProcess, question: string): Promise<T> {
@@ -44,7 +46,7 @@ interface Figures {
 }
 
 /** Server CPU time in µs for one echoed message. */
-async function measureCpu(server: ChildProcess, port: number, scenario: Scenario): Promise<Figures> {
+async function measureCpu({ server, port }: RunningServer, scenario: Scenario): Promise<Figures> {
   const load = await startLoad(port, scenario);
   await wait(warmUp);
   const count = async () => ask<{ echoed: number; received: number }>(load, 'count');
@@ -62,7 +64,7 @@ async function measureCpu(server: ChildProcess, port: number, scenario: Scenario
 }
 
 /** Resident memory in KiB for a connection that has had one exchange, and then silence. */
-async function measureMemory(server: ChildProcess, port: number, scenario: Scenario): Promise<Figures> {
+async function measureMemory({ server, port }: RunningServer, scenario: Scenario): Promise<Figures> {
   const memory = async () => (await ask<{ memory: number }>(server, 'memory')).memory;
   // What the first connections load, compile and cache is not theirs.
   await stopLoad(await startLoad(port, { ...scenario, connections: 50 }));
@@ -74,6 +76,27 @@ async function measureMemory(server: ChildProcess, port: number, scenario: Scena
   await stopLoad(load);
   return { cost: used / scenario.connections / 1024, answerSize: 0 };
 }
+
+/** Client CPU time in µs for one echoed message, or for one connection; the server is ours for both libraries. */
+async function measureClient({ port }: RunningServer, scenario: Scenario, library: Library): Promise<Figures> {
+  const client = start(0, 'echoClient.js', JSON.stringify({ library, port, scenario }));
+  const count = async () => ask<{ cpu: NodeJS.CpuUsage; done: number }>(client, 'count');
+  await wait(2 * warmUp);
+  const before = await count();
+  await wait(measured);
+  const after = await count();
+  const used = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
+  client.disconnect();
+  await once(client, 'exit');
+  return { cost: used / (after.done - before.done), answerSize: 0 };
+}
+
+const measurements = {
+  cpu: measureCpu,
+  memory: measureMemory,
+  client: measureClient,
+  handshakes: measureClient,
+} as const;
 
 async function startLoad(port: number, scenario: Scenario): Promise<ChildProcess> {
   const load = start(1, 'load.ts', JSON.stringify({ port, scenario }));
@@ -96,15 +119,17 @@ function median(values: number[]): number {
 async function compare(scenario: Scenario): Promise<void> {
   const { name, kind, measures, deflate, mark } = scenario;
   const figures: Record<Library, Figures[]> = { ours: [], ws: [] };
-  const measure = measures === 'cpu' ? measureCpu : measureMemory;
+  const ofServer = measures === 'cpu' || measures === 'memory';
   // Memory is measured in a fresh process every time, for no process gives back all that it had.
-  const servings = measures === 'cpu' ? 1 : rounds;
+  const servings = measures === 'memory' ? rounds : 1;
   for (let serving = 0; serving < servings; serving++) {
-    const servers = await Promise.all(libraries.map((library) => startServer(library, deflate)));
+    const starting = libraries.map((library) =>
+      ofServer ? startServer(library, deflate, 0) : startServer('ours', false, 1),
+    );
+    const servers = await Promise.all(starting);
     for (let round = 0; round < rounds / servings; round++) {
       for (const [index, library] of libraries.entries()) {
-        const { server, port } = servers[index] as RunningServer;
-        figures[library].push(await measure(server, port, scenario));
+        figures[library].push(await measurements[measures](servers[index] as RunningServer, scenario, library));
       }
     }
     for (const { server } of servers) server.disconnect();
@@ -112,7 +137,7 @@ async function compare(scenario: Scenario): Promise<void> {
   const ratioOf = (value: (figures: Figures) => number) =>
     median(figures.ours.map((ours, round) => value(ours) / value(figures.ws[round] as Figures)));
   const ratio = ratioOf(({ cost }) => cost);
-  const unit = measures === 'cpu' ? 'µs' : 'KiB';
+  const unit = measures === 'memory' ? 'KiB' : 'µs';
   const cells = [
     `${median(figures.ours.map(({ cost }) => cost)).toFixed(2)} ${unit}`,
     `${median(figures.ws.map(({ cost }) => cost)).toFixed(2)} ${unit}`,
@@ -133,8 +158,8 @@ interface RunningServer {
   readonly port: number;
 }
 
-async function startServer(library: Library, deflate: boolean): Promise<RunningServer> {
-  const server = start(0, 'echoServer.js', JSON.stringify({ library, deflate }));
+async function startServer(library: Library, deflate: boolean, core: number): Promise<RunningServer> {
+  const server = start(core, 'echoServer.js', JSON.stringify({ library, deflate }));
   const [{ port }] = (await once(server, 'message')) as [{ port: number }];
   return { server, port };
 }

@@ -1,6 +1,10 @@
-/** What is measured: the CPU time of an echo, or the memory of connections that have become silent. */
+/** What is measured, and with which messages. */
 export interface Scenario {
-  readonly measures: 'cpu' | 'memory';
+  /**
+   * `cpu`: what an echo costs a server. `memory`: what connections that have become silent cost it. `client`: what an echo costs a
+   * client. `handshakes`: what it costs a client to open a connection and drop it.
+   */
+  readonly measures: 'cpu' | 'memory' | 'client' | 'handshakes';
   readonly name: string;
   readonly kind: 'text' | 'binary';
   /** Bytes of one message. */
@@ -25,6 +29,8 @@ const shapes = [
 
 const compressed = { name: 'compressed JSON, 900 B', kind: 'text', size: 900, deflate: true } as const;
 
+const client = { ...plain, measures: 'client', connections: 50 } as const;
+
 export const scenarios: readonly Scenario[] = [
   ...shapes.flatMap((shape) => [
     { ...shape, kind: 'text' as const },
@@ -32,4 +38,7 @@ export const scenarios: readonly Scenario[] = [
   ]),
   { ...compressed, measures: 'cpu', connections: 20, inFlight: 8, mark: 0.4 },
   { ...compressed, measures: 'memory', connections: 1000, inFlight: 1, mark: 0.15 },
+  { ...client, name: 'client, 20 B, 64 in flight', kind: 'text', size: 20, inFlight: 64, mark: 0.5 },
+  { ...client, name: 'client, 20 B, 64 in flight', kind: 'binary', size: 20, inFlight: 64, mark: 0.5 },
+  { ...client, measures: 'handshakes', name: 'client, handshakes', kind: 'text', size: 0, inFlight: 16, mark: 1 },
 ];

@@ -117,17 +117,18 @@ export function connectionSettings({
   maxMessageSize = defaults.maxMessageSize,
   closeTimeout = defaults.closeTimeout,
   heartbeat,
-  perMessageDeflate,
+  perMessageDeflate = false,
 }: ConnectionOptions) {
   return {
     maxMessageSize,
     closeTimeout,
     heartbeat: heartbeatSettings(heartbeat),
-    ...(perMessageDeflate !== undefined && { perMessageDeflate }),
+    perMessageDeflate,
   };
 }
 
-function heartbeatSettings(heartbeat: ConnectionOptions['heartbeat'] = {}): HeartbeatSettings | undefined {
+function heartbeatSettings(heartbeat: ConnectionOptions['heartbeat']): HeartbeatSettings | undefined {
+  if (heartbeat === undefined) return defaults.heartbeat;
   if (heartbeat === false) return undefined;
   const { interval = defaults.heartbeat.interval, timeout } =
     typeof heartbeat === 'number' ? { interval: heartbeat } : heartbeat;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import * as crypto from 'node:crypto';
 
 /** RFC 6455 §1.3. */
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -10,14 +10,12 @@ export function isWebSocketKey(key: string): boolean {
   return keyFormat.test(key);
 }
 
-/** A client's key: 16 random bytes (RFC 6455 §4.1). */
-export function createWebSocketKey(): string {
-  return randomBytes(16).toString('base64');
-}
-
 /** The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */
 export function acceptKey(key: string): string {
-  return createHash('sha1')
-    .update(key + guid)
-    .digest('base64');
+  return sha1(key + guid);
 }
+
+/** Node 20.12 and later do it in one call, in half the time. */
+const sha1: (text: string) => string = crypto.hash
+  ? (text) => crypto.hash('sha1', text, 'base64')
+  : (text) => crypto.createHash('sha1').update(text).digest('base64');

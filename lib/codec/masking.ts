@@ -1,4 +1,3 @@
-import { randomFillSync } from 'node:crypto';
 import { createMaskingKernel } from './maskingKernel';
 
 /** Bytes that can be masked in one go; what a socket delivers at most in one read. */
@@ -54,20 +53,4 @@ export function maskInPlace(target: Buffer, from: number, to: number, key: numbe
     const start = maskIntoScratch(target, at, end, key, at - from);
     maskingScratch.copy(target, at, start, start + end - at);
   }
-}
-
-const keyPool = Buffer.allocUnsafeSlow(4096);
-let keyPosition = keyPool.length;
-
-/** A fresh unpredictable masking key (RFC 6455 §5.3), drawn from a pool: a call of the random source for each would cost a microsecond. */
-export function createMaskingKey(): number {
-  if (keyPosition === keyPool.length) {
-    randomFillSync(keyPool);
-    keyPosition = 0;
-  }
-  const key = keyPool.readInt32LE(keyPosition);
-  // A key that has been used must not be found in memory again.
-  keyPool.writeInt32LE(0, keyPosition);
-  keyPosition += 4;
-  return key;
 }

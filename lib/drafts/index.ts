@@ -26,13 +26,13 @@ export function claimedVersion(headers: IncomingHttpHeaders): string | undefined
   return undefined;
 }
 
+const byVersion: ReadonlyMap<string, { readonly draft: Draft; readonly version: Version }> = new Map(
+  drafts.flatMap((draft) => draft.versions.map((version) => [version, { draft, version }] as const)),
+);
+
 /** The protocol of a version, or undefined if the library does not speak it. */
-export function findDraft(version: string): { draft: Draft; version: Version } | undefined {
-  for (const draft of drafts) {
-    const known = draft.versions.find((candidate) => candidate === version);
-    if (known !== undefined) return { draft, version: known };
-  }
-  return undefined;
+export function findDraft(version: string): { readonly draft: Draft; readonly version: Version } | undefined {
+  return byVersion.get(version);
 }
 
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */

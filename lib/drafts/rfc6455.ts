@@ -1,4 +1,5 @@
-import { acceptKey, createWebSocketKey, isWebSocketKey } from '../codec/acceptKey';
+import { acceptKey, isWebSocketKey } from '../codec/acceptKey';
+import { createWebSocketKey } from '../codec/random';
 import type { Draft } from '../contracts';
 import { WebSocketError } from '../errors';
 import { checkUpgradeAnswer } from './clientAnswers';

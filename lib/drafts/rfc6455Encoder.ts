@@ -1,5 +1,6 @@
 import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
-import { createMaskingKey, maskInPlace } from '../codec/masking';
+import { maskInPlace } from '../codec/masking';
+import { createMaskingKey } from '../codec/random';
 import type { ByteSink, Encodable, Encoder, Role } from '../contracts';
 import { WebSocketError } from '../errors';
 import { FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes, RSV1 } from './rfc6455Frames';

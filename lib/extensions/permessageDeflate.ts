@@ -16,6 +16,12 @@ interface Parameters {
   clientMaxWindowBits?: number | 'any';
 }
 
+/** The settings where nothing is set. */
+const unset: PerMessageDeflateOptions = {};
+
+/** What nearly every client offers. */
+const plainOffer = format({ clientMaxWindowBits: 'any' });
+
 /** permessage-deflate (RFC 7692). */
 export const permessageDeflate: Extension = {
   name: 'permessage-deflate',
@@ -23,6 +29,7 @@ export const permessageDeflate: Extension = {
   offer(options) {
     const wanted = settingsOf(options);
     if (wanted === undefined) return undefined;
+    if (wanted === unset) return plainOffer;
     return format({
       ...flags(wanted),
       ...(wanted.serverMaxWindowBits !== undefined && { serverMaxWindowBits: wanted.serverMaxWindowBits }),
@@ -95,7 +102,7 @@ function directionOf(sender: Role, agreed: ExtensionParameters, own: PerMessageD
 }
 
 function settingsOf({ perMessageDeflate }: ExtensionOptions): PerMessageDeflateOptions | undefined {
-  if (perMessageDeflate === true) return {};
+  if (perMessageDeflate === true) return unset;
   return perMessageDeflate === false ? undefined : perMessageDeflate;
 }
 

@@ -52,7 +52,7 @@ export abstract class MessageDuplex extends MessageEvents {
       allowHalfOpen: true,
     });
     this.#tolerant = tolerant;
-    this.#listen();
+    for (const [event, listener] of ownListeners) super.on(event, listener);
   }
 
   /** Our own listeners, which a program that removes all listeners does not mean. */

@@ -251,7 +251,8 @@ export class Pipeline {
   #streamClosed(): void {
     this.#outputOver = true;
     // Gone without an end: a reset.
-    if (!this.#stream.readableEnded) this.#streamError ??= new Error('the byte stream was cut off');
+    if (!this.#stream.readableEnded && !this.#discarding)
+      this.#streamError ??= new Error('the byte stream was cut off');
     this.#endInput();
     this.#deframer.release();
     this.#framer.release();

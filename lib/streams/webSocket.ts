@@ -178,7 +178,7 @@ export class WebSocket extends NegotiatedDuplex {
 
   override _destroy(error: Error | null, done: Callback): void {
     const connection = this.#connection;
-    this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
+    if (this.#waiting.any) this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
     if (connection === undefined) {
@@ -217,7 +217,7 @@ export class WebSocket extends NegotiatedDuplex {
       if (!this.destroyed) this.emit('open');
     });
     const { version, extensions } = agreement;
-    const options = { ...connectionSettings(settings), role: this.#role, version, extensions };
+    const options = { role: this.#role, version, extensions, ...connectionSettings(settings) };
     this.#connection = new Connection(transport, options, {
       message: (message) => this.deliver(message),
       ping: (payload) => this.emit('ping', payload),

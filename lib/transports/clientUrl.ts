@@ -19,31 +19,35 @@ const schemes: Readonly<Record<string, 'ws:' | 'wss:'>> = {
 
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function parseClientUrl(url: string | URL): Destination {
-  const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined;
+  let cause: unknown;
   try {
-    const destination = parsed?.protocol === 'ws+unix:' ? unixDestination(parsed) : parsed && netDestination(parsed);
+    const parsed = new URL(url);
+    const destination = parsed.protocol === 'ws+unix:' ? unixDestination(parsed) : netDestination(parsed);
     if (destination !== undefined) return destination;
-  } catch (cause) {
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the URL has a malformed escape', { cause });
+  } catch (error) {
+    if (error instanceof URIError)
+      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the URL has a malformed escape', { cause: error });
+    cause = error;
   }
   const takes = 'ws, wss, http, https, or ws+unix as in ws+unix:/path/of/socket:/path?query';
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the URL must be one with the scheme ${takes}`);
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the URL must be one with the scheme ${takes}`, { cause });
 }
 
-/** What a URL for WebSockets asks for; undefined if it is none. */
+/** Makes of a URL what it asks for, the location; undefined if it is none for WebSockets. */
 export function locationOf(url: URL): URL | undefined {
   const scheme = schemes[url.protocol];
   if (scheme === undefined) return undefined;
-  const location = new URL(url);
-  location.protocol = scheme;
+  if (url.protocol !== scheme) url.protocol = scheme;
   // Fragments have no meaning here (RFC 6455 §3), and stay with us. Name and password are no part of what is asked for.
-  location.hash = location.username = location.password = '';
-  return location;
+  if (url.hash !== '') url.hash = '';
+  if (url.username !== '') url.username = '';
+  if (url.password !== '') url.password = '';
+  return url;
 }
 
 function netDestination(url: URL): Destination | undefined {
-  const location = locationOf(url);
   const { username, password } = url;
+  const location = locationOf(url);
   if (location === undefined || (username === '' && password === '')) return location && { location };
   return { location, auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` };
 }

@@ -1,6 +1,13 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import {
+  Agent,
+  type ClientRequest,
+  globalAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { splitList } from '../codec/headers';
 import type { ClientHandshake, Transport, Version } from '../contracts';
@@ -80,13 +87,18 @@ class ClientExchange {
     const { location, headers, requestOptions } = this.#target;
     const handshake = this.#opening.handshake(this.#version, location);
     const secure = location.protocol === 'wss:';
-    const request = (secure ? httpsRequest : httpRequest)({
+    const options: RequestOptions = {
       ...requestOptions,
-      ...addressOf(location),
+      // Brackets of an IPv6 address are for URLs only.
+      host: location.hostname.replace(/^\[|\]$/g, ''),
+      port: location.port || (secure ? 443 : 80),
+      path: location.pathname + location.search,
       method: 'GET',
       // The oldest servers want the first lines in this order.
       headers: { ...handshake.headers, Host: location.host, ...handshake.offers, ...headers },
-    });
+    };
+    if (!secure && isDefaultAgent(options)) options.createConnection = createConnection;
+    const request = (secure ? httpsRequest : httpRequest)(options);
     // What comes from a request that another has taken the place of is of no interest.
     const current = () => request === this.#request && !this.#over;
     request.on('error', (error) => current() && this.#requestFailed(error));
@@ -131,14 +143,19 @@ class ClientExchange {
     if (this.#over) return void socket.destroy();
     this.#socket = socket;
     // Node has taken its own listener away, and a reset would end the process.
-    socket.on('error', () => {});
-    socket.once('close', () => this.#fail('WS_ERR_CONNECTION_LOST', 'in the opening handshake'));
-    (socket as Partial<Socket>).setTimeout?.(0);
+    socket.on('error', ignore);
+    const lost = () => this.#fail('WS_ERR_CONNECTION_LOST', 'in the opening handshake');
+    socket.once('close', lost);
+    const { setTimeout, setNoDelay } = socket as Partial<Socket>;
+    setTimeout?.call(socket, 0);
+    setNoDelay?.call(socket, true);
     readExactly(socket, handshake.replySize, head, (reply, rest) => {
       if (this.#over) return;
       try {
         handshake.verify(response, reply);
         this.#finish();
+        // An open connection must not keep its request.
+        socket.removeListener('close', lost);
         this.#owner.accepted(response, { stream: socket, head: rest }, this.#version);
       } catch (error) {
         this.#failWith(error);
@@ -215,8 +232,19 @@ class ClientExchange {
   }
 }
 
-function addressOf({ hostname, port, protocol, pathname, search }: URL): RequestOptions {
-  // Brackets of an IPv6 address are for URLs only.
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return { host, port: port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port), path: `${pathname}${search}` };
+/** Whether Node's own agent would be asked, as Node makes it: no replacement, and no proxy from the environment. */
+function isDefaultAgent({ agent, createConnection }: RequestOptions): boolean {
+  if (agent !== undefined || createConnection !== undefined) return false;
+  const { options } = globalAgent as Agent & { readonly options?: { readonly proxyEnv?: unknown } };
+  return globalAgent.constructor === Agent && options?.proxyEnv === undefined;
 }
+
+/**
+ * What the agent would do, without its pool, for which a WebSocket has no use (a tenth of a handshake). With TLS it has: the
+ * agent keeps sessions to be resumed.
+ */
+function createConnection(options: RequestOptions): Socket {
+  return connectTcp({ ...options, path: options.socketPath } as NetConnectOpts);
+}
+
+function ignore(): void {}

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createMaskingKey, maskInPlace, maskIntoScratch, maskingScratch, maskingWindow } from '../../lib/codec/masking';
+import { maskInPlace, maskIntoScratch, maskingScratch, maskingWindow } from '../../lib/codec/masking';
 import { exampleKey, hex, masked } from '../support/vectors';
 
 const key = exampleKey.readInt32LE(0);
@@ -69,22 +69,5 @@ describe('maskInPlace()', () => {
     expect(target.equals(countingBytes(100))).to.equal(false);
     maskInPlace(target, 0, 100, key);
     expect(target.equals(countingBytes(100))).to.equal(true);
-  });
-});
-
-describe('createMaskingKey()', () => {
-  it('makes a new key each time, in all of its 32 bits', () => {
-    // More than the pool holds, so that it is filled again.
-    const keys = Array.from({ length: 3000 }, createMaskingKey);
-    // Among 3000 random keys two are alike once in a thousand runs, and five never.
-    expect(new Set(keys).size).to.be.above(2995);
-    let zeros = 0;
-    let ones = 0;
-    for (const each of keys) {
-      expect(each | 0).to.equal(each);
-      zeros |= ~each;
-      ones |= each;
-    }
-    expect([zeros, ones]).to.deep.equal([-1, -1]);
   });
 });
