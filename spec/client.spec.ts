@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { WebSocketServer as WsServer } from 'ws';
 import { knownVersions } from '../lib/drafts';
-import { connect, type Message, type Version, type WebSocket } from '../lib/webSocketHandler';
+import { connect, Deframer, type Message, type Version, type WebSocket } from '../lib/webSocketHandler';
 import { createCertificate } from './support/certificate';
 import { failureOf } from './support/failure';
 import { listen, serve } from './support/http';
@@ -103,6 +105,27 @@ describe('connect()', () => {
       socket.write(Buffer.concat([Buffer.from(switching(head)), hex('81 02 6869 88 02 03e8')])),
     );
     expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
+  });
+
+  it('answers a Close that comes with the end of the bytes, after all that it has to say', async () => {
+    const received = new PassThrough();
+    const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      socket.once('data', (head) => {
+        socket.pipe(received);
+        socket.end(Buffer.concat([Buffer.from(switching(head.toString('latin1'))), hex('81 02 6869 88 02 03e8')]));
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const ws = connect(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const masked = new Deframer({ role: 'server' });
+    const answers = received.pipe(masked).toArray();
+    for await (const message of ws) {
+      await turn();
+      ws.write(`${message} yourself`);
+    }
+    expect(await answers).to.deep.equal(['hi yourself', { opcode: 'close', code: 1000, reason: '' }]);
+    expect(await ws.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    await once(server.close(), 'close');
   });
 
   it('says what a server has refused it with', async () => {

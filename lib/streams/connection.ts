@@ -124,6 +124,8 @@ export class Connection implements Watched {
 
   /** Sends our Close, or our answer to the peer's, once. */
   close(code: number, reason: string): void {
+    // What cannot leave has not been said.
+    if (!this.#pipeline.isWritable) return;
     const close = this.#session.close(code, reason);
     if (close === undefined) return;
     clearTimeout(this.#timer);

@@ -87,6 +87,11 @@ export class Pipeline {
     return this.#stream.destroyed;
   }
 
+  /** Whether bytes can still leave. */
+  get isWritable(): boolean {
+    return !this.#outputOver && this.#stream.writable;
+  }
+
   /** Whether it has all that it can hold, and does not read on. */
   get isPaused(): boolean {
     return this.#stream.isPaused();

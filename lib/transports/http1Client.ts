@@ -149,6 +149,8 @@ class ClientExchange {
     const { setTimeout, setNoDelay } = socket as Partial<Socket>;
     setTimeout?.call(socket, 0);
     setNoDelay?.call(socket, true);
+    // A server may end its bytes together with its Close, and still wants our answer (RFC 6455 §7.1.1).
+    socket.allowHalfOpen = true;
     readExactly(socket, handshake.replySize, head, (reply, rest) => {
       if (this.#over) return;
       try {

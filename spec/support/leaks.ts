@@ -14,7 +14,9 @@ function leftBehind(): string[] {
 
 /** Fails the whole run when the specs are over and a socket, a server, a timer or a child process is still there. */
 export const mochaHooks = {
-  beforeAll(): void {
+  async beforeAll(): Promise<void> {
+    // The timer that Mocha has for this hook, as it has one for the other.
+    await turn();
     before = process.getActiveResourcesInfo();
   },
   async afterAll(): Promise<void> {

@@ -24,6 +24,18 @@ export const python: Tool = {
   path: find('/usr/bin/python3', 'python3').find((path) => isExecutable(path) && hasWebSockets(path)),
 };
 
+export const nginx: Tool = {
+  name: 'nginx',
+  command: 'apt-get install nginx-light',
+  path: find('/usr/sbin/nginx', 'nginx').find(isExecutable),
+};
+
+export const haproxy: Tool = {
+  name: 'HAProxy',
+  command: 'apt-get install haproxy',
+  path: find('/usr/sbin/haproxy', 'haproxy').find(isExecutable),
+};
+
 /**
  * The tool's path. Without the tool, the specs of the calling hook are skipped, and it is said what they need; where
  * everything must be tested (the variable CI is set) they fail.
