@@ -36,6 +36,18 @@ export const haproxy: Tool = {
   path: find('/usr/sbin/haproxy', 'haproxy').find(isExecutable),
 };
 
+export const tinyproxy: Tool = {
+  name: 'Tinyproxy',
+  command: 'apt-get install tinyproxy',
+  path: find('/usr/bin/tinyproxy', 'tinyproxy').find(isExecutable),
+};
+
+export const microsocks: Tool = {
+  name: 'microsocks',
+  command: 'apt-get install microsocks',
+  path: find('/usr/bin/microsocks', 'microsocks').find(isExecutable),
+};
+
 /**
  * The tool's path. Without the tool, the specs of the calling hook are skipped, and it is said what they need; where
  * everything must be tested (the variable CI is set) they fail.
