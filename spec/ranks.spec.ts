@@ -8,7 +8,7 @@ import ts from 'typescript';
  * for one file name. A new file of a folder that has no line with a `*` needs a line of its own.
  */
 const ranks: readonly (readonly [pattern: string, rank: number])[] = [
-  ['contracts.ts', 0],
+  ['contracts/*', 0],
   ['closeCodes.ts', 0],
   ['errors.ts', 1],
   ['codec/*', 2],
@@ -139,12 +139,14 @@ describe('These rules', () => {
   });
 
   it('find an import of the contracts that would be left at run time', () => {
-    const contracts = { 'contracts.ts': '' };
+    const contracts = { 'contracts/index.ts': '' };
     expect(contractsAsValues({ ...contracts, 'errors.ts': `import type { Role } from './contracts';` })).to.deep.equal(
       [],
     );
     expect(contractsAsValues({ ...contracts, 'errors.ts': `import { Role } from './contracts';` })).to.have.lengthOf(1);
-    expect(contractsAsValues({ 'contracts.ts': `import { Duplex } from 'node:stream';` })).to.have.lengthOf(1);
+    expect(contractsAsValues({ 'contracts/transports.ts': `import { Duplex } from 'node:stream';` })).to.have.lengthOf(
+      1,
+    );
   });
 
   it('find a file that has grown too long', () => {
@@ -185,13 +187,17 @@ function isAllowed({ from, to }: Import, tree: Tree): boolean {
 }
 
 function isTypeOfContracts({ to, typeOnly }: Import): boolean {
-  return to === 'contracts.ts' && typeOnly;
+  return isContract(to) && typeOnly;
+}
+
+function isContract(file: string): boolean {
+  return file.startsWith('contracts/');
 }
 
 function contractsAsValues(tree: Tree): string[] {
   return importsOf(tree)
-    .filter(({ from, to, typeOnly }) => (from === 'contracts.ts' || to === 'contracts.ts') && !typeOnly)
-    .map(({ from, to }) => `lib/${from} imports ${to} without the word type: contracts.ts has only types in it`);
+    .filter(({ from, to, typeOnly }) => (isContract(from) || isContract(to)) && !typeOnly)
+    .map(({ from, to }) => `lib/${from} imports ${to} without the word type: contracts/ has only types in it`);
 }
 
 function draftsByName(tree: Tree): string[] {

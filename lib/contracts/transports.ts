@@ -1,0 +1,46 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Draft } from './drafts';
+import type { ExtensionElement } from './extensions';
+import type { Version } from './frames';
+
+/** An open byte stream, with the bytes that its handshake read too far. */
+export interface Transport {
+  readonly stream: Duplex;
+  readonly head: Buffer;
+}
+
+/** What the handshake has agreed on. */
+export interface Agreement {
+  readonly version: Version;
+  readonly protocol: string;
+  /** The extensions in use, as the server's answer has them; '' for none. */
+  readonly extensions: string;
+}
+
+/** How an opening request is accepted. */
+export interface Acceptance {
+  /** The chosen subprotocol, '' for none. */
+  readonly protocol: string;
+  /** The chosen extensions, '' for none. */
+  readonly extensions: string;
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/** A checked opening request that waits for the application's word. A transport makes it; the WebSocket uses it once. */
+export interface Opening {
+  readonly request: IncomingMessage;
+  readonly draft: Draft;
+  readonly version: Version;
+  /** The subprotocols that the client offered, in its order. */
+  readonly protocols: readonly string[];
+  /** The extensions that the client offered, in its order. */
+  readonly extensions: readonly ExtensionElement[];
+  /**
+   * Sends the positive answer. Throws if an ordinary response has begun.
+   * @param opened called with the transport, at once or when the rest of the handshake is over
+   */
+  accept(acceptance: Acceptance, opened: (transport: Transport) => void): void;
+  /** Drops the request's connection without an answer. */
+  abandon(): void;
+}
