@@ -15,7 +15,7 @@ const server = createServer((_request, response) => {
 if (library === 'ours') {
   // A second of silence stands for the half minute that it is by default.
   const perMessageDeflate = deflate && { idleRelease: 1000 };
-  require('../dist/webSocketHandler.js').configureServer(server, { perMessageDeflate });
+  require('../dist/lib/webSocketHandler.js').configureServer(server, { perMessageDeflate });
 } else {
   const { WebSocketServer } = require('ws');
   const options = { server, maxPayload: 2 * 1024 * 1024, perMessageDeflate: deflate };

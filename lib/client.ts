@@ -1,5 +1,6 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestOptions } from 'node:https';
+import type { TcpSocketConnectOpts } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isToken } from './codec/headers';
 import type { ExtensionOptions, Transport, Version } from './contracts';
@@ -18,7 +19,11 @@ type SaidElsewhere = 'headers' | 'method' | 'host' | 'hostname' | 'port' | 'path
 export interface ClientOptions
   extends OpeningOptions,
     Omit<RequestOptions, SaidElsewhere>,
-    Omit<TlsOptions, SaidElsewhere | keyof RequestOptions> {}
+    Omit<TlsOptions, SaidElsewhere | keyof RequestOptions>,
+    Pick<
+      TcpSocketConnectOpts,
+      'autoSelectFamily' | 'autoSelectFamilyAttemptTimeout' | 'keepAlive' | 'keepAliveInitialDelay'
+    > {}
 
 /**
  * Connects to a server. The WebSocket can be used at once: what is written waits until it is open. If it cannot be opened, it

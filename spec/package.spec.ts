@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { expect } from 'chai';
+import { listen } from './support/http';
+import { run as runProgram, stopPrograms } from './support/runClient';
 
 const root = resolve(__dirname, '..');
 
@@ -24,6 +26,7 @@ describe('The package', function () {
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true }));
     run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--offline', `./${tarball}`);
   });
+  afterEach(stopPrograms);
   after(() => rmSync(project, { recursive: true }));
 
   /** What a user's first program does: it echoes one message through a pair. */
@@ -85,10 +88,35 @@ describe('The package', function () {
     );
   });
 
+  it('has a command, which talks to an echo server', async () => {
+    expect(run('npx', '--no-install', 'node-websocket-handler', '--help')).to.match(/^Usage: node-websocket-handler /);
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      ws?.pipe(ws);
+    });
+    const command = ['npx', '--no-install', 'node-websocket-handler', `localhost:${server.port}/echo`];
+    const program = runProgram(command, { cwd: project });
+    program.input.end('it\nworks\n');
+    const { code, output } = await program.ending;
+    expect([code, output]).to.deep.equal([0, 'it\nworks\n']);
+  });
+
   it('has the sources that its source maps name, and one runtime dependency', () => {
     const folder = join(project, 'node_modules/node-websocket-handler');
-    const map = JSON.parse(readFileSync(join(folder, 'dist/webSocketHandler.js.map'), 'utf8')) as { sources: string[] };
-    for (const source of map.sources) expect(readFileSync(join(folder, 'dist', source), 'utf8')).to.include('export');
+    const maps = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.map'),
+    );
+    expect(maps).to.include.members(['lib/webSocketHandler.js.map', 'demo/client.js.map']);
+    for (const file of maps) {
+      const map = join(folder, 'dist', file);
+      const { sources } = JSON.parse(readFileSync(map, 'utf8')) as { sources: string[] };
+      expect(sources).to.have.lengthOf(1);
+      for (const source of sources) {
+        const path = join(dirname(map), source);
+        const original = join(root, relative(folder, path));
+        expect(readFileSync(path, 'utf8'), source).to.equal(readFileSync(original, 'utf8'));
+      }
+    }
     const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
       dependencies: object;
     };

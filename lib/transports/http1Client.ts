@@ -136,7 +136,7 @@ class ClientExchange {
     const { reusedSocket, res } = this.#request as ClientRequest & { readonly res?: IncomingMessage };
     if (reusedSocket && !res && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE')) return this.#sendAgain();
     const unreadable = cause.code?.startsWith('HPE_');
-    this.#fail(unreadable ? 'WS_ERR_INVALID_HANDSHAKE' : 'WS_ERR_CONNECTION_FAILED', cause.message, { cause });
+    this.#fail(unreadable ? 'WS_ERR_INVALID_HANDSHAKE' : 'WS_ERR_CONNECTION_FAILED', messageOf(cause), { cause });
   }
 
   #upgraded(handshake: ClientHandshake, response: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -247,6 +247,12 @@ function isDefaultAgent({ agent, createConnection }: RequestOptions): boolean {
  */
 function createConnection(options: RequestOptions): Socket {
   return connectTcp({ ...options, path: options.socketPath } as NetConnectOpts);
+}
+
+/** What went wrong with all the addresses of a name is in an error that says nothing itself. */
+function messageOf(error: Error): string {
+  if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
+  return error.errors.map((each: Error) => each.message).join('; ');
 }
 
 function ignore(): void {}

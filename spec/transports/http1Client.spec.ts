@@ -373,6 +373,20 @@ describe('A client on its way', () => {
     expect(tried).to.deep.equal(['somewhere.example']);
   });
 
+  it('says of every address of a name why it could not be reached', async () => {
+    const lookup: LookupFunction = (_hostname, _options, done) =>
+      done(null, [
+        { address: '127.0.0.1', family: 4 },
+        { address: '127.0.0.2', family: 4 },
+      ]);
+    const closed = await rawServer(() => {});
+    await closed[Symbol.asyncDispose]();
+    const ws = connect(`ws://somewhere.example:${closed.port}/`, { lookup, autoSelectFamily: true });
+    const { code, message } = await failureOf(ws);
+    expect(code).to.equal('WS_ERR_CONNECTION_FAILED');
+    expect(message).to.match(/ECONNREFUSED 127\.0\.0\.1.*ECONNREFUSED 127\.0\.0\.2/);
+  });
+
   it('uses localAddress and createConnection as http.request() does', async () => {
     const from: unknown[] = [];
     await using server = await listen((request, response) => {

@@ -1,0 +1,432 @@
+import { EventEmitter, once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { expect } from 'chai';
+import { type CommandLine, parseCommandLine } from '../demo/clientOptions';
+import { knownVersions } from '../lib/drafts';
+import type { CloseOutcome, Message, Version, WebSocket } from '../lib/webSocketHandler';
+import packageJson from '../package.json';
+import { type Handler, listen } from './support/http';
+import { rawServer, switching } from './support/rawServer';
+import {
+  buildClient,
+  client,
+  type Ending,
+  run,
+  runClient,
+  runClientInTerminal,
+  runInTerminal,
+  stopPrograms,
+} from './support/runClient';
+import { need, python } from './support/tools';
+import { hex } from './support/vectors';
+
+const mebibyte = 1024 * 1024;
+
+const urlOf = ({ port }: { port: number }) => `ws://127.0.0.1:${port}/path`;
+
+/** Accepts every request. */
+function accepting(talk: (ws: WebSocket) => void): Handler {
+  return (_request, response) => talk(response.webSocket?.connect() as WebSocket);
+}
+
+const echo = accepting((ws) => void ws.pipe(ws));
+
+/** Runs the client with an input that ends, up to its own end. */
+function converse(parameters: readonly string[], input: string | Uint8Array = ''): Promise<Ending> {
+  const program = runClient(parameters);
+  program.input.end(input);
+  return program.ending;
+}
+
+describe('The command line', () => {
+  before(buildClient);
+  afterEach(stopPrograms);
+
+  it('sends each line as a message, and prints each message as a line', async () => {
+    const received: Message[] = [];
+    await using server = await listen(accepting((ws) => ws.on('data', (message) => received.push(message)).pipe(ws)));
+    const { code, output, complaints } = await converse([urlOf(server)], 'one\n\nGrüße\r\nlast, without an end');
+    expect(received).to.deep.equal(['one', '', 'Grüße', 'last, without an end']);
+    expect(output).to.equal('one\n\nGrüße\nlast, without an end\n');
+    expect(complaints).to.equal('connected: version 13\nclosed: 1000 (normal closure)\n');
+    expect(code).to.equal(0);
+  });
+
+  it('sends a line once it is complete, also one that came before the connection was open', async () => {
+    const news = new EventEmitter();
+    await using server = await listen((_request, response) => {
+      const connect = () => response.webSocket?.connect().on('message', (message) => news.emit('message', message));
+      news.emit('asked', connect);
+    });
+    const program = runClient([urlOf(server)]);
+    program.input.write('early\nin p');
+    const [connect] = await once(news, 'asked');
+    connect();
+    expect(await once(news, 'message')).to.deep.equal(['early']);
+    program.input.write('arts\nand the rest');
+    expect(await once(news, 'message')).to.deep.equal(['in parts']);
+    program.input.end();
+    expect(await once(news, 'message')).to.deep.equal(['and the rest']);
+    expect((await program.ending).code).to.equal(0);
+  });
+
+  it('sends lines as they are with --binary, and prints binary messages as they are', async () => {
+    const received: Message[] = [];
+    await using server = await listen(accepting((ws) => ws.on('data', (message) => received.push(message)).pipe(ws)));
+    const program = runClient(['--binary', urlOf(server)]);
+    program.input.end(Buffer.of(0xff, 0x00, 0x0a, 0x0a, 0x80));
+    await program.ending;
+    expect(received).to.deep.equal([Buffer.of(0xff, 0x00), Buffer.alloc(0), Buffer.of(0x80)]);
+    expect(program.output).to.deep.equal(Buffer.of(0xff, 0x00, 0x80));
+  });
+
+  it('does not send bytes as text that are none, and lets the server know that it has failed', async () => {
+    const connections = new EventEmitter();
+    await using server = await listen(accepting((ws) => void connections.emit('connection', ws.resume())));
+    const program = runClient([urlOf(server)]);
+    const [ws] = (await once(connections, 'connection')) as [WebSocket];
+    program.input.write(Buffer.of(0x61, 0xff, 0x0a));
+    expect((await ws.closed).code).to.equal(1011);
+    const { code, complaints } = await program.ending;
+    expect(complaints).to.include('WS_ERR_INVALID_UTF8').and.to.include('--binary');
+    expect(code).to.equal(1);
+  });
+
+  it('prints escape sequences as they are where the output is no terminal', async () => {
+    await using server = await listen(accepting((ws) => void ws.end('\x1b[31mred\x07')));
+    expect((await converse([urlOf(server)])).output).to.equal('\x1b[31mred\x07\n');
+  });
+
+  it('offers subprotocols and sends headers, each as often as it is given', async () => {
+    const requests: IncomingMessage[] = [];
+    await using server = await listen((request, response) => {
+      requests.push(request);
+      response.webSocket?.connect({ protocol: 'superchat' }).end();
+    });
+    const { complaints } = await converse([
+      ...['-s', 'chat', '--subprotocol', 'superchat'],
+      ...['-H', 'Cookie: a=1', '--header', 'cookie:b=2', '-H', 'X-Colon: a:b', '-H', 'Constructor: me'],
+      ...['-H', `Origin: http://127.0.0.1:${server.port}`],
+      `127.0.0.1:${server.port}/path?query`,
+    ]);
+    expect(complaints).to.include('connected: version 13, subprotocol superchat\n');
+    const [request] = requests;
+    expect(request?.url).to.equal('/path?query');
+    expect(request?.headers).to.include({
+      'sec-websocket-protocol': 'chat, superchat',
+      cookie: 'a=1; b=2',
+      'x-colon': 'a:b',
+      constructor: 'me',
+      origin: `http://127.0.0.1:${server.port}`,
+    });
+  });
+
+  it('tells the extensions that were agreed on', async () => {
+    await using server = await listen(echo, { perMessageDeflate: true });
+    const { output, complaints } = await converse([urlOf(server)], 'x'.repeat(5000));
+    expect(output).to.equal(`${'x'.repeat(5000)}\n`);
+    expect(complaints).to.match(/^connected: version 13, permessage-deflate/);
+  });
+
+  it('speaks the versions that --draft names, and states the origin in each', async () => {
+    const origins: unknown[] = [];
+    await using server = await listen(
+      (request, response) => {
+        const ws = response.webSocket?.connect() as WebSocket;
+        origins.push(`${ws.version}: ${request.headers.origin ?? request.headers['sec-websocket-origin']}`);
+        ws.pipe(ws);
+      },
+      { versions: knownVersions },
+    );
+    const old = knownVersions.filter((version) => version !== '13');
+    const talk = async (version: Version) => {
+      const program = runClient(['-d', version, '-H', 'Origin: http://a.example', urlOf(server)]);
+      program.input.write('Grüße\n');
+      await program.until(({ output }) => output.toString() === 'Grüße\n');
+      program.input.end();
+      const { code, complaints } = await program.ending;
+      expect(complaints).to.include(`connected: version ${version}\n`);
+      expect(code, version).to.equal(0);
+    };
+    await Promise.all(old.map(talk));
+    expect(origins).to.have.members(old.map((version) => `${version}: http://a.example`));
+  });
+
+  it('prints what comes after the end of its input, until the server has closed as well', async () => {
+    await using server = await listen(
+      accepting((ws) => {
+        ws.resume().once('end', () => {
+          ws.write('late');
+          ws.end('later');
+        });
+      }),
+    );
+    const { code, output } = await converse([urlOf(server)], 'question\n');
+    expect([code, output]).to.deep.equal([0, 'late\nlater\n']);
+  });
+
+  it('takes no more of its input than the server does, and loses nothing of it', async () => {
+    const size = 8192;
+    const count = 4096;
+    const line = (number: number) => `${number} `.padEnd(size - 1, '.');
+    let taken = 0;
+    const input = Readable.from(
+      (function* () {
+        for (; taken < count; taken++) yield `${line(taken)}\n`;
+      })(),
+    );
+    const connections = new EventEmitter();
+    await using server = await listen(accepting((ws) => void connections.emit('connection', ws)));
+    const program = runClient([urlOf(server)]);
+    input.pipe(program.input);
+    const [ws] = (await once(connections, 'connection')) as [WebSocket];
+
+    // A server that does not read. Each of its messages shows that the client has had the time to take more.
+    let before = -1;
+    for (let printed = 0, still = 0; still < 20; printed++) {
+      still = taken === before ? still + 1 : 0;
+      before = taken;
+      ws.write('tick');
+      await program.until(({ output }) => output.length > printed * 'tick\n'.length);
+    }
+    expect(taken * size).to.be.lessThan((count * size) / 2);
+
+    let number = 0;
+    for await (const message of ws) if (message !== line(number++)) expect.fail(`Line ${number} has not arrived`);
+    expect(number).to.equal(count);
+    expect((await program.ending).code).to.equal(0);
+  });
+
+  it('closes with 1001 on SIGINT and on SIGTERM', async () => {
+    const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+    const interrupt = async (signal: keyof typeof exitCodes) => {
+      const outcomes: Promise<CloseOutcome>[] = [];
+      await using server = await listen(accepting((ws) => outcomes.push(ws.resume().closed)));
+      const program = runClient([urlOf(server)]);
+      await program.until(({ complaints }) => complaints.includes('connected'));
+      program.kill(signal);
+      expect((await program.ending).code).to.equal(exitCodes[signal]);
+      expect(await outcomes[0]).to.deep.equal({ code: 1001, reason: '', wasClean: true });
+    };
+    await Promise.all([interrupt('SIGINT'), interrupt('SIGTERM')]);
+  });
+
+  it('drops the connection on a second one, when the server does not take what was sent before', async () => {
+    await using server = await rawServer((head, socket) => {
+      socket.pause();
+      socket.write(switching(head));
+    });
+    const program = runClient([urlOf(server)]);
+    // The client is reading the second line, so it is sending the first, which is more than what is between us can take.
+    const lines = `${'x'.repeat(32 * mebibyte)}\n${'y'.repeat(mebibyte)}`;
+    await new Promise((resolve) => program.input.write(lines, resolve));
+    program.kill('SIGINT');
+    await program.until(({ complaints }) => complaints.includes('closing'));
+    program.kill('SIGINT');
+    expect((await program.ending).code).to.equal(130);
+  });
+
+  it('gives up at once when it is interrupted before the connection is open', async () => {
+    const requests = new EventEmitter();
+    await using server = await rawServer(() => requests.emit('request'));
+    const program = runClient([urlOf(server)]);
+    await once(requests, 'request');
+    program.kill('SIGINT');
+    const { code, complaints } = await program.ending;
+    expect(code).to.equal(130);
+    expect(complaints).to.not.include('WS_ERR');
+  });
+
+  it('ends quietly when nobody reads its output any more', async () => {
+    await using server = await listen(echo);
+    const script = '{ "$@"; echo "code $?" >&2; } | head -1';
+    const program = run(['sh', '-c', script, 'sh', ...client, urlOf(server)]);
+    program.input.write('one\n');
+    await program.until(({ output }) => output.length > 0);
+    program.input.write('two\n');
+    const { output, complaints } = await program.ending;
+    expect(output).to.equal('one\n');
+    expect(complaints).to.equal('connected: version 13\ncode 0\n');
+  });
+
+  describe('has an exit code that tells how the conversation ended:', () => {
+    const endings: readonly (readonly [code: number, what: string, talk: (ws: WebSocket) => void, told: string])[] = [
+      [0, 'the server closed with 1000', (ws) => ws.close(1000, 'so long'), 'closed: 1000 (normal closure), so long\n'],
+      [0, 'with 1001', (ws) => ws.close(1001), 'closed: 1001 (going away)\n'],
+      [1, 'with a code of its own', (ws) => ws.close(4000, 'not\nyou'), 'closed: 4000, not\n  you\n'],
+      [1, 'with 1011', (ws) => ws.close(1011), 'closed: 1011 (internal error)\n'],
+      [1, 'not at all: the connection was lost', (ws) => ws.abort(), 'WS_ERR_CONNECTION_LOST'],
+    ];
+
+    for (const [code, what, talk, told] of endings) {
+      it(`${code}, ${what}`, async () => {
+        await using server = await listen(accepting(talk));
+        // The input does not end.
+        const program = runClient([urlOf(server)]);
+        const ending = await program.ending;
+        expect(ending.complaints).to.include('connected: version 13\n').and.to.include(told);
+        expect(ending.code).to.equal(code);
+      });
+    }
+
+    it('0, with no code', async () => {
+      await using server = await rawServer((head, socket) => {
+        socket.write(switching(head));
+        socket.end(hex('88 00'));
+      });
+      const program = runClient([urlOf(server)]);
+      const { code, complaints } = await program.ending;
+      expect(complaints).to.include('closed: 1005 (no code)');
+      expect(code).to.equal(0);
+    });
+
+    it('3, it was refused: with the status, and the beginning of what the server says to it', async () => {
+      const body = `Not today,\n\x1b[2Jmy friend. ${'x'.repeat(1000)}`;
+      await using server = await listen((_request, response) => void response.writeHead(403).end(body));
+      const program = runClient([urlOf(server)]);
+      const { code, output, complaints } = await program.ending;
+      expect(complaints).to.match(
+        /^WS_ERR_HANDSHAKE_REFUSED: .*403 Forbidden\n {2}Not today,\n {2}\\x1b\[2Jmy friend. x+…\n$/,
+      );
+      expect(complaints.length).to.be.lessThan(body.length);
+      expect([code, output]).to.deep.equal([3, '']);
+    });
+
+    it('3, there is no server', async () => {
+      const server = await rawServer(() => {});
+      await server[Symbol.asyncDispose]();
+      const program = runClient([urlOf(server)]);
+      const { code, complaints } = await program.ending;
+      expect(complaints).to.match(/^WS_ERR_CONNECTION_FAILED: .*ECONNREFUSED.*\n$/);
+      expect(code).to.equal(3);
+    });
+
+    it('2, what was asked for cannot be done', async () => {
+      await using server = await listen(echo, { versions: knownVersions });
+      const [missing, unknown, impossible] = await Promise.all([
+        converse([]),
+        converse(['--draft', '14', urlOf(server)]),
+        converse(['--binary', '--draft', 'draft76', urlOf(server)], 'a line\n'),
+      ]);
+      const hint = 'The option --help tells what it takes.\n';
+      expect(missing.complaints).to.equal(`node-websocket-handler: An argument is invalid: there is no URL\n${hint}`);
+      expect(unknown.complaints).to.match(/^node-websocket-handler: .*'draft76'.*\n.*--help.*\n$/);
+      expect(impossible.complaints)
+        .to.include('draft76 has no binary messages')
+        .and.not.match(/^ +at /m);
+      for (const { code, output } of [missing, unknown, impossible]) expect([code, output]).to.deep.equal([2, '']);
+    });
+  });
+
+  it('says what is wrong with its parameters', () => {
+    const wrong: readonly (readonly [parameters: string[], told: string])[] = [
+      [['ws://a.example', 'ws://b.example'], '2 URLs'],
+      [['--loud', 'ws://a.example'], '--loud'],
+      [['-H', 'Accept', 'ws://a.example'], 'the header Accept has no colon'],
+      [['-s'], '--subprotocol'],
+    ];
+    for (const [parameters, told] of wrong) expect(() => parseCommandLine(parameters)).to.throw(told);
+  });
+
+  it('takes a URL without a scheme for one with ws', () => {
+    const taken = (url: string) => (parseCommandLine([url]) as CommandLine).url;
+    expect(taken('localhost:4080/echo')).to.equal('ws://localhost:4080/echo');
+    expect(taken('[::1]:4080')).to.equal('ws://[::1]:4080');
+    for (const url of ['wss://a.example', 'HTTPS://a.example', 'ws+unix:/run/socket:/path'])
+      expect(taken(url)).to.equal(url);
+  });
+
+  it('prints its options with --help, and the version of the package with --version', async () => {
+    const [help, version] = await Promise.all([converse(['-h']), converse(['--version'])]);
+    for (const option of ['--binary', '--subprotocol', '--header', '--draft', '--version']) {
+      expect(help.output).to.include(option);
+    }
+    expect([help.code, help.complaints]).to.deep.equal([0, '']);
+    expect([version.code, version.output]).to.deep.equal([0, `${packageJson.version}\n`]);
+  });
+
+  describe('on a terminal', () => {
+    const connections = new EventEmitter();
+    const greet = accepting((ws) => void connections.emit('connection', ws));
+    let path: string;
+
+    before(function () {
+      path = need(python, this);
+    });
+
+    it('has a prompt, and prints above it what comes while somebody types', async () => {
+      await using server = await listen(greet);
+      const terminal = runClientInTerminal(path, [urlOf(server)]);
+      const shows = (pattern: RegExp) => terminal.until(({ output }) => pattern.test(output.toString()));
+      const [ws] = (await once(connections, 'connection')) as [WebSocket];
+      await shows(/connected: version 13.*\r\n.*> /);
+      terminal.input.write('half');
+      await shows(/half$/);
+      ws.write('something comes');
+      await shows(/< something comes.*\r\n.*> half/);
+      terminal.input.write(' a line\r');
+      expect(await once(ws, 'data')).to.deep.equal(['half a line']);
+    });
+
+    it('takes Ctrl-D for the end of what is typed, and prints what still comes', async () => {
+      await using server = await listen(greet);
+      const terminal = runClientInTerminal(path, [urlOf(server)]);
+      const [ws] = (await once(connections, 'connection')) as [WebSocket];
+      terminal.input.write('question\r\x04');
+      const question: Message[] = await ws.toArray();
+      ws.end('answer');
+      const { code, output } = await terminal.ending;
+      expect(question).to.deep.equal(['question']);
+      expect(output).to.match(/< answer.*\r\n.*closed: 1000/);
+      expect(code).to.equal(0);
+    });
+
+    it('closes with 1001 on Ctrl-C', async () => {
+      await using server = await listen(greet);
+      const terminal = runClientInTerminal(path, [urlOf(server)]);
+      const [ws] = (await once(connections, 'connection')) as [WebSocket];
+      await terminal.until(({ output }) => output.includes('connected'));
+      terminal.input.write('never sent\x03');
+      ws.resume();
+      expect((await ws.closed).code).to.equal(1001);
+      expect((await terminal.ending).code).to.equal(130);
+    });
+
+    it('has no power for the server: its escape sequences are made visible, and its bytes hex', async () => {
+      await using server = await listen(
+        accepting((ws) => {
+          ws.write('a\x1b[2Jb\x07\r\x9b\u202e\x7f\tc\r\n< d');
+          ws.write(Buffer.from('bytes \x1b[2J and more of them', 'latin1'));
+          ws.close(4000, 'e\x1b[2Jf');
+        }),
+      );
+      const terminal = runClientInTerminal(path, [urlOf(server)], { env: { NO_COLOR: '1' } });
+      const { output } = await terminal.ending;
+      expect(output).to.include('< a\\x1b[2Jb\\x07\\x0d\\x9b\\u202e\\x7f\tc\r\n  < d\r\n');
+      expect(output).to.include(
+        [
+          '< 27 bytes',
+          '  62 79 74 65 73 20 1b 5b 32 4a 20 61 6e 64 20 6d  bytes .[2J and m',
+          '  6f 72 65 20 6f 66 20 74 68 65 6d                 ore of them',
+        ].join('\r\n'),
+      );
+      expect(output).to.include('closed: 4000, e\\x1b[2Jf\r\n');
+      expect(output).to.not.include('\x1b[2J');
+    });
+
+    it('has colours, unless NO_COLOR is set, and a prompt only for what is typed', async () => {
+      await using server = await listen(echo);
+      const converse = async (env?: Record<string, string>) => {
+        const piped = ['sh', '-c', 'echo hello | "$@"', 'sh', ...client, urlOf(server)];
+        const terminal = runInTerminal(path, piped, env && { env });
+        return (await terminal.ending).output;
+      };
+      expect(await converse())
+        .to.include('\x1b[36m< hello\x1b[39m\r\n')
+        .and.not.include('> ');
+      const plain = 'connected: version 13\r\n< hello\r\nclosed: 1000 (normal closure)\r\n';
+      expect(await converse({ NO_COLOR: '1' })).to.equal(plain);
+    });
+  });
+});
