@@ -33,15 +33,12 @@ export interface ClientOptions
  */
 export function connect(url: string | URL, options: ClientOptions = {}): WebSocket {
   checkClientOptions(options);
-  const { location, ...address } = parseClientUrl(url);
-  const {
-    signal,
-    headers = {},
-    protocols = [],
-    handshakeTimeout,
-    followRedirects = false,
-    ...requestOptions
-  } = options;
+  const { location, auth, socketPath } = parseClientUrl(url);
+  const { signal, headers = {}, protocols = [], handshakeTimeout, followRedirects = false } = options;
+  // What is ours means nothing to Node, but the two that it would take as well.
+  const { headers: _headers, signal: _signal, ...requestOptions } = options as RequestOptions;
+  if (auth !== undefined) requestOptions.auth = auth;
+  if (socketPath !== undefined) requestOptions.socketPath = socketPath;
   const versions = versionsOf(options);
   checkProtocols(protocols, versions);
   const extensionsFor = (version: Version): ExtensionOptions =>
@@ -56,7 +53,7 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
   });
   if (signal !== undefined && abortWith(signal, webSocket)) return webSocket;
   const opening = {
-    target: { location, headers, requestOptions: { ...requestOptions, ...address } },
+    target: { location, headers, requestOptions },
     versions,
     redirects: followRedirects === true ? defaults.redirects : Number(followRedirects),
     timeout: handshakeTimeout ?? defaults.handshakeTimeout,

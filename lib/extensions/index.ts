@@ -16,7 +16,12 @@ const extensions: readonly Extension[] = [permessageDeflate];
 
 /** What a client puts into its `Sec-WebSocket-Extensions`; '' for nothing. */
 export function offerExtensions(options: ExtensionOptions): string {
-  return extensions.flatMap((extension) => extension.offer(options) ?? []).join(', ');
+  let offers = '';
+  for (const extension of extensions) {
+    const offer = extension.offer(options);
+    if (offer !== undefined) offers += offers === '' ? offer : `, ${offer}`;
+  }
+  return offers;
 }
 
 /**
