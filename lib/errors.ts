@@ -45,6 +45,7 @@ export const errorTable = {
   WS_ERR_INVALID_ARGUMENT: { closeCode: internalError, sentence: 'An argument is invalid' },
   WS_ERR_ALREADY_CONNECTED: { sentence: 'connect() was called before' },
   WS_ERR_RESPONSE_STARTED: { sentence: 'The request has been answered with an ordinary response' },
+  WS_ERR_SOURCE_FAILED: { closeCode: internalError, sentence: 'The source of a message has failed' },
   WS_ERR_UNSUPPORTED: { sentence: 'This version of the protocol cannot do that' },
   WS_ERR_NOT_OPEN: { sentence: 'The connection is not open' },
 } as const satisfies Record<string, ErrorKind>;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { isToken, parseExtensions } from './codec/headers';
-import type { ExtensionOptions, PerMessageDeflateOptions, Role, Version } from './contracts';
+import type { Abilities, ExtensionOptions, PerMessageDeflateOptions, Role, Version } from './contracts';
 import { WebSocketError } from './errors';
 
 /** Which origins may connect: everyone, the server's own, those listed, or those the function says yes to. */
@@ -22,6 +22,11 @@ export interface ConnectionOptions extends ExtensionOptions {
    * while what we have sent has not left. Default 30,000. Without effect in versions that have no pings.
    */
   heartbeat?: number | false | HeartbeatOptions;
+  /**
+   * `'stream'`: each message is delivered as a Readable while it comes, and `maxMessageSize` has no default where the version has
+   * fragments. Default `'whole'`.
+   */
+  messages?: 'whole' | 'stream';
 }
 
 export interface HeartbeatOptions {
@@ -110,20 +115,37 @@ export const defaults = {
 } as const;
 
 /** The names of what can be set for each connection. */
-export const connectionOptionNames = ['maxMessageSize', 'closeTimeout', 'perMessageDeflate', 'heartbeat'] as const;
+export const connectionOptionNames = [
+  'maxMessageSize',
+  'closeTimeout',
+  'perMessageDeflate',
+  'heartbeat',
+  'messages',
+] as const;
 
-/** What a connection goes by: the options, and the defaults for those that are not set. */
-export function connectionSettings({
-  maxMessageSize = defaults.maxMessageSize,
-  closeTimeout = defaults.closeTimeout,
-  heartbeat,
-  perMessageDeflate = false,
-}: ConnectionOptions) {
-  return {
+/**
+ * What a connection goes by: the options, and the defaults for those that are not set.
+ * @param can what its version can do
+ */
+export function connectionSettings(
+  {
     maxMessageSize,
+    closeTimeout = defaults.closeTimeout,
+    heartbeat,
+    perMessageDeflate = false,
+    messages,
+  }: ConnectionOptions,
+  can: Abilities,
+) {
+  const parts = messages === 'stream';
+  // A message that is never held as a whole may be of any size.
+  const anySize = parts && can.fragments;
+  return {
+    maxMessageSize: maxMessageSize ?? (anySize ? Number.POSITIVE_INFINITY : defaults.maxMessageSize),
     closeTimeout,
     heartbeat: heartbeatSettings(heartbeat),
     perMessageDeflate,
+    parts,
   };
 }
 
@@ -178,6 +200,7 @@ const rules: Record<keyof AllOptions, Rule> = {
     (value) => value === false || isObject(value) || isInterval(value),
   ],
   handshakeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
+  messages: ["'whole' or 'stream'", (value) => value === 'whole' || value === 'stream'],
   origins: [
     "'any', 'same', an array of origins, or a function",
     (value) => value === 'any' || value === 'same' || typeof value === 'function' || isStringList(value),

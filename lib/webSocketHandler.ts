@@ -5,6 +5,7 @@ export type {
   DataFrame,
   Incoming,
   Message,
+  MessagePart,
   Outgoing,
   PerMessageDeflateOptions,
   PingFrame,
@@ -21,10 +22,12 @@ export type { CloseOutcome } from './session';
 export { Deframer, type DeframerOptions } from './streams/deframer';
 export { Framer, type FramerOptions } from './streams/framer';
 export type { MessageInfo, WebSocketEvents } from './streams/messageEvents';
+export { MessageStream } from './streams/messageStream';
 export {
   type BinaryData,
   PreparedMessage,
   type PreparedMessageOptions,
   type SendOptions,
 } from './streams/outgoingMessage';
+export type { MessageSource } from './streams/outgoingStream';
 export { WebSocket } from './streams/webSocket';

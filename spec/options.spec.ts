@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { checkOptions, connectionSettings, defaults } from '../lib/options';
+import { hixie76 } from '../lib/drafts/hixie76';
+import { rfc6455 } from '../lib/drafts/rfc6455';
+import { type ConnectionOptions, checkOptions, connectionSettings, defaults } from '../lib/options';
 import { thrownBy } from './support/thrown';
 
 type Name = Parameters<typeof checkOptions<Record<Option, unknown>, Option>>[1];
@@ -10,6 +12,7 @@ type Option =
   | 'maxMessageSize'
   | 'closeTimeout'
   | 'heartbeat'
+  | 'messages'
   | 'handshakeTimeout'
   | 'origins'
   | 'filter'
@@ -49,6 +52,7 @@ const options: Record<Option, Values> = {
     good: [false, 1, 30_000, {}, { interval: 1000 }, { interval: 1000, timeout: undefined }, { timeout: 1 }],
     bad: [true, null, 0, -1, 2 ** 31, '1000', Number.NaN],
   },
+  messages: { takes: "'whole' or 'stream'", good: ['whole', 'stream'], bad: ['streams', null, true] },
   handshakeTimeout: delays,
   origins: {
     takes: "'any', 'same', an array of origins, or a function",
@@ -150,8 +154,18 @@ describe('connectionSettings()', () => {
       [{ timeout: 1000 }, { interval: 30_000, timeout: 1000 }],
       [false, undefined],
     ] as const) {
-      expect(connectionSettings(heartbeat === undefined ? {} : { heartbeat }).heartbeat).to.deep.equal(settings);
+      expect(connectionSettings(heartbeat === undefined ? {} : { heartbeat }, rfc6455.can).heartbeat).to.deep.equal(
+        settings,
+      );
     }
+  });
+
+  it('limits messages that are held as a whole, unless told otherwise', () => {
+    const sizeOf = (options: ConnectionOptions, { can } = rfc6455) => connectionSettings(options, can).maxMessageSize;
+    expect(sizeOf({})).to.equal(2 * 1024 * 1024);
+    expect(sizeOf({ messages: 'stream' })).to.equal(Number.POSITIVE_INFINITY);
+    expect(sizeOf({ messages: 'stream' }, hixie76)).to.equal(2 * 1024 * 1024);
+    expect(sizeOf({ messages: 'stream', maxMessageSize: 5 })).to.equal(5);
   });
 });
 

@@ -32,6 +32,8 @@ export interface ClientHandshake {
 /** What a protocol has a form for. What it has not is refused with WS_ERR_UNSUPPORTED. */
 export interface Abilities {
   readonly binary: boolean;
+  /** Whether a message can be sent, and received, piece by piece. */
+  readonly fragments: boolean;
   readonly ping: boolean;
   /** Whether either side says goodbye in a frame; where not, the end of the byte stream is the goodbye. */
   readonly close: boolean;

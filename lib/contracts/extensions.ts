@@ -63,6 +63,11 @@ export interface Compressor {
 export interface Decompressor {
   /** Returns the payload; for a large one it is a promise, which must be waited for before the next. Throws a WebSocketError. */
   decompress(payload: Buffer): Buffer | Promise<Buffer>;
+  /**
+   * Does the same part by part, with pieces that are made as they are asked for: whoever stops asking stops the work. All of
+   * them must be taken before the next part.
+   */
+  decompressPart(payload: Buffer, last: boolean): Iterable<Buffer>;
   /** Gives memory back. It may be used after that. */
   release(): void;
 }

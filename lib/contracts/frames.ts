@@ -44,8 +44,20 @@ export interface CompressedMessage {
   readonly payload: Buffer;
 }
 
+/** A part of a message that is handed over while it comes. */
+export interface MessagePart {
+  readonly opcode: 'part';
+  /** Whether the message is text; the parts are bytes all the same, and may end within a code point. */
+  readonly text: boolean;
+  /** Whether the payload is as the frames had it, for the extension that they name to read. */
+  readonly compressed: boolean;
+  readonly first: boolean;
+  readonly last: boolean;
+  readonly payload: Buffer;
+}
+
 /** What comes out of a Deframer. */
-export type Incoming = Message | ControlFrame;
+export type Incoming = Message | MessagePart | ControlFrame;
 
 /** A message that is sent on many connections, and encoded once for all that would send the same bytes. */
 export interface PreparedFrames {
@@ -66,6 +78,8 @@ export interface DecoderOptions {
   readonly maxMessageSize: number;
   /** Whether messages may come compressed. Default false. */
   readonly compression?: boolean;
+  /** Whether a message that does not come in one piece is handed over in parts, by those who can. Default false. */
+  readonly parts?: boolean;
 }
 
 /**

@@ -9,7 +9,15 @@ const legacyHeaders = ['sec-websocket-key', 'sec-websocket-key1', 'sec-websocket
 export const hixie75: Draft = {
   versions: ['draft75'],
   byDefault: false,
-  can: { binary: false, ping: false, close: false, closeCode: false, extensions: false, declineProtocol: false },
+  can: {
+    binary: false,
+    fragments: false,
+    ping: false,
+    close: false,
+    closeCode: false,
+    extensions: false,
+    declineProtocol: false,
+  },
   claims: (headers) => (legacyHeaders.some((name) => headers[name] !== undefined) ? undefined : 'draft75'),
   originHeader: () => 'origin',
   protocolHeader: 'WebSocket-Protocol',

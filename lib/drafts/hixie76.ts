@@ -9,7 +9,15 @@ import { Hixie76Decoder } from './hixie76Decoder';
 export const hixie76: Draft = {
   versions: ['draft76'],
   byDefault: true,
-  can: { binary: false, ping: false, close: true, closeCode: false, extensions: false, declineProtocol: false },
+  can: {
+    binary: false,
+    fragments: false,
+    ping: false,
+    close: true,
+    closeCode: false,
+    extensions: false,
+    declineProtocol: false,
+  },
   claims(headers) {
     const draft = headers['sec-websocket-draft'];
     if (draft !== undefined) return draft === '0' ? 'draft76' : undefined;

@@ -8,7 +8,15 @@ import { Hybi03Decoder, MORE, opcodes, ownGoodbye } from './hybi03Decoder';
 export const hybi03: Draft = {
   versions: ['draft03'],
   byDefault: true,
-  can: { binary: true, ping: true, close: true, closeCode: false, extensions: false, declineProtocol: false },
+  can: {
+    binary: true,
+    fragments: true,
+    ping: true,
+    close: true,
+    closeCode: false,
+    extensions: false,
+    declineProtocol: false,
+  },
   // hybi-02 and -03 both call themselves 2; clients of -01 say 1, and some say 3, which no draft has defined.
   claims: (headers) => (/^[123]$/.test(String(headers['sec-websocket-draft'])) ? 'draft03' : undefined),
   originHeader: () => 'origin',

@@ -1,9 +1,7 @@
-import { constants } from 'node:buffer';
 import { maxControlPayload } from '../codec/controlFrames';
-import { MessageBuffer } from '../codec/messageBuffer';
-import { Utf8Validator } from '../codec/utf8';
-import type { ControlFrame, Decoder, DecoderOptions, Incoming } from '../contracts';
+import type { CompressedMessage, ControlFrame, Decoder, DecoderOptions, Incoming } from '../contracts';
 import { WebSocketError } from '../errors';
+import { checkMessageSize, type PartialMessage, startMessage } from './partialMessage';
 
 /** The frame layout of hybi-01 to -03 (§4.2): the bit says that more is to come, where RFC 6455 has one for the end. */
 export const MORE = 0x80;
@@ -24,15 +22,9 @@ interface Frame {
   remaining: number;
 }
 
-interface PartialMessage {
-  /** There is one for text. */
-  readonly validator: Utf8Validator | undefined;
-  readonly bytes: MessageBuffer;
-}
-
 /** Reads the frames of hybi-01 to -03 and joins fragments. Nothing is masked, in either direction. */
 export class Hybi03Decoder implements Decoder {
-  readonly #maxMessageSize: number;
+  readonly #options: DecoderOptions;
   #chunk: Buffer = noBytes;
   #at = 0;
   #frame: Frame | undefined;
@@ -40,8 +32,8 @@ export class Hybi03Decoder implements Decoder {
   /** A Close frame was read: whatever follows it is not looked at. */
   #closed = false;
 
-  constructor({ maxMessageSize }: DecoderOptions) {
-    this.#maxMessageSize = maxMessageSize;
+  constructor(options: DecoderOptions) {
+    this.#options = options;
   }
 
   feed(chunk: Buffer): void {
@@ -50,7 +42,7 @@ export class Hybi03Decoder implements Decoder {
     this.#at = 0;
   }
 
-  next(): Incoming | undefined {
+  next(): Incoming | CompressedMessage | undefined {
     while (!this.#closed) {
       this.#frame ??= this.#readHeader();
       const frame = this.#frame;
@@ -118,30 +110,25 @@ export class Hybi03Decoder implements Decoder {
   }
 
   #checkSize(opcode: number, length: number): void {
-    const size = (this.#message?.bytes.length ?? 0) + length;
-    const text = opcode === opcodes.text || this.#message?.validator !== undefined;
-    const limit = Math.min(this.#maxMessageSize, text ? constants.MAX_STRING_LENGTH : constants.MAX_LENGTH);
-    if (size > limit) throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} bytes are more than ${limit}`);
+    const started = this.#message;
+    const message = started ?? { text: opcode === opcodes.text, compressed: false };
+    checkMessageSize((started?.size ?? 0) + length, message, this.#options);
   }
 
-  /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it. */
-  #readPart(frame: Frame): Incoming | undefined {
-    this.#message ??= startMessage(frame.opcode === opcodes.text);
-    const { validator, bytes } = this.#message;
+  /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it, or a part of it. */
+  #readPart(frame: Frame): Incoming | CompressedMessage | undefined {
+    this.#message ??= startMessage(frame.opcode === opcodes.text, false, this.#options.parts === true);
+    const message = this.#message;
+    message.expect(frame.remaining);
     const to = this.#at + Math.min(frame.remaining, this.#available);
-    bytes.expect(frame.remaining);
-    if (validator !== undefined && !validator.accept(this.#chunk.subarray(this.#at, to)))
-      throw new WebSocketError('WS_ERR_INVALID_UTF8');
-    bytes.append(this.#chunk, this.#at, to);
+    message.append(this.#chunk, this.#at, to);
     frame.remaining -= to - this.#at;
     this.#at = to;
-    if (frame.remaining > 0) return undefined;
+    if (frame.remaining > 0) return message.part();
     this.#frame = undefined;
-    if (frame.more) return undefined;
+    if (frame.more) return message.part();
     this.#message = undefined;
-    if (validator === undefined) return bytes.toBuffer();
-    if (!validator.complete) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
-    return bytes.toText();
+    return message.end();
   }
 
   #readControlFrame({ opcode, remaining }: Frame): ControlFrame {
@@ -157,8 +144,4 @@ export class Hybi03Decoder implements Decoder {
 
 function isControl(opcode: number): boolean {
   return opcode >= opcodes.close && opcode <= opcodes.pong;
-}
-
-function startMessage(text: boolean): PartialMessage {
-  return { validator: text ? new Utf8Validator() : undefined, bytes: new MessageBuffer(text) };
 }

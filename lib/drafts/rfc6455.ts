@@ -10,7 +10,15 @@ import { rfc6455Encoder } from './rfc6455Encoder';
 export const rfc6455: Draft = {
   versions: ['13', '8', '7'],
   byDefault: true,
-  can: { binary: true, ping: true, close: true, closeCode: true, extensions: true, declineProtocol: true },
+  can: {
+    binary: true,
+    fragments: true,
+    ping: true,
+    close: true,
+    closeCode: true,
+    extensions: true,
+    declineProtocol: true,
+  },
   claims: (headers) => headers['sec-websocket-version'],
   originHeader: (version) => (version === '13' ? 'origin' : 'sec-websocket-origin'),
   protocolHeader: 'Sec-WebSocket-Protocol',

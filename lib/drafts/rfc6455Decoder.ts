@@ -1,10 +1,9 @@
-import { constants } from 'node:buffer';
 import { decodeCloseBody, maxControlPayload } from '../codec/controlFrames';
 import { maskedCopy, maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
-import { MessageBuffer } from '../codec/messageBuffer';
-import { decodeUtf8, Utf8Validator } from '../codec/utf8';
+import { decodeUtf8 } from '../codec/utf8';
 import type { CompressedMessage, ControlFrame, Decoder, DecoderOptions, Incoming, Role } from '../contracts';
 import { WebSocketError } from '../errors';
+import { checkMessageSize, type PartialMessage, startMessage } from './partialMessage';
 import {
   FIN,
   isControl,
@@ -20,23 +19,13 @@ import {
 
 const noBytes = Buffer.alloc(0);
 
-/** A message whose end has not come yet: a fragment of it has ended, or its frame goes on in a chunk to come. */
-interface PartialMessage {
-  readonly text: boolean;
-  readonly compressed: boolean;
-  /** Checks text while it comes; what is compressed can be checked only later. */
-  readonly validator: Utf8Validator | undefined;
-  readonly bytes: MessageBuffer;
-}
-
 /**
  * Reads the frames of RFC 6455 and joins fragments. Three steps, taken again and again by `next()`: a header (`#readHeader`),
  * then either a frame that lies whole in the chunk, or a part of a message that does not (`#readPart`).
  */
 export class Rfc6455Decoder implements Decoder {
   readonly #role: Role;
-  readonly #maxMessageSize: number;
-  readonly #compression: boolean;
+  readonly #options: DecoderOptions;
   #chunk: Buffer = noBytes;
   #at = 0;
   /** The frame in hand; `#remaining` is what is still to come of its payload, undefined between frames. */
@@ -51,10 +40,9 @@ export class Rfc6455Decoder implements Decoder {
   /** A Close frame was read: whatever follows it is not looked at (§5.5.1). */
   #closed = false;
 
-  constructor(role: Role, { maxMessageSize, compression = false }: DecoderOptions) {
+  constructor(role: Role, options: DecoderOptions) {
     this.#role = role;
-    this.#maxMessageSize = maxMessageSize;
-    this.#compression = compression;
+    this.#options = options;
   }
 
   feed(chunk: Buffer): void {
@@ -158,24 +146,14 @@ export class Rfc6455Decoder implements Decoder {
   #checkReservedBits(first: number): void {
     const opcode = first & OPCODE;
     const startsMessage = opcode === opcodes.text || opcode === opcodes.binary;
-    if (this.#compression && startsMessage && (first & RESERVED_BITS) === RSV1) return;
+    if (this.#options.compression === true && startsMessage && (first & RESERVED_BITS) === RSV1) return;
     throw new WebSocketError('WS_ERR_RESERVED_BITS');
   }
 
   #checkSize(first: number, length: number): void {
-    const message = this.#message;
-    const size = (message?.bytes.length ?? 0) + length;
-    if ((first & RSV1) !== 0 || message?.compressed) return this.#checkCompressedSize(size);
-    const text = (first & OPCODE) === opcodes.text || message?.text;
-    // Where the program sets no limit, JavaScript does: a message that could not be delivered is not received.
-    const limit = Math.min(this.#maxMessageSize, text ? constants.MAX_STRING_LENGTH : constants.MAX_LENGTH);
-    if (size > limit) throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} bytes are more than ${limit}`);
-  }
-
-  /** The limit is for what will come out of it; what cannot be compressed grows by a few bytes. */
-  #checkCompressedSize(size: number): void {
-    const limit = Math.min(this.#maxMessageSize + this.#maxMessageSize / 1024 + 64, constants.MAX_LENGTH);
-    if (size > limit) throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${size} compressed bytes`);
+    const started = this.#message;
+    const message = started ?? { text: (first & OPCODE) === opcodes.text, compressed: (first & RSV1) !== 0 };
+    checkMessageSize((started?.size ?? 0) + length, message, this.#options);
   }
 
   #isWhole(): boolean {
@@ -188,7 +166,8 @@ export class Rfc6455Decoder implements Decoder {
     const text = this.#opcode === opcodes.text;
     const message = text && !this.#compressed ? this.#takeText() : this.#takeBytes();
     this.#remaining = undefined;
-    return this.#compressed ? compressedMessage(text, message as Buffer) : message;
+    if (!this.#compressed) return message;
+    return { opcode: text ? 'text' : 'binary', compressed: true, payload: message as Buffer };
   }
 
   #takeText(): string {
@@ -216,23 +195,24 @@ export class Rfc6455Decoder implements Decoder {
     return bytes;
   }
 
-  /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it. */
+  /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it, or a part of it. */
   #readPart(): Incoming | CompressedMessage | undefined {
-    this.#message ??= startMessage(this.#opcode === opcodes.text, this.#compressed);
-    const { text, compressed, validator, bytes } = this.#message;
-    bytes.expect(this.#remaining as number);
-    while ((this.#remaining as number) > 0 && this.#available > 0) this.#takePart(this.#message);
+    this.#message ??= startMessage(this.#opcode === opcodes.text, this.#compressed, this.#options.parts === true);
+    const message = this.#message;
+    message.expect(this.#remaining as number);
+    while ((this.#remaining as number) > 0 && this.#available > 0) {
+      this.#takePart(message);
+      const part = this.#remaining === 0 && this.#fin ? undefined : message.part();
+      if (part !== undefined) return part;
+    }
     if ((this.#remaining as number) > 0) return undefined;
     this.#remaining = undefined;
     if (!this.#fin) return undefined;
     this.#message = undefined;
-    if (compressed) return compressedMessage(text, bytes.toBuffer());
-    if (validator === undefined) return bytes.toBuffer();
-    if (!validator.complete) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
-    return bytes.toText();
+    return message.end();
   }
 
-  #takePart({ validator, bytes }: PartialMessage): void {
+  #takePart(message: PartialMessage): void {
     const length = Math.min(this.#remaining as number, this.#available, maskingWindow);
     let source = this.#chunk;
     let from = this.#at;
@@ -240,11 +220,7 @@ export class Rfc6455Decoder implements Decoder {
       from = maskIntoScratch(source, from, from + length, this.#key, this.#phase);
       source = maskingScratch;
     }
-    // Part by part, so that the first impossible byte ends the message (§8.1), not its last.
-    if (validator !== undefined && !validator.accept(source.subarray(from, from + length))) {
-      throw new WebSocketError('WS_ERR_INVALID_UTF8');
-    }
-    bytes.append(source, from, from + length);
+    message.append(source, from, from + length);
     this.#at += length;
     this.#phase += length;
     this.#remaining = (this.#remaining as number) - length;
@@ -258,20 +234,6 @@ export class Rfc6455Decoder implements Decoder {
     this.#closed = true;
     return decodeCloseBody(payload);
   }
-}
-
-function startMessage(text: boolean, compressed: boolean): PartialMessage {
-  const readable = text && !compressed;
-  return {
-    text,
-    compressed,
-    validator: readable ? new Utf8Validator() : undefined,
-    bytes: new MessageBuffer(readable),
-  };
-}
-
-function compressedMessage(text: boolean, payload: Buffer): CompressedMessage {
-  return { opcode: text ? 'text' : 'binary', compressed: true, payload };
 }
 
 /** @throws a 1002 error for a length with its top bit set, which §5.2 forbids */

@@ -2,6 +2,7 @@ import { constants } from 'node:buffer';
 import type { Decompressor } from '../contracts';
 import { WebSocketError } from '../errors';
 import { IdleTimer, SharedEngines } from './idle';
+import { InflatingMessage } from './inflatingMessage';
 import { SlidingWindow } from './slidingWindow';
 import { flushTail, inflateOnThread, isTooLarge, largeMessage, SyncInflater } from './zlibEngines';
 
@@ -35,12 +36,14 @@ export class DeflateDecompressor implements Decompressor {
   readonly #idle: IdleTimer;
   /** It may be given up at any time: the window has what the next one must know. */
   #inflater: SyncInflater | undefined;
+  /** The message that is being decompressed part by part. */
+  #inflating: InflatingMessage | undefined;
 
   constructor(settings: DecompressorSettings) {
     this.#settings = settings;
     this.#limit = Math.min(settings.maxMessageSize, constants.MAX_LENGTH);
     this.#window = settings.noContextTakeover ? undefined : new SlidingWindow(2 ** settings.windowBits);
-    this.#idle = new IdleTimer(settings.idleRelease, () => this.release());
+    this.#idle = new IdleTimer(settings.idleRelease, () => this.#dropInflater());
   }
 
   decompress(payload: Buffer): Buffer | Promise<Buffer> {
@@ -51,9 +54,31 @@ export class DeflateDecompressor implements Decompressor {
     return output;
   }
 
+  *decompressPart(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
+    const { windowBits, maxMessageSize } = this.#settings;
+    if (this.#inflating === undefined) {
+      // It has an engine of its own, which nothing takes away between its parts; that of the others will be out of date.
+      this.#dropInflater();
+      const window = this.#window ?? new SlidingWindow(2 ** windowBits);
+      this.#inflating = new InflatingMessage(windowBits, window, maxMessageSize);
+    }
+    try {
+      yield* this.#inflating.inflate(payload, last);
+    } catch (error) {
+      throw error instanceof WebSocketError ? error : this.#explain(error);
+    }
+    if (last) this.#endInflating();
+  }
+
+  #endInflating(): void {
+    this.#inflating?.close();
+    this.#inflating = undefined;
+  }
+
   release(): void {
     this.#idle.stop();
     this.#dropInflater();
+    this.#endInflating();
   }
 
   /** Undefined for a message that is not so simple. */

@@ -74,11 +74,16 @@ export class SyncInflater {
    * @throws what zlib has against it
    */
   inflate(input: Buffer): Buffer | undefined {
+    const { output, used } = this.inflateSome(input);
+    return used < input.length ? undefined : output;
+  }
+
+  /** @throws what zlib has against it */
+  inflateSome(input: Buffer): Inflated {
     this.#stream.write(input);
     const output = takeAll(this.#output);
     if (this.#error !== undefined) throw this.#error;
-    const used = (this.#stream.handle as unknown as { bytesWritten: number }).bytesWritten;
-    return used < input.length ? undefined : output;
+    return { output, used: (this.#stream.handle as unknown as { bytesWritten: number }).bytesWritten };
   }
 
   /** Forgets what it has seen. */

@@ -5,6 +5,7 @@ import { WebSocketError } from '../errors';
 import type { HeartbeatSettings } from '../options';
 import { type CloseOutcome, Session } from '../session';
 import { type Watched, watch } from './heartbeat';
+import { type Delivered, IncomingMessages } from './incomingMessages';
 import { PendingPings, rejectPing } from './pendingPings';
 import { Pipeline, type PipelineOptions } from './pipeline';
 
@@ -14,7 +15,7 @@ const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, re
 /** What a connection tells the stream that stands on it. */
 export interface ConnectionOwner {
   /** A message has come. False stops the reading until `resumeReading()`. */
-  message(message: Message): boolean;
+  message(message: Delivered): boolean;
   ping(payload: Buffer): void;
   pong(payload: Buffer): void;
   /** The peer has closed cleanly: there will be no more messages. */
@@ -47,6 +48,8 @@ export class Connection implements Watched {
   readonly #options: PipelineOptions;
   readonly #owner: ConnectionOwner;
   readonly #can: Abilities;
+  /** There if the program wants messages as streams. */
+  readonly #incoming: IncomingMessages | undefined;
   #pings: PendingPings | undefined;
   /** The answer to the latest ping, while the transport takes nothing: earlier ones need none (RFC 6455 §5.5.3). */
   #owedPong: PingFrame | undefined;
@@ -65,6 +68,7 @@ export class Connection implements Watched {
     this.#options = options;
     this.#owner = owner;
     this.#can = draftFor(options.version).can;
+    if (options.parts) this.#incoming = new IncomingMessages(owner.message, () => this.resumeReading());
     this.#pipeline = new Pipeline(transport, options, {
       receive: (item) => this.#receive(item),
       ended: (error) => this.#inputEnded(error),
@@ -139,6 +143,7 @@ export class Connection implements Watched {
   /** The program leaves: the peer is told why, if it can still be told, and the byte stream ends. */
   leave(error: Error | null): void {
     this.#left = true;
+    this.#incoming?.breakOff(error ?? new WebSocketError('WS_ERR_ABORTED'));
     this.#pings?.rejectAll(error);
     if (this.#fault !== undefined) this.#endTransport(this.#fault.closeCode);
     else if (!this.#session.complete)
@@ -148,6 +153,7 @@ export class Connection implements Watched {
   /** Drops the transport now. */
   abort(): void {
     this.#left = true;
+    this.#incoming?.breakOff(new WebSocketError('WS_ERR_ABORTED'));
     this.#pings?.rejectAll(null);
     this.#pipeline.destroy();
   }
@@ -173,11 +179,16 @@ export class Connection implements Watched {
   /** Returns false when the reader has enough. */
   #receive(item: Incoming): boolean {
     if (this.#left) return false;
-    if (typeof item === 'string' || item instanceof Uint8Array) return this.#owner.message(item);
+    if (typeof item === 'string' || item instanceof Uint8Array) return this.#receiveMessage(item);
+    if (item.opcode === 'part') return (this.#incoming as IncomingMessages).part(item);
     if (item.opcode === 'close') this.#receiveClose(item);
     else if (item.opcode === 'ping') this.#receivePing(item.payload as Buffer);
     else this.#receivePong(item.payload as Buffer);
     return true;
+  }
+
+  #receiveMessage(message: Message): boolean {
+    return this.#incoming === undefined ? this.#owner.message(message) : this.#incoming.whole(message);
   }
 
   #receivePing(payload: Buffer): void {
@@ -249,6 +260,7 @@ export class Connection implements Watched {
   #fail(fault: WebSocketError): void {
     if (this.#fault !== undefined || this.#left) return;
     this.#fault = fault;
+    this.#incoming?.breakOff(fault);
     this.#pipeline.discard();
     if (!this.#owner.failed(fault)) this.#endTransport(fault.closeCode);
     else this.#timer ??= setTimeout(() => this.#closeOverdue(), this.#options.closeTimeout);

@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer';
 import { Transform, type TransformCallback } from 'node:stream';
-import { decodeUtf8 } from '../codec/utf8';
+import { decodeUtf8, Utf8Validator } from '../codec/utf8';
 import type {
   CompressedMessage,
   Decoder,
@@ -8,6 +8,7 @@ import type {
   ExtensionOptions,
   Incoming,
   Message,
+  MessagePart,
   Role,
   Version,
 } from '../contracts';
@@ -25,7 +26,14 @@ export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDefla
   maxMessageSize?: number;
   /** The extensions that were agreed on, as in the server's `Sec-WebSocket-Extensions`. Default none. */
   extensions?: string;
+  /**
+   * Whether a message that does not come in one piece is put out as `MessagePart`s while it comes, where the version has
+   * fragments. Default false.
+   */
+  parts?: boolean;
 }
+
+const noBytes = Buffer.alloc(0);
 
 /**
  * Bytes in, messages and control frames out: a text message is a string, a binary one a Buffer, a control frame an object
@@ -44,6 +52,11 @@ export class Deframer extends Transform {
   readonly #decompressor: Decompressor | undefined;
   /** A message is being decompressed on another thread; what follows it waits. */
   #decompressing = false;
+  readonly #parts: boolean;
+  /** What is left of the part that is being decompressed. */
+  #pieces: Generator<MessagePart> | undefined;
+  /** Checks a text that is decompressed part by part. */
+  #validator: Utf8Validator | undefined;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: DeframerOptions) {
@@ -51,9 +64,10 @@ export class Deframer extends Transform {
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
     checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate');
     const { role, version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
+    this.#parts = options.parts === true;
     this.#decompressor = decompressorFor(role, extensions, { ...options, maxMessageSize });
     const compression = this.#decompressor !== undefined;
-    this.#decoder = draftFor(version).decoder(role, { maxMessageSize, compression });
+    this.#decoder = draftFor(version).decoder(role, { maxMessageSize, compression, parts: this.#parts });
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -111,14 +125,49 @@ export class Deframer extends Transform {
   /** The decoder's next item; undefined at the end of the chunk or at an error. What a reader throws is no error of the decoder. */
   #next(): Incoming | Promise<Message> | undefined {
     try {
+      if (this.#pieces !== undefined) return this.#nextPiece(this.#pieces);
       const item = this.#decoder.next();
       return this.#decompressor !== undefined && isCompressed(item)
-        ? this.#decompress(item, this.#decompressor)
+        ? this.#decompressItem(item, this.#decompressor)
         : (item as Incoming | undefined);
     } catch (error) {
       this.#failure = error as Error;
       return undefined;
     }
+  }
+
+  #decompressItem(
+    item: CompressedMessage | MessagePart,
+    decompressor: Decompressor,
+  ): Incoming | Promise<Message> | undefined {
+    if (item.opcode !== 'part' && !this.#parts) return this.#decompress(item, decompressor);
+    const part: MessagePart =
+      item.opcode === 'part'
+        ? item
+        : { ...item, opcode: 'part', text: item.opcode === 'text', first: true, last: true };
+    this.#pieces = this.#decompressPart(part, decompressor);
+    return this.#nextPiece(this.#pieces);
+  }
+
+  #nextPiece(pieces: Generator<MessagePart>): Incoming | Promise<Message> | undefined {
+    const piece = pieces.next();
+    if (piece.done !== true) return piece.value;
+    this.#pieces = undefined;
+    return this.#next();
+  }
+
+  *#decompressPart({ text, first, last, payload }: MessagePart, decompressor: Decompressor): Generator<MessagePart> {
+    if (first) this.#validator = text ? new Utf8Validator() : undefined;
+    const piece = { opcode: 'part', text, compressed: false, first: false, last: false } as const;
+    if (first) yield { ...piece, first: true, payload: noBytes };
+    for (const bytes of decompressor.decompressPart(payload, last)) {
+      if (this.#validator?.accept(bytes) === false) throw new WebSocketError('WS_ERR_INVALID_UTF8');
+      yield { ...piece, payload: bytes };
+    }
+    if (!last) return;
+    if (this.#validator?.complete === false)
+      throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
+    yield { ...piece, last: true, payload: noBytes };
   }
 
   #decompress({ opcode, payload }: CompressedMessage, decompressor: Decompressor): Message | Promise<Message> {
@@ -155,8 +204,8 @@ export class Deframer extends Transform {
   }
 }
 
-function isCompressed(item: Incoming | CompressedMessage | undefined): item is CompressedMessage {
-  return typeof item === 'object' && 'compressed' in item;
+function isCompressed(item: Incoming | CompressedMessage | undefined): item is CompressedMessage | MessagePart {
+  return typeof item === 'object' && 'compressed' in item && item.compressed;
 }
 
 function toText(bytes: Buffer): string {

@@ -1,13 +1,15 @@
 import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
+import type { Delivered } from './incomingMessages';
 import { emitMessage, MessageEvents } from './messageEvents';
 import type { BinaryData, PreparedMessage } from './outgoingMessage';
+import type { MessageSource } from './outgoingStream';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
 
 /** What a message can be written as. */
-type Writable = string | BinaryData | PreparedMessage;
+type Writable = string | BinaryData | PreparedMessage | MessageSource;
 
 /** Messages that wait in front of a reader before the peer is held back. */
 const readAhead = 16;
@@ -70,7 +72,7 @@ export abstract class MessageDuplex extends MessageEvents {
    * Hands a message to whoever reads, and returns false if that is enough for now. What flows with nothing queued goes past the
    * queue, which would schedule a tick of the event loop for each; the first does not, for a stream must know that it was read.
    */
-  protected deliver(message: Message): boolean {
+  protected deliver(message: Delivered): boolean {
     if (this.readableFlowing !== true || this.readableLength > 0 || !this.readableDidRead) return this.push(message);
     this.emit('data', message);
     return true;

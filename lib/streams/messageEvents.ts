@@ -1,5 +1,7 @@
 import { Duplex, type Readable } from 'node:stream';
 import type { Message } from '../contracts';
+import type { Delivered } from './incomingMessages';
+import { MessageStream } from './messageStream';
 
 /** What a 'message' listener is told beside the message. */
 export interface MessageInfo {
@@ -112,6 +114,7 @@ export abstract class MessageEvents extends Duplex {
 }
 
 /** One function for all connections. */
-export function emitMessage(this: Readable, message: Message): void {
-  this.emit('message', message, typeof message === 'string' ? textInfo : binaryInfo);
+export function emitMessage(this: Readable, message: Delivered): void {
+  const isText = typeof message === 'string' || (message instanceof MessageStream && !message.binary);
+  this.emit('message', message, isText ? textInfo : binaryInfo);
 }

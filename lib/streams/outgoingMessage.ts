@@ -109,7 +109,8 @@ export function messageSize(chunk: unknown): number {
   return toBytes(chunk)?.length ?? 0;
 }
 
-function toBytes(data: unknown): Uint8Array | undefined {
+/** The bytes of what can be sent as a binary message; undefined for what cannot. */
+export function toBytes(data: unknown): Uint8Array | undefined {
   if (data instanceof Uint8Array) return data;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);

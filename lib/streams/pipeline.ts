@@ -23,6 +23,8 @@ export interface PipelineOptions extends ExtensionOptions {
   /** The extensions that were agreed on, '' for none. */
   readonly extensions: string;
   readonly maxMessageSize: number;
+  /** Whether messages are received in parts, where they come so. */
+  readonly parts: boolean;
   /** Milliseconds that the last bytes may take to leave, and the peer to end its side, once we have ended ours. */
   readonly closeTimeout: number;
 }

@@ -1,6 +1,6 @@
 import { closeCodes } from '../closeCodes';
 import { checkClose, controlPayload } from '../codec/controlFrames';
-import type { Agreement, CloseFrame, Opening, Role, Transport } from '../contracts';
+import type { Agreement, CloseFrame, Opening, Outgoing, Role, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
 import {
@@ -16,6 +16,7 @@ import { Connection } from './connection';
 import type { Callback } from './messageDuplex';
 import { NegotiatedDuplex } from './negotiatedDuplex';
 import { isBinary, toOutgoing } from './outgoingMessage';
+import { isMessageSource, type MessageSource, OutgoingStreams } from './outgoingStream';
 import { rejectPing } from './pendingPings';
 import { WaitingWrites } from './waitingWrites';
 import type { WebSocketSetup } from './webSocketSetup';
@@ -41,6 +42,7 @@ export class WebSocket extends NegotiatedDuplex {
   /** `connect()` was called; the rest of the handshake may still be on its way. */
   #connecting = false;
   readonly #waiting = new WaitingWrites();
+  readonly #sources = new OutgoingStreams();
   /** The writable side has ended before the connection was open. */
   #finishOnOpen: (() => void) | undefined;
   /** The Close that the program asked for; without it the writable side ends with 1000. */
@@ -136,13 +138,14 @@ export class WebSocket extends NegotiatedDuplex {
 
   protected override writeNow(chunk: unknown): boolean {
     const connection = this.#connection;
-    if (connection === undefined || connection.transportClosed) return false;
+    if (connection === undefined || connection.transportClosed || isMessageSource(chunk)) return false;
     const item = toOutgoing(chunk);
     return !(item instanceof WebSocketError) && connection.offer(item);
   }
 
   protected override writing(message: unknown): void {
-    this.#waiting.enqueued(message);
+    if (isMessageSource(message)) this.#sources.enqueued(message);
+    else this.#waiting.enqueued(message);
   }
 
   protected override ending(): void {
@@ -154,6 +157,7 @@ export class WebSocket extends NegotiatedDuplex {
   }
 
   override _write(chunk: unknown, _encoding: BufferEncoding, done: Callback): void {
+    if (isMessageSource(chunk)) return this.#writeSource(chunk, done);
     this.#waiting.dequeued(chunk);
     const item = this.refusal(chunk) ?? toOutgoing(chunk);
     if (item instanceof WebSocketError) {
@@ -161,9 +165,31 @@ export class WebSocket extends NegotiatedDuplex {
       if (item.code !== 'WS_ERR_INVALID_ARGUMENT') this.tolerateError();
       return done(item);
     }
+    this.#put(item, done);
+  }
+
+  #put(item: Outgoing, done: Callback): void {
     if (this.#connection?.transportClosed !== true && this.#connection?.offer(item)) return done();
     this.#waiting.hold(item, done);
     this.#checkUnsent();
+  }
+
+  /** One message of many fragments. Its source may have come from a peer, so it must not be able to end the process. */
+  #writeSource(source: MessageSource, done: Callback): void {
+    const { maxMessageSize = defaults.maxMessageSize } = this.#options;
+    const sending = this.#sources.send(source, (fragment, sent) => this.#put(fragment, sent), {
+      can: this.can,
+      maxMessageSize,
+    });
+    const fail = (error: Error) => {
+      this.tolerateError();
+      done(error);
+    };
+    // Not in the callbacks of the promise, where what a listener throws would become a rejection.
+    sending.then(
+      () => process.nextTick(done),
+      (error) => process.nextTick(fail, error),
+    );
   }
 
   override _final(done: Callback): void {
@@ -178,6 +204,7 @@ export class WebSocket extends NegotiatedDuplex {
 
   override _destroy(error: Error | null, done: Callback): void {
     const connection = this.#connection;
+    this.#sources.cancel();
     if (this.#waiting.any) this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
@@ -217,7 +244,7 @@ export class WebSocket extends NegotiatedDuplex {
       if (!this.destroyed) this.emit('open');
     });
     const { version, extensions } = agreement;
-    const options = { role: this.#role, version, extensions, ...connectionSettings(settings) };
+    const options = { role: this.#role, version, extensions, ...connectionSettings(settings, this.can) };
     this.#connection = new Connection(transport, options, {
       message: (message) => this.deliver(message),
       ping: (payload) => this.emit('ping', payload),

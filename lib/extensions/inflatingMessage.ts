@@ -1,0 +1,73 @@
+import { WebSocketError } from '../errors';
+import type { SlidingWindow } from './slidingWindow';
+import { flushTail, SyncInflater } from './zlibEngines';
+
+/** Compressed bytes that are given to zlib at once: they become a MiB at the most, since deflate makes no more than 1032 of one. */
+const step = 1024;
+const mostOfStep = 2 * 1024 * 1024;
+
+/** Final blocks in one message, beside one for each KiB of it. Each costs a new engine, and no sender needs more than one. */
+const finalBlocks = 4;
+
+/** A message that is decompressed while it comes, however long it is, in bounded memory. */
+export class InflatingMessage {
+  readonly #windowBits: number;
+  readonly #window: SlidingWindow;
+  readonly #limit: number;
+  #inflater: SyncInflater | undefined;
+  #size = 0;
+  #blocksLeft = finalBlocks;
+
+  /** @param limit bytes of the message, decompressed */
+  constructor(windowBits: number, window: SlidingWindow, limit: number) {
+    this.#windowBits = windowBits;
+    this.#window = window;
+    this.#limit = limit;
+  }
+
+  /**
+   * @throws WebSocketError WS_ERR_MESSAGE_TOO_BIG, WS_ERR_INVALID_COMPRESSION
+   * @throws what zlib has against it
+   */
+  *inflate(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
+    const input = last ? Buffer.concat([payload, flushTail]) : payload;
+    this.#blocksLeft += input.length / 1024;
+    let at = 0;
+    while (at < input.length) {
+      const { output, used } = this.#engine().inflateSome(input.subarray(at, at + step));
+      at += used;
+      // Behind a final block (BFINAL) the stream begins anew, with the same window (RFC 7692 §7.2.3.4).
+      if (used < Math.min(step, input.length - at + used)) this.#beginAnew();
+      if (output.length > 0) yield this.#count(output);
+      // The tail alone says nothing to an engine that has nothing before it.
+      if (last && this.#inflater === undefined && input.length - at <= flushTail.length) return;
+    }
+  }
+
+  close(): void {
+    this.#inflater?.close();
+    this.#inflater = undefined;
+  }
+
+  #engine(): SyncInflater {
+    this.#inflater ??= new SyncInflater({
+      windowBits: this.#windowBits,
+      maxOutputLength: mostOfStep,
+      dictionary: this.#window.toBuffer(),
+    });
+    return this.#inflater;
+  }
+
+  #beginAnew(): void {
+    if (this.#blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
+    this.close();
+  }
+
+  #count(output: Buffer): Buffer {
+    this.#size += output.length;
+    if (this.#size > this.#limit)
+      throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `decompressed, it has more than ${this.#limit} bytes`);
+    this.#window.append(output);
+    return output;
+  }
+}
