@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { compareLargeMessages } from './largeMessage';
 import { type Scenario, scenarios } from './scenarios';
 
 const rounds = Number(process.env['ROUNDS'] ?? 5);
@@ -165,13 +166,11 @@ async function startServer(library: Library, deflate: boolean, core: number): Pr
 }
 
 async function main(): Promise<void> {
-  const wanted = scenarios.filter((scenario) =>
-    Object.values(scenario)
-      .join(', ')
-      .includes(process.argv[2] ?? ''),
-  );
+  const part = process.argv[2] ?? '';
+  const wanted = scenarios.filter((scenario) => Object.values(scenario).join(', ').includes(part));
   console.log(`${''.padEnd(30)}${['ours', 'ws', 'ratio', 'mark'].map((title) => title.padStart(12)).join('')}`);
   for (const scenario of wanted) await compare(scenario);
+  if ('one message of any size'.includes(part)) await compareLargeMessages();
 }
 
 main();

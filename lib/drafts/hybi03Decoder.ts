@@ -121,7 +121,7 @@ export class Hybi03Decoder implements Decoder {
     const message = this.#message;
     message.expect(frame.remaining);
     const to = this.#at + Math.min(frame.remaining, this.#available);
-    message.append(this.#chunk, this.#at, to);
+    message.append(this.#chunk, this.#at, to, true);
     frame.remaining -= to - this.#at;
     this.#at = to;
     if (frame.remaining > 0) return message.part();

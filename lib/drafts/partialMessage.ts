@@ -25,14 +25,15 @@ export abstract class PartialMessage {
 
   /**
    * Takes some bytes. They are checked at once, so that the first impossible byte ends a text (RFC 6455 §8.1), not its last.
+   * @param lasting whether the source keeps its bytes after that
    * @throws WebSocketError WS_ERR_INVALID_UTF8
    */
-  append(source: Buffer, from: number, to: number): void {
+  append(source: Buffer, from: number, to: number, lasting: boolean): void {
     if (from === to) return;
     if (this.#validator !== undefined && !this.#validator.accept(source.subarray(from, to)))
       throw new WebSocketError('WS_ERR_INVALID_UTF8');
     this.#size += to - from;
-    this.keep(source, from, to);
+    this.keep(source, from, to, lasting);
   }
 
   /**
@@ -51,7 +52,7 @@ export abstract class PartialMessage {
   /** What is to be handed over before the end. */
   abstract part(): MessagePart | undefined;
 
-  protected abstract keep(source: Buffer, from: number, to: number): void;
+  protected abstract keep(source: Buffer, from: number, to: number, lasting: boolean): void;
 
   protected abstract finish(): Message | CompressedMessage | MessagePart;
 }
@@ -88,8 +89,10 @@ class StreamedMessage extends PartialMessage {
     return this.#bytes === undefined ? undefined : this.#take(false);
   }
 
-  protected override keep(source: Buffer, from: number, to: number): void {
-    this.#bytes = Buffer.from(source.subarray(from, to));
+  protected override keep(source: Buffer, from: number, to: number, lasting: boolean): void {
+    const bytes = source.subarray(from, to);
+    // A small part must not keep all of a read buffer alive; a large one may as well stay where it is.
+    this.#bytes = lasting && bytes.length * 2 > source.length ? bytes : Buffer.from(bytes);
   }
 
   protected override finish(): MessagePart {

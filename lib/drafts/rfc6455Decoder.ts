@@ -220,7 +220,7 @@ export class Rfc6455Decoder implements Decoder {
       from = maskIntoScratch(source, from, from + length, this.#key, this.#phase);
       source = maskingScratch;
     }
-    message.append(source, from, from + length);
+    message.append(source, from, from + length, !this.#masked);
     this.#at += length;
     this.#phase += length;
     this.#remaining = (this.#remaining as number) - length;
