@@ -94,7 +94,7 @@ function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
 
 function checkClientOptions(options: ClientOptions): void {
   checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects');
-  checkOptions(options, 'handshakeTimeout', ...connectionOptionNames);
+  checkOptions(options, 'handshakeTimeout', 'highWaterMark', ...connectionOptionNames);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
 }
 

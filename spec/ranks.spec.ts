@@ -14,7 +14,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['codec/*', 2],
   ['drafts/*', 3],
   ['session.ts', 3],
-  ['options.ts', 3],
+  ['options/*', 3],
   ['extensions/*', 4],
   ['negotiation.ts', 5],
   ['streams/deframer.ts', 5],

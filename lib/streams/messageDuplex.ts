@@ -1,18 +1,17 @@
 import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
+import type { HighWaterMark } from '../options';
 import type { Delivered } from './incomingMessages';
-import { emitMessage, MessageEvents } from './messageEvents';
+import { emitMessage } from './messageEvents';
 import type { BinaryData, PreparedMessage } from './outgoingMessage';
 import type { MessageSource } from './outgoingStream';
+import { ReadAheadDuplex } from './readAheadDuplex';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
 
 /** What a message can be written as. */
 type Writable = string | BinaryData | PreparedMessage | MessageSource;
-
-/** Messages that wait in front of a reader before the peer is held back. */
-const readAhead = 16;
 
 /** Milliseconds without a write after which a writer that does not say so is taken to be done. */
 const quietTime = 1000;
@@ -27,7 +26,7 @@ let ownListeners: readonly (readonly [event: string, listener: (this: MessageDup
  * An object-mode Duplex whose chunks are messages, for every way of reading them: 'data', pipes, async iteration, and
  * 'message' listeners, which are a consumer like the others.
  */
-export abstract class MessageDuplex extends MessageEvents {
+export abstract class MessageDuplex extends ReadAheadDuplex {
   #failure: Error | undefined;
   /** How many streams are piped into this one. */
   #sources = 0;
@@ -44,15 +43,8 @@ export abstract class MessageDuplex extends MessageEvents {
   readonly #tolerant: boolean;
 
   /** @param options.tolerant whether failures that the peer caused may go unheard */
-  constructor({ tolerant }: { tolerant: boolean }) {
-    super({
-      objectMode: true,
-      readableHighWaterMark: readAhead,
-      // One message that the transport has not taken yet; the second one is told to wait.
-      writableHighWaterMark: 2,
-      // A peer that is done does not end our side: it may still owe the answers.
-      allowHalfOpen: true,
-    });
+  constructor({ tolerant, highWaterMark }: { tolerant: boolean; highWaterMark: HighWaterMark | undefined }) {
+    super(highWaterMark);
     this.#tolerant = tolerant;
     for (const [event, listener] of ownListeners) super.on(event, listener);
   }
@@ -66,16 +58,6 @@ export abstract class MessageDuplex extends MessageEvents {
   /** From now on an error that nobody listens for is none of the program's, and must not end the process. */
   protected tolerateError(): void {
     if (this.#tolerant && !this.listeners('error').includes(ignore)) this.on('error', ignore);
-  }
-
-  /**
-   * Hands a message to whoever reads, and returns false if that is enough for now. What flows with nothing queued goes past the
-   * queue, which would schedule a tick of the event loop for each; the first does not, for a stream must know that it was read.
-   */
-  protected deliver(message: Delivered): boolean {
-    if (this.readableFlowing !== true || this.readableLength > 0 || !this.readableDidRead) return this.push(message);
-    this.emit('data', message);
-    return true;
   }
 
   /** The peer is done: the readable side ends when all that came has been read, and the writable side after it. */
@@ -197,7 +179,7 @@ export abstract class MessageDuplex extends MessageEvents {
     return false;
   }
 
-  override read(size?: number): Message | null {
+  override read(size?: number): Delivered | null {
     const message = super.read(size);
     if (this.#failure !== undefined && this.readableLength === 0) {
       // The message in hand reaches its reader before the error does; a loop may also answer it.

@@ -16,8 +16,8 @@ export abstract class NegotiatedDuplex extends ClosableDuplex {
   #agreement: Agreement;
   #can: Abilities;
 
-  constructor({ role, opening, version = defaults.version, protocols = [] }: WebSocketSetup) {
-    super({ tolerant: role === 'server' });
+  constructor({ role, opening, options, version = defaults.version, protocols = [] }: WebSocketSetup) {
+    super({ tolerant: role === 'server', highWaterMark: options?.highWaterMark });
     this.request = opening?.request;
     this.protocols = opening?.protocols ?? protocols;
     this.#agreement = { version: opening?.version ?? version, protocol: '', extensions: '' };

@@ -152,7 +152,7 @@ export class WebSocket extends NegotiatedDuplex {
     this.#connection?.expectProgress();
   }
 
-  override _read(): void {
+  protected override readOn(): void {
     this.#connection?.resumeReading();
   }
 

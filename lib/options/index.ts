@@ -1,0 +1,3 @@
+export * from './checkOptions';
+export * from './defaults';
+export type * from './types';

@@ -1,0 +1,116 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { ExtensionOptions, Version } from '../contracts';
+
+/** Which origins may connect: everyone, the server's own, those listed, or those the function says yes to. */
+export type Origins =
+  | 'any'
+  | 'same'
+  | readonly string[]
+  | ((origin: string | undefined, request: IncomingMessage) => boolean);
+
+/** What can be set for each connection. */
+export interface ConnectionOptions extends ExtensionOptions {
+  /** Bytes of one message, all fragments together. A larger one closes the connection with 1009. Default 2 MiB. */
+  maxMessageSize?: number;
+  /** Milliseconds that the peer has for its part of the close handshake. Default 20,000. */
+  closeTimeout?: number;
+  /**
+   * Milliseconds of silence after which the peer is pinged, or the settings, or false for no heartbeat. A peer from which nothing
+   * at all comes within `timeout` after that is lost: WS_ERR_HEARTBEAT_TIMEOUT. The clock stands still while we do not read, and
+   * while what we have sent has not left. Default 30,000. Without effect in versions that have no pings.
+   */
+  heartbeat?: number | false | HeartbeatOptions;
+  /**
+   * `'stream'`: each message is delivered as a Readable while it comes, and `maxMessageSize` has no default where the version has
+   * fragments. Default `'whole'`.
+   */
+  messages?: 'whole' | 'stream';
+}
+
+/** What is read ahead of a reader before the peer is held back. */
+export interface HighWaterMark {
+  /** Messages. Default 16. */
+  messages?: number;
+  /** Bytes of memory that they take. Default 64 KiB. A single message may be larger. */
+  bytes?: number;
+}
+
+/** What a WebSocket is as a stream; it cannot be changed for one that is there. */
+export interface StreamOptions {
+  /** What is read ahead of a reader before the peer is held back. Default 16 messages, or 64 KiB. */
+  highWaterMark?: HighWaterMark;
+}
+
+export interface HeartbeatOptions {
+  /** Milliseconds of silence until the ping. Default 30,000. */
+  interval?: number;
+  /** Milliseconds for the answer. Default 10,000, or the interval if that is shorter. */
+  timeout?: number;
+}
+
+export type HeartbeatSettings = Readonly<Required<HeartbeatOptions>>;
+
+export interface ServerOptions extends ConnectionOptions, StreamOptions {
+  /** The versions to accept; others are answered with 426. Default: all that the library speaks. */
+  versions?: readonly Version[];
+  /**
+   * Milliseconds from the request until the application has answered it, with `connect()` or a response; then a 503 goes
+   * out. Default 10,000.
+   */
+  handshakeTimeout?: number;
+  /**
+   * Which origins may connect. Default: all, except that a request which carries cookies must come from the server's own
+   * host, for a browser sends a user's cookies along from any page.
+   */
+  origins?: Origins;
+  /** Which WebSocket requests to take; the others are left to other 'upgrade' listeners. Default: all. */
+  filter?: (request: IncomingMessage) => boolean;
+}
+
+/** What `res.webSocket.connect()` takes; it overrides the server's options for this connection. */
+export interface ConnectOptions extends ConnectionOptions {
+  /** The subprotocol to agree on. It is left out of the answer if the client did not offer it. Default none. */
+  protocol?: string;
+  /** Headers for the answer, beside those set on `res` and in `responseHeaders`. */
+  headers?: OutgoingHttpHeaders;
+}
+
+/** What `connect(url)` takes, beside what it hands on to Node. */
+export interface OpeningOptions extends ConnectionOptions, StreamOptions {
+  /** The subprotocols to offer, best first. Default none. */
+  protocols?: readonly string[];
+  /** Headers for the opening request. */
+  headers?: OutgoingHttpHeaders;
+  /** The origin to name. Default none; the drafts of 2010 must name one, and get that of the URL. */
+  origin?: string;
+  /** The version to speak. Default '13'. */
+  version?: Version;
+  /**
+   * In place of `version`: the versions to speak, best first. The first is spoken, unless the server refuses it and names
+   * another one of these (RFC 6455 §4.4).
+   */
+  versions?: readonly Version[];
+  /** Milliseconds until the server must have answered, redirects included. Default 10,000. */
+  handshakeTimeout?: number;
+  /**
+   * How often a server may redirect us; true stands for 10. Another origin is not sent credentials or cookies, and a way from
+   * wss to ws is not followed. Default false.
+   */
+  followRedirects?: boolean | number;
+  /** Destroys the WebSocket with WS_ERR_ABORTED, at whatever stage it is. */
+  signal?: AbortSignal;
+}
+
+/** How `reconnecting()` tries again. */
+export interface RetryOptions {
+  /** Milliseconds: the longest wait after the first failure. It doubles with each one that follows. Default 1,000. */
+  initialDelay?: number;
+  /** Milliseconds that no wait exceeds, beside what a server asks for with Retry-After, which may be as long. Default 30,000. */
+  maxDelay?: number;
+  /**
+   * Whether to try again after this error. `failures` counts those in a row, without a connection between them that has lasted
+   * longer than `maxDelay`. Default: unless the error is the program's own, or one that would come again, such as a 401 or an
+   * invalid handshake.
+   */
+  retry?: (error: Error, failures: number) => boolean;
+}
