@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
@@ -67,15 +68,15 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
     },
   };
   giveUp = openHttp1(opening, {
-    accepted(response: IncomingMessage, transport: Transport, version: Version) {
+    accepted: AsyncResource.bind((response: IncomingMessage, transport: Transport, version: Version) => {
       const draft = draftFor(version);
       const extensions = response.headers['sec-websocket-extensions'];
       verifyExtensions(extensions, extensionsFor(version));
       const answered = response.headers[draft.protocolHeader.toLowerCase()] as string | undefined;
       const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
       WebSocket.open(webSocket, transport, { version, protocol, extensions: extensions ?? '' });
-    },
-    failed: (error) => webSocket.destroy(error),
+    }),
+    failed: AsyncResource.bind((error: WebSocketError) => void webSocket.destroy(error)),
   });
   return webSocket;
 }

@@ -20,6 +20,8 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['streams/deframer.ts', 5],
   ['streams/framer.ts', 5],
   ['streams/discardUntilClosed.ts', 5],
+  ['streams/counters.ts', 5],
+  ['streams/diagnostics.ts', 5],
   ['streams/*', 6],
   ['transports/*', 6],
   ['server.ts', 7],

@@ -11,6 +11,7 @@ export const defaults = {
   redirects: 10,
   initialDelay: 1000,
   maxDelay: 30_000,
+  lagLimit: 16,
 } as const;
 
 /** The names of what can be set for each connection. */

@@ -2,41 +2,16 @@ import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { Abilities, CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
 import { draftFor } from '../drafts';
 import { WebSocketError } from '../errors';
-import type { HeartbeatSettings } from '../options';
 import { type CloseOutcome, Session } from '../session';
+import type { ConnectionOwner, ConnectionSettings } from './connectionOwner';
+import type { ConnectionCounters } from './counters';
 import { type Watched, watch } from './heartbeat';
-import { type Delivered, IncomingMessages } from './incomingMessages';
+import { IncomingMessages } from './incomingMessages';
 import { PendingPings, rejectPing } from './pendingPings';
 import { Pipeline, type PipelineOptions } from './pipeline';
 
 /** What the end of the byte stream means where there is no frame for it. */
 const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
-
-/** What a connection tells the stream that stands on it. */
-export interface ConnectionOwner {
-  /** A message has come. False stops the reading until `resumeReading()`. */
-  message(message: Delivered): boolean;
-  ping(payload: Buffer): void;
-  pong(payload: Buffer): void;
-  /** The peer has closed cleanly: there will be no more messages. */
-  ended(): void;
-  /** The program has not answered the peer's Close in time, so it has been answered for it. */
-  overdue(): void;
-  /**
-   * The peer, or the way to it, has failed, and nothing more will come. True if what came before is still being read, and may
-   * be answered: the peer is then told of its failure when the owner leaves.
-   */
-  failed(fault: WebSocketError): boolean;
-  /** `offer()` takes items again. */
-  drained(): void;
-  /** The transport is gone. */
-  closed(): void;
-}
-
-export interface ConnectionSettings extends PipelineOptions {
-  /** Without it, a silent peer stays. */
-  readonly heartbeat?: HeartbeatSettings | undefined;
-}
 
 /**
  * An open connection below the stream: the pipeline, and everything that RFC 6455 wants done without the program, pongs, the
@@ -99,6 +74,11 @@ export class Connection implements Watched {
 
   get bufferedAmount(): number {
     return this.#pipeline.bufferedAmount;
+  }
+
+  /** What has happened to bytes; of messages the owner knows. */
+  get counters(): ConnectionCounters {
+    return this.#pipeline.counters;
   }
 
   /** Sends a message, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
@@ -172,8 +152,10 @@ export class Connection implements Watched {
   }
 
   lost(): void {
-    this.#pipeline.destroy();
-    this.#fail(new WebSocketError('WS_ERR_HEARTBEAT_TIMEOUT'));
+    this.#pipeline.inContext(() => {
+      this.#pipeline.destroy();
+      this.#fail(new WebSocketError('WS_ERR_HEARTBEAT_TIMEOUT'));
+    });
   }
 
   /** Returns false when the reader has enough. */

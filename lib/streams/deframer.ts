@@ -16,6 +16,7 @@ import { draftFor } from '../drafts';
 import { WebSocketError } from '../errors';
 import { decompressorFor } from '../extensions';
 import { checkOptions, defaults } from '../options';
+import type { CompressionCounter } from './counters';
 
 export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDeflate'> {
   /** Which end this is: a server's Deframer reads masked frames, a client's unmasked ones. */
@@ -48,6 +49,7 @@ export class Deframer extends Transform {
   /** Says that the chunk in hand is used up; undefined when there is none. */
   #done: TransformCallback | undefined;
   #failure: Error | undefined;
+  #decompression: CompressionCounter | undefined;
   #pulling = false;
   readonly #decompressor: Decompressor | undefined;
   /** A message is being decompressed on another thread; what follows it waits. */
@@ -68,6 +70,11 @@ export class Deframer extends Transform {
     this.#decompressor = decompressorFor(role, extensions, { ...options, maxMessageSize });
     const compression = this.#decompressor !== undefined;
     this.#decoder = draftFor(version).decoder(role, { maxMessageSize, compression, parts: this.#parts });
+  }
+
+  /** Bytes of the messages that came compressed; undefined if there were none. */
+  get decompression(): Readonly<CompressionCounter> | undefined {
+    return this.#decompression;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -160,8 +167,10 @@ export class Deframer extends Transform {
     if (first) this.#validator = text ? new Utf8Validator() : undefined;
     const piece = { opcode: 'part', text, compressed: false, first: false, last: false } as const;
     if (first) yield { ...piece, first: true, payload: noBytes };
+    this.#countDecompressed(payload.length, 0);
     for (const bytes of decompressor.decompressPart(payload, last)) {
       if (this.#validator?.accept(bytes) === false) throw new WebSocketError('WS_ERR_INVALID_UTF8');
+      this.#countDecompressed(0, bytes.length);
       yield { ...piece, payload: bytes };
     }
     if (!last) return;
@@ -172,8 +181,17 @@ export class Deframer extends Transform {
 
   #decompress({ opcode, payload }: CompressedMessage, decompressor: Decompressor): Message | Promise<Message> {
     const decompressed = decompressor.decompress(payload);
-    if (opcode === 'binary') return decompressed;
-    return decompressed instanceof Promise ? decompressed.then(toText) : toText(decompressed);
+    const finish = (bytes: Buffer) => {
+      this.#countDecompressed(payload.length, bytes.length);
+      return opcode === 'binary' ? bytes : toText(bytes);
+    };
+    return decompressed instanceof Promise ? decompressed.then(finish) : finish(decompressed);
+  }
+
+  #countDecompressed(before: number, after: number): void {
+    this.#decompression ??= { before: 0, after: 0 };
+    this.#decompression.before += before;
+    this.#decompression.after += after;
   }
 
   #await(decompressed: Promise<Message>): void {

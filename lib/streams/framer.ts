@@ -14,6 +14,7 @@ import type {
 import { draftFor } from '../drafts';
 import { compressorFor } from '../extensions';
 import { checkOptions, defaults } from '../options';
+import type { CompressionCounter } from './counters';
 
 export interface FramerOptions extends ExtensionOptions {
   /** Which end this is: a client's Framer masks, a server's does not. */
@@ -42,6 +43,7 @@ export class Framer extends Transform {
   /** Names the connections that send a prepared message in the same bytes; undefined where every frame has a key of its own. */
   readonly #variant: string | undefined;
   readonly #output = new OutputQueue();
+  #compression: CompressionCounter | undefined;
   #held = false;
   #scheduled = false;
 
@@ -54,6 +56,11 @@ export class Framer extends Transform {
     this.#encode = draftFor(version).encoder(role);
     this.#compressor = compressorFor(role, extensions, options);
     this.#variant = role === 'server' ? `${version} ${this.#compressor?.variant ?? ''}` : undefined;
+  }
+
+  /** Bytes of the messages that were sent compressed; undefined if there were none. */
+  get compression(): Readonly<CompressionCounter> | undefined {
+    return this.#compression;
   }
 
   /** Encoded bytes that `flush()` would pass on. */
@@ -88,7 +95,16 @@ export class Framer extends Transform {
     const message = this.#compressor === undefined ? undefined : wholeMessage(item);
     if (message === undefined) return this.#encodeItem(item, done);
     const compressed = (this.#compressor as Compressor).compress(message.payload, message.compress);
-    whenCompressed(compressed, (payload) => this.#encodeItem(withPayload(message, payload), done));
+    whenCompressed(compressed, (payload) => {
+      if (payload !== undefined) this.#countCompressed(message.payload, payload);
+      this.#encodeItem(withPayload(message, payload), done);
+    });
+  }
+
+  #countCompressed(before: string | Uint8Array, after: Uint8Array): void {
+    this.#compression ??= { before: 0, after: 0 };
+    this.#compression.before += Buffer.byteLength(before);
+    this.#compression.after += after.length;
   }
 
   #transformPrepared(item: PreparedFrames, done: TransformCallback): void {
@@ -100,7 +116,10 @@ export class Framer extends Transform {
       return this.#fail(error, done);
     }
     const send = ({ bytes, compressed }: PreparedFrame) => {
-      if (compressed) this.#compressor?.sentAlone();
+      if (compressed) {
+        this.#compressor?.sentAlone();
+        this.#countCompressed(item.message.payload, bytes);
+      }
       if (bytes.length > copiedFrame) this.#output.append(bytes);
       else {
         const at = this.#output.reserve(bytes.length);

@@ -1,6 +1,9 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 import type { ExtensionOptions, Incoming, Outgoing, Role, Transport, Version } from '../contracts';
 import { WebSocketError } from '../errors';
+import { ByteMeter } from './byteMeter';
+import { type ConnectionCounters, noCounters } from './counters';
 import { discardUntilClosed } from './discardUntilClosed';
 import { batchSize } from './framer';
 import { JoinedDeframer, JoinedFramer } from './joined';
@@ -40,6 +43,8 @@ export interface PipelineOptions extends ExtensionOptions {
  * all the answers to one read leave in one write (0.5 against 0.9 µs for a small echo).
  */
 export class Pipeline {
+  /** The asynchronous context of whoever has opened the connection, for all that happens on it: the socket has another one. */
+  readonly #context = new AsyncResource('WebSocket');
   readonly #stream: Duplex;
   readonly #deframer: JoinedDeframer;
   readonly #framer: JoinedFramer;
@@ -50,8 +55,7 @@ export class Pipeline {
   #flushScheduled = false;
   /** The transport has more than it can take at the moment. */
   #full = false;
-  /** Bytes have come since somebody asked. */
-  #heard = false;
+  readonly #meter = new ByteMeter();
   /** What comes from the peer is no longer looked at. */
   #discarding = false;
   #finishing = false;
@@ -101,9 +105,27 @@ export class Pipeline {
 
   /** Whether bytes have come since this was last asked. */
   hasHeard(): boolean {
-    const heard = this.#heard;
-    this.#heard = false;
-    return heard;
+    return this.#meter.hasHeard();
+  }
+
+  get counters(): ConnectionCounters {
+    const { compression } = this.#framer;
+    const { decompression } = this.#deframer;
+    return {
+      ...noCounters,
+      bytesReceived: this.#meter.received,
+      bytesSent: this.#meter.sent,
+      bytesBeforeCompression: compression?.before ?? 0,
+      bytesAfterCompression: compression?.after ?? 0,
+      bytesBeforeDecompression: decompression?.before ?? 0,
+      bytesAfterDecompression: decompression?.after ?? 0,
+      pausedTime: this.#meter.pausedTime,
+    };
+  }
+
+  /** Runs what comes from outside, a timer say, as what comes from the socket is run. */
+  inContext(work: () => void): void {
+    this.#context.runInAsyncScope(work);
   }
 
   /** Sends an item, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
@@ -159,16 +181,13 @@ export class Pipeline {
     stream.on('error', (error) => {
       this.#streamError = error;
     });
-    stream.on('close', () => this.#streamClosed());
+    stream.on('close', () => this.inContext(() => this.#streamClosed()));
     if (stream.destroyed) {
       process.nextTick(() => this.#streamClosed());
       return;
     }
-    stream.on('drain', () => {
-      this.#full = false;
-      if (!this.#framer.busy) this.#owner.drained();
-    });
-    stream.on('end', () => this.#endInput());
+    stream.on('drain', () => this.inContext(() => this.#drained()));
+    stream.on('end', () => this.inContext(() => this.#endInput()));
     if (stream.readableEnded) {
       process.nextTick(() => {
         this.#readBytes(head);
@@ -177,13 +196,18 @@ export class Pipeline {
       return;
     }
     if (head.length > 0) stream.unshift(head);
-    stream.on('data', (bytes: Buffer) => this.#readBytes(bytes));
+    stream.on('data', (bytes: Buffer) => this.#context.runInAsyncScope(this.#readBytes, this, bytes));
     // The handshake may have read from it, and stopped.
     if (stream.isPaused()) stream.resume();
   }
 
+  #drained(): void {
+    this.#full = false;
+    if (!this.#framer.busy) this.#owner.drained();
+  }
+
   #readBytes(bytes: Buffer): void {
-    this.#heard = true;
+    this.#meter.received += bytes.length;
     if (this.#discarding) return;
     this.#reading = true;
     try {
@@ -193,17 +217,23 @@ export class Pipeline {
       this.#reading = false;
       this.#flush();
     }
-    if (this.#deframer.busy && !this.#discarding) this.#stream.pause();
+    if (!this.#deframer.busy || this.#discarding) return;
+    this.#stream.pause();
+    this.#meter.paused();
   }
 
   /** A chunk has been read to its end, which may have waited for the owner. */
   #chunkUsed(error?: Error | null): void {
     if (error) this.#inputEnded(error);
     else if (this.#inputOver) this.#endInput();
-    else if (this.#stream.isPaused()) this.#stream.resume();
+    else if (this.#stream.isPaused()) {
+      this.#stream.resume();
+      this.#meter.resumed();
+    }
   }
 
   #writeBytes(bytes: Uint8Array): void {
+    this.#meter.sent += bytes.length;
     if (!this.#stream.write(bytes)) this.#full = true;
   }
 

@@ -1,4 +1,5 @@
 import { defaults, type HighWaterMark } from '../options';
+import { diagnostics } from './diagnostics';
 import type { Delivered } from './incomingMessages';
 import { MessageEvents } from './messageEvents';
 
@@ -13,6 +14,7 @@ export abstract class ReadAheadDuplex extends MessageEvents {
   readonly #mark: number;
   /** Bytes of memory that the messages in the queue keep alive. */
   #cost = 0;
+  #received = 0;
   /** The stream would take more messages, but not more bytes. */
   #held = false;
 
@@ -31,6 +33,11 @@ export abstract class ReadAheadDuplex extends MessageEvents {
     this.#mark = bytes;
   }
 
+  /** Messages that have come. */
+  protected get received(): number {
+    return this.#received;
+  }
+
   /** Asks for more messages. */
   protected abstract readOn(): void;
 
@@ -39,6 +46,8 @@ export abstract class ReadAheadDuplex extends MessageEvents {
    * queue, which would schedule a tick of the event loop for each; the first does not, for a stream must know that it was read.
    */
   protected deliver(message: Delivered): boolean {
+    this.#received++;
+    if (diagnostics.messageReceived.hasSubscribers) diagnostics.messageReceived.publish({ webSocket: this, message });
     if (this.readableFlowing === true && this.readableLength === 0 && this.readableDidRead) {
       this.emit('data', message);
       return true;

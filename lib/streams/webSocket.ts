@@ -1,6 +1,7 @@
+import { AsyncResource } from 'node:async_hooks';
 import { closeCodes } from '../closeCodes';
 import { checkClose, controlPayload } from '../codec/controlFrames';
-import type { Agreement, CloseFrame, Opening, Outgoing, Role, Transport } from '../contracts';
+import type { Agreement, CloseFrame, Opening, Role, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
 import {
@@ -13,12 +14,14 @@ import {
 } from '../options';
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
+import { type ConnectionCounters, noCounters } from './counters';
+import { diagnostics } from './diagnostics';
 import type { Callback } from './messageDuplex';
 import { NegotiatedDuplex } from './negotiatedDuplex';
+import { Outbox } from './outbox';
 import { isBinary, toOutgoing } from './outgoingMessage';
-import { isMessageSource, type MessageSource, OutgoingStreams } from './outgoingStream';
+import { isMessageSource, type MessageSource } from './outgoingStream';
 import { rejectPing } from './pendingPings';
-import { WaitingWrites } from './waitingWrites';
 import type { WebSocketSetup } from './webSocketSetup';
 
 /**
@@ -41,8 +44,7 @@ export class WebSocket extends NegotiatedDuplex {
   #connection: Connection | undefined;
   /** `connect()` was called; the rest of the handshake may still be on its way. */
   #connecting = false;
-  readonly #waiting = new WaitingWrites();
-  readonly #sources = new OutgoingStreams();
+  readonly #outbox = new Outbox(this);
   /** The writable side has ended before the connection was open. */
   #finishOnOpen: (() => void) | undefined;
   /** The Close that the program asked for; without it the writable side ends with 1000. */
@@ -61,7 +63,13 @@ export class WebSocket extends NegotiatedDuplex {
 
   /** Bytes that were written and have not reached the operating system. */
   get bufferedAmount(): number {
-    return this.#waiting.bytes + (this.#connection?.bufferedAmount ?? 0);
+    return this.#outbox.bytes + (this.#connection?.bufferedAmount ?? 0);
+  }
+
+  /** What has happened on this connection so far. */
+  get counters(): ConnectionCounters {
+    const counters = this.#connection?.counters ?? noCounters;
+    return { ...counters, messagesReceived: this.received, messagesSent: this.#outbox.sent };
   }
 
   /**
@@ -82,7 +90,9 @@ export class WebSocket extends NegotiatedDuplex {
     const extensions = answerExtensions(opening.extensions, settings);
     const headers = { ...this.responseHeaders, ...options.headers };
     const agreement = { version: opening.version, protocol, extensions };
-    opening.accept({ protocol, extensions, headers }, (transport) => this.#open(transport, agreement, settings));
+    // Where the rest of the handshake comes later, it comes outside of what the request was handled in.
+    const opened = AsyncResource.bind((transport: Transport) => this.#open(transport, agreement, settings));
+    opening.accept({ protocol, extensions, headers }, opened);
     this.#connecting = true;
     this.agreeOn(agreement);
     return this;
@@ -137,15 +147,11 @@ export class WebSocket extends NegotiatedDuplex {
   }
 
   protected override writeNow(chunk: unknown): boolean {
-    const connection = this.#connection;
-    if (connection === undefined || connection.transportClosed || isMessageSource(chunk)) return false;
-    const item = toOutgoing(chunk);
-    return !(item instanceof WebSocketError) && connection.offer(item);
+    return this.#outbox.sendNow(chunk);
   }
 
   protected override writing(message: unknown): void {
-    if (isMessageSource(message)) this.#sources.enqueued(message);
-    else this.#waiting.enqueued(message);
+    this.#outbox.enqueued(message);
   }
 
   protected override ending(): void {
@@ -158,38 +164,30 @@ export class WebSocket extends NegotiatedDuplex {
 
   override _write(chunk: unknown, _encoding: BufferEncoding, done: Callback): void {
     if (isMessageSource(chunk)) return this.#writeSource(chunk, done);
-    this.#waiting.dequeued(chunk);
+    this.#outbox.dequeued(chunk);
     const item = this.refusal(chunk) ?? toOutgoing(chunk);
     if (item instanceof WebSocketError) {
       // Bytes that are no text mostly come from a peer, in an echo say, and a peer must not be able to end the process.
       if (item.code !== 'WS_ERR_INVALID_ARGUMENT') this.tolerateError();
       return done(item);
     }
-    this.#put(item, done);
-  }
-
-  #put(item: Outgoing, done: Callback): void {
-    if (this.#connection?.transportClosed !== true && this.#connection?.offer(item)) return done();
-    this.#waiting.hold(item, done);
-    this.#checkUnsent();
+    if (!this.#outbox.send(item, done)) this.#checkUnsent();
   }
 
   /** One message of many fragments. Its source may have come from a peer, so it must not be able to end the process. */
   #writeSource(source: MessageSource, done: Callback): void {
     const { maxMessageSize = defaults.maxMessageSize } = this.#options;
-    const sending = this.#sources.send(source, (fragment, sent) => this.#put(fragment, sent), {
-      can: this.can,
-      maxMessageSize,
-    });
     const fail = (error: Error) => {
       this.tolerateError();
       done(error);
     };
     // Not in the callbacks of the promise, where what a listener throws would become a rejection.
-    sending.then(
-      () => process.nextTick(done),
-      (error) => process.nextTick(fail, error),
-    );
+    this.#outbox
+      .sendSource(source, { can: this.can, maxMessageSize }, () => this.#checkUnsent())
+      .then(
+        () => process.nextTick(done),
+        (error) => process.nextTick(fail, error),
+      );
   }
 
   override _final(done: Callback): void {
@@ -204,8 +202,8 @@ export class WebSocket extends NegotiatedDuplex {
 
   override _destroy(error: Error | null, done: Callback): void {
     const connection = this.#connection;
-    this.#sources.cancel();
-    if (this.#waiting.any) this.#waiting.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
+    this.#outbox.fail(error);
+    if (error !== null && diagnostics.error.hasSubscribers) diagnostics.error.publish({ webSocket: this, error });
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
     if (connection === undefined) {
@@ -241,7 +239,9 @@ export class WebSocket extends NegotiatedDuplex {
     this.agreeOn(agreement);
     this.#options = settings;
     process.nextTick(() => {
-      if (!this.destroyed) this.emit('open');
+      if (this.destroyed) return;
+      if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this });
+      this.emit('open');
     });
     const { version, extensions } = agreement;
     const options = { role: this.#role, version, extensions, ...connectionSettings(settings, this.can) };
@@ -252,10 +252,10 @@ export class WebSocket extends NegotiatedDuplex {
       ended: () => this.#peerEnded(),
       overdue: () => this.#answerOverdue(),
       failed: (fault) => this.#fail(fault),
-      drained: () => this.#retryWrite(),
+      drained: () => this.#outbox.retry(),
       closed: () => this.#closed(),
     });
-    this.#retryWrite();
+    this.#outbox.open(this.#connection);
     this.#finishOnOpen?.();
   }
 
@@ -270,12 +270,8 @@ export class WebSocket extends NegotiatedDuplex {
   }
 
   #answerOverdue(): void {
-    if (this.endForPeer() && !this.#waiting.any) return;
+    if (this.endForPeer() && !this.#outbox.any) return;
     this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
-  }
-
-  #retryWrite(): void {
-    this.#waiting.retry((item) => this.#connection?.offer(item) ?? false);
   }
 
   #fail(fault: WebSocketError): boolean {
@@ -286,6 +282,7 @@ export class WebSocket extends NegotiatedDuplex {
   #closed(): void {
     const { outcome } = this.#connection as Connection;
     this.settle(outcome as CloseOutcome);
+    if (diagnostics.close.hasSubscribers) diagnostics.close.publish({ webSocket: this, ...outcome });
     if (this.#whenTransportClosed !== undefined) return this.#whenTransportClosed();
     if (this.destroyed) return;
     this.#checkUnsent();
@@ -294,7 +291,7 @@ export class WebSocket extends NegotiatedDuplex {
 
   /** A peer that said goodbye and was gone before it had all that we had to say: the program must know. */
   #checkUnsent(): void {
-    if (!this.#waiting.any || !this.#connection?.transportClosed || !this.#connection.isAwaited) return;
+    if (!this.#outbox.any || !this.#connection?.transportClosed || !this.#connection.isAwaited) return;
     this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
   }
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Acceptance, HandshakeAnswer, Opening, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { Offer } from '../negotiation';
+import { diagnostics } from '../streams/diagnostics';
 import { discardUntilClosed } from '../streams/discardUntilClosed';
 import { readChallenge } from './challenge';
 
@@ -84,7 +85,9 @@ export class UpgradeExchange {
   /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void {
     this.response.once('close', () => {
-      if (!this.#accepted) callback({ refused: this.response.headersSent && !this.#expired });
+      if (this.#accepted) return;
+      if (this.response.headersSent) this.#publishRefusal();
+      callback({ refused: this.response.headersSent && !this.#expired });
     });
   }
 
@@ -92,6 +95,12 @@ export class UpgradeExchange {
   refuse({ message, statusCode = 400, headers }: WebSocketError): void {
     this.response.writeHead(statusCode, { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
     this.response.end(`${message}\n`);
+    this.#publishRefusal();
+  }
+
+  #publishRefusal(): void {
+    const { request, response } = this;
+    if (diagnostics.refused.hasSubscribers) diagnostics.refused.publish({ request, response });
   }
 
   #accept(
