@@ -4,6 +4,9 @@ import type { Message, MessagePart } from '../contracts';
 /** Bytes of a message, or characters of a text, that are kept for a reader before the peer is held back. */
 const readAhead = 64 * 1024;
 
+/** What a piece costs beside its bytes: a peer that sends them one by one must not fill the memory with what holds them. */
+const overhead = 128;
+
 /**
  * One message while it comes: a stream of bytes, or, for a text, of strings. It holds back what is behind it until it has been
  * read; `resume()` or `destroy()` skips it. If the connection fails before the message has ended, so does the stream.
@@ -13,6 +16,10 @@ export class MessageStream extends Readable {
   readonly binary: boolean;
   readonly #readOn: () => void;
   #failure: Error | undefined;
+  /** Pieces that have come since nothing was left to read. */
+  #pieces = 0;
+  /** The stream would take more bytes, but not more pieces. */
+  #held = false;
 
   constructor(binary: boolean, readOn: () => void) {
     super({ highWaterMark: readAhead, ...(!binary && { encoding: 'utf8' }) });
@@ -33,9 +40,17 @@ export class MessageStream extends Readable {
   /** Takes the next part. Returns false if that is enough for now. */
   receive({ payload, last }: MessagePart): boolean {
     if (this.destroyed) return true;
-    const more = payload.length === 0 || this.push(payload);
+    if (payload.length > 0) {
+      this.push(payload);
+      this.#pieces++;
+    }
     if (last) this.push(null);
-    return more || last;
+    return last || !this.#isFull;
+  }
+
+  get #isFull(): boolean {
+    if (this.readableLength === 0) this.#pieces = 0;
+    return this.readableLength + overhead * this.#pieces >= readAhead;
   }
 
   /** Nothing more will come, and this is why. What has come is read first. */
@@ -50,11 +65,16 @@ export class MessageStream extends Readable {
       // What is in hand reaches its reader before the error does.
       setImmediate(() => this.destroy(this.#failure));
     }
+    if (this.#held && !this.#isFull) {
+      this.#held = false;
+      this.#readOn();
+    }
     return bytes;
   }
 
   override _read(): void {
-    this.#readOn();
+    if (this.#isFull) this.#held = true;
+    else this.#readOn();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {

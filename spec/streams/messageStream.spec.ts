@@ -19,8 +19,9 @@ import {
   type WebSocket,
   type WebSocketError,
 } from '../../lib/webSocketHandler';
+import { retainedBytes } from '../support/garbage';
 import { listen } from '../support/http';
-import { RawPeer } from '../support/rawPeer';
+import { RawPeer, rawFrame } from '../support/rawPeer';
 
 const mebibyte = 1024 * 1024;
 
@@ -372,6 +373,22 @@ describe('A message that is read as a stream', () => {
     const error = await failure(text(stream));
     expect(error.code).to.equal('WS_ERR_INVALID_UTF8');
     expect((await peer.ended()).at(-1)?.payload.readUInt16BE(0)).to.equal(1007);
+  });
+
+  it('costs what its bytes cost, when they come one by one and nobody reads them', async () => {
+    const peer = new RawPeer('server', { messages: 'stream' });
+    peer.send(0x02, 'x');
+    const [stream] = (await once(peer.webSocket, 'data')) as [MessageStream];
+    const before = await retainedBytes();
+    for (let i = 0; i < 200; i++)
+      peer.write(Buffer.concat(Array(500).fill(rawFrame(0x00, Buffer.from('y'), 'client'))));
+    peer.send(0x80, 'z');
+    for (let i = 0; i < 20; i++) await turn();
+    expect(stream.readableLength).to.be.below(1000);
+    // The bytes that wait on the way are the test's own.
+    expect((await retainedBytes()) - before).to.be.below(1_500_000);
+    expect((await buffer(stream)).toString()).to.equal(`x${'y'.repeat(100_000)}z`);
+    peer.webSocket.abort();
   });
 
   it('has no limit unless one is set', async () => {
