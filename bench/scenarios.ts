@@ -2,9 +2,10 @@
 export interface Scenario {
   /**
    * `cpu`: what an echo costs a server. `memory`: what connections that have become silent cost it. `client`: what an echo costs a
-   * client. `handshakes`: what it costs a client to open a connection and drop it.
+   * client. `handshakes`: what it costs a client to open a connection and drop it. `broadcast`: what each receiver of a message
+   * costs a server.
    */
-  readonly measures: 'cpu' | 'memory' | 'client' | 'handshakes';
+  readonly measures: 'cpu' | 'memory' | 'client' | 'handshakes' | 'broadcast';
   readonly name: string;
   readonly kind: 'text' | 'binary';
   /** Bytes of one message. */
@@ -29,6 +30,8 @@ const shapes = [
 
 const compressed = { name: 'compressed JSON, 900 B', kind: 'text', size: 900, deflate: true } as const;
 
+const broadcast = { measures: 'broadcast', kind: 'text', size: 1024, connections: 1000, inFlight: 1 } as const;
+
 const client = { ...plain, measures: 'client', connections: 50 } as const;
 
 export const scenarios: readonly Scenario[] = [
@@ -41,4 +44,6 @@ export const scenarios: readonly Scenario[] = [
   { ...client, name: 'client, 20 B, 64 in flight', kind: 'text', size: 20, inFlight: 64, mark: 0.5 },
   { ...client, name: 'client, 20 B, 64 in flight', kind: 'binary', size: 20, inFlight: 64, mark: 0.5 },
   { ...client, measures: 'handshakes', name: 'client, handshakes', kind: 'text', size: 0, inFlight: 16, mark: 1 },
+  { ...broadcast, name: 'broadcast, 1 KiB', deflate: false, mark: 0.5 },
+  { ...broadcast, name: 'compressed broadcast', deflate: true, mark: 0.1 },
 ];

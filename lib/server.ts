@@ -1,11 +1,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { closeCodes } from './closeCodes';
-import { checkClose } from './codec/controlFrames';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { isWebSocketRequest, negotiate } from './negotiation';
 import { checkOptions, connectionOptionNames, defaults, type ServerOptions } from './options';
+import { type BroadcastFilter, type BroadcastMessage, broadcast } from './streams/broadcast';
+import { type ServerCounters, ServerTotals } from './streams/serverCounters';
+import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './streams/shutdown';
 import { WebSocket } from './streams/webSocket';
 import {
   afterEarlierResponses,
@@ -28,20 +29,24 @@ export interface HttpServer extends Pick<Server, 'on' | 'emit' | 'listenerCount'
   shouldUpgradeCallback?(request: IncomingMessage): boolean;
 }
 
-export interface CloseOptions {
-  /** The close code for the connections. Default 1001, going away. */
-  code?: number;
-  reason?: string;
-  /** Milliseconds until connections that have not closed are dropped. Default 20,000. */
-  timeout?: number;
-}
-
 /** What `configureServer()` returns: the WebSockets of one HTTP server. */
 export interface WebSocketServer {
   /** The open connections, live. */
   readonly connections: ReadonlySet<WebSocket>;
-  /** Refuses new connections with 503, closes the open ones, and resolves when all are gone. */
-  close(options?: CloseOptions): Promise<void>;
+  /** What has happened on all connections so far, those that are gone too. */
+  readonly counters: ServerCounters;
+  /**
+   * Writes one message to every open connection, or those of which the filter says true, and returns to how many. Left out are
+   * connections that are closing, and those whose version has no binary messages if it is one.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, WS_ERR_INVALID_UTF8
+   */
+  broadcast(message: BroadcastMessage, filter?: BroadcastFilter): number;
+  /**
+   * Refuses new connections with 503, closes the open ones after what was written to them, and resolves when all are gone. A
+   * second call returns the promise of the first.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+   */
+  close(options?: CloseOptions): Promise<CloseSummary>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -123,9 +128,9 @@ const dispatchers = new WeakMap<HttpServer, UpgradeDispatcher>();
 
 class ServerHandle implements WebSocketServer {
   readonly connections = new Set<WebSocket>();
+  readonly #totals = new ServerTotals();
   readonly #options: ServerOptions;
-  #closing: Promise<void> | undefined;
-  #deadlinePassed = false;
+  #shutdown: Shutdown | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -139,48 +144,44 @@ class ServerHandle implements WebSocketServer {
     return isOurs(request, this.#options);
   }
 
+  get counters(): ServerCounters {
+    return this.#totals.counters(this.connections);
+  }
+
   handle(server: HttpServer, upgrade: Upgrade): void {
     handleUpgrade(server, upgrade, this.#options, this);
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
-    const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout } = options;
-    checkClose(code, reason);
-    checkOptions({ closeTimeout: timeout }, 'closeTimeout');
-    this.#closing ??= this.#closeAll(code, reason, timeout);
-    return this.#closing;
+  broadcast(message: BroadcastMessage, filter?: BroadcastFilter): number {
+    return broadcast(this.connections, message, filter);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  close(options: CloseOptions = {}): Promise<CloseSummary> {
+    checkCloseOptions(options);
+    this.#shutdown ??= new Shutdown(this.connections, options);
+    return this.#shutdown.done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** @throws WebSocketError with a 503 */
   checkOpen(): void {
-    if (this.#closing === undefined) return;
+    if (this.#shutdown === undefined) return;
+    this.#shutdown.countRefusal();
     throw new WebSocketError('WS_ERR_SHUTTING_DOWN', undefined, { statusCode: 503, headers: { 'Retry-After': '1' } });
+  }
+
+  countRefusal(): void {
+    this.#totals.refused();
   }
 
   add(webSocket: WebSocket): void {
     this.connections.add(webSocket);
+    this.#totals.opened(webSocket);
     void webSocket.closed.then(() => this.connections.delete(webSocket));
-    // Accepted while we were waiting for the others to close.
-    if (this.#deadlinePassed) webSocket.abort();
-    else if (this.#closing !== undefined) webSocket.close(closeCodes.goingAway);
-  }
-
-  async #closeAll(code: number, reason: string, timeout: number): Promise<void> {
-    const deadline = setTimeout(() => {
-      this.#deadlinePassed = true;
-      for (const webSocket of this.connections) webSocket.abort();
-    }, timeout);
-    // A connection that is accepted meanwhile is waited for as well.
-    while (this.connections.size > 0) {
-      const open = [...this.connections];
-      for (const webSocket of open) webSocket.close(code, reason);
-      await Promise.all(open.map(({ closed }) => closed));
-    }
-    clearTimeout(deadline);
+    this.#shutdown?.add(webSocket);
   }
 }
 
@@ -204,9 +205,13 @@ function handleUpgrade(server: HttpServer, upgrade: Upgrade, options: ServerOpti
         },
       });
       exchange.response.webSocket = webSocket;
-      exchange.onUnaccepted((how) => WebSocket.unanswered(webSocket, how));
+      exchange.onUnaccepted((how) => {
+        if (how.refused) handle?.countRefusal();
+        WebSocket.unanswered(webSocket, how);
+      });
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error;
+      handle?.countRefusal();
       return exchange.refuse(error);
     }
     deliver(server, request, exchange.response);
@@ -228,7 +233,7 @@ function checkServer(server: HttpServer): void {
 }
 
 function checkServerOptions(options: ServerOptions): void {
-  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
+  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', 'highWaterMark', ...connectionOptionNames);
   for (const version of options.versions ?? []) draftFor(version);
 }
 

@@ -17,8 +17,17 @@ export { isWebSocketRequest } from './negotiation';
 export type { ConnectionOptions, ConnectOptions, Origins, ServerOptions } from './options';
 export { createPair, type PairOptions } from './pair';
 export { type ReconnectingOptions, reconnecting } from './reconnecting';
-export { type CloseOptions, configureServer, type HttpServer, handleHttpUpgrade, type WebSocketServer } from './server';
+export { configureServer, type HttpServer, handleHttpUpgrade, type WebSocketServer } from './server';
 export type { CloseOutcome } from './session';
+export type { BroadcastFilter, BroadcastMessage } from './streams/broadcast';
+export type { BroadcastCounts } from './streams/broadcastMember';
+export {
+  type BroadcastPolicy,
+  BroadcastStream,
+  type BroadcastStreamOptions,
+  type BroadcastTotals,
+} from './streams/broadcastStream';
+export type { ConnectionCounters } from './streams/counters';
 export { Deframer, type DeframerOptions } from './streams/deframer';
 export { Framer, type FramerOptions } from './streams/framer';
 export type { MessageInfo, WebSocketEvents } from './streams/messageEvents';
@@ -30,4 +39,6 @@ export {
   type SendOptions,
 } from './streams/outgoingMessage';
 export type { MessageSource } from './streams/outgoingStream';
+export type { ServerCounters } from './streams/serverCounters';
+export type { CloseOptions, CloseSummary } from './streams/shutdown';
 export { WebSocket } from './streams/webSocket';

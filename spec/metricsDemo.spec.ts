@@ -20,8 +20,12 @@ describe('The metrics demo', () => {
     };
 
     const ws = connect(`ws://127.0.0.1:${port}/`);
+    let missing = 3;
+    const echoed = new Promise<void>((resolve) => {
+      ws.on('data', () => --missing === 0 && resolve());
+    });
     for (const message of ['one', 'two', 'x'.repeat(5000)]) ws.write(message);
-    for (let count = 0; count < 3; count++) await once(ws, 'data');
+    await echoed;
     const during = await scrape();
     expect(during('connections')).to.equal(1);
     ws.close(4000);

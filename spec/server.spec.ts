@@ -185,7 +185,7 @@ describe('The handle of a server', () => {
   it('refuses a code that cannot be sent', () => {
     const handle = configureServer(createServer());
     expect(() => handle.close({ code: 1006 })).to.throw(WebSocketError, /close code/);
-    expect(() => handle.close({ timeout: -1 })).to.throw(WebSocketError, /Timeout takes milliseconds/);
+    expect(() => handle.close({ timeout: -1 })).to.throw(WebSocketError, /timeout takes milliseconds/);
   });
 
   it('is disposed of with await using', async () => {

@@ -1,0 +1,46 @@
+import { draftFor } from '../drafts';
+import { checkOptions } from '../options';
+import { type BinaryData, PreparedMessage } from './outgoingMessage';
+import type { WebSocket } from './webSocket';
+
+/** What can be sent to many connections at once. */
+export type BroadcastMessage = string | BinaryData | PreparedMessage;
+
+/** Which connections a message is for: those of which it says true. */
+export type BroadcastFilter = (webSocket: WebSocket) => boolean;
+
+/**
+ * Writes a message to every WebSocket that is open and can carry it, and returns to how many.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+export function broadcast(
+  webSockets: Iterable<WebSocket>,
+  message: BroadcastMessage,
+  filter: BroadcastFilter | undefined,
+): number {
+  checkOptions({ filter }, 'filter');
+  const prepared = prepare(message);
+  let count = 0;
+  for (const webSocket of webSockets) {
+    if (!isOpen(webSocket) || !carries(webSocket, prepared)) continue;
+    if (filter !== undefined && filter(webSocket) !== true) continue;
+    webSocket.write(prepared);
+    count++;
+  }
+  return count;
+}
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+export function prepare(message: BroadcastMessage): PreparedMessage {
+  return message instanceof PreparedMessage ? message : new PreparedMessage(message);
+}
+
+/** Whether neither side has said goodbye. */
+export function isOpen(webSocket: WebSocket): boolean {
+  return webSocket.writable && webSocket.closeCode === undefined;
+}
+
+/** Whether the version of the connection has a form for the message. */
+export function carries(webSocket: WebSocket, { message }: PreparedMessage): boolean {
+  return message.opcode === 'text' || draftFor(webSocket.version).can.binary;
+}
