@@ -70,7 +70,8 @@ export function runInTerminal(
   command: readonly string[],
   { env, ...surroundings }: Surroundings = {},
 ): RunningProgram {
-  const colourful = { TERM: 'xterm-256color', NO_COLOR: undefined, FORCE_COLOR: undefined, ...env };
+  // Node does not trust the terminals of continuous integration with colours.
+  const colourful = { TERM: 'xterm-256color', NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env };
   return run([python, join(__dirname, 'terminal.py'), ...command], { env: colourful, ...surroundings });
 }
 
