@@ -17,6 +17,12 @@ export interface Watched {
 /** Into how many ticks the shorter of interval and timeout is divided. */
 const precision = 10;
 
+/** Milliseconds by which a timer fires late when nothing holds it up. */
+const lateness = 1;
+
+/** The part of the interval that a peer may be silent in any case. */
+const shortestSilence = 0.7;
+
 /** Pings a peer that is silent, and says when it stays so. It counts ticks, not time: one that comes late, because the process was busy or asleep, counts once. */
 class Heart {
   readonly #watched: Watched;
@@ -58,9 +64,12 @@ class Hearts {
 
   constructor({ interval, timeout }: HeartbeatSettings) {
     this.#tick = Math.max(1, Math.min(interval, timeout) / precision);
-    // Life shows at the tick behind it, and a ping must have all of its time: together they are never longer than both settings.
-    this.#ticksToPing = Math.max(1, Math.floor(interval / this.#tick) - 2);
+    // A ping has all of its time for the answer.
     this.#ticksToAnswer = Math.floor(timeout / this.#tick) + 1;
+    // Life shows at the tick behind it, and each tick may be late by as much as a timer of Node's is: what is left of both
+    // settings is for the silence before the ping.
+    const ticks = Math.floor((interval + timeout) / (this.#tick + lateness)) - this.#ticksToAnswer - 1;
+    this.#ticksToPing = Math.max(1, ticks, Math.floor((shortestSilence * interval) / this.#tick));
   }
 
   get size(): number {

@@ -48,6 +48,13 @@ export const microsocks: Tool = {
   path: find('/usr/bin/microsocks', 'microsocks').find(isExecutable),
 };
 
+/** What makes a network of its own, without being root. */
+export const namespaces: Tool = {
+  name: 'unshare and ip, and the right to make user namespaces',
+  command: 'apt-get install util-linux iproute2',
+  path: find('/usr/bin/unshare', 'unshare').find((path) => isExecutable(path) && canUnshare(path)),
+};
+
 /**
  * The tool's path. Without the tool, the specs of the calling hook are skipped, and it is said what they need; where
  * everything must be tested (the variable CI is set) they fail.
@@ -77,4 +84,8 @@ function isExecutable(path: string): boolean {
 
 function hasWebSockets(path: string): boolean {
   return spawnSync(path, ['-c', 'import websockets']).status === 0;
+}
+
+function canUnshare(path: string): boolean {
+  return spawnSync(path, ['--user', '--map-root-user', '--net', 'ip', 'link', 'set', 'lo', 'up']).status === 0;
 }

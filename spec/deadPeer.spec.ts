@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { namespaces, need } from './support/tools';
+
+const script = join(__dirname, 'support', 'deadPeer.ts');
+
+/** Runs the script in a network namespace, where packets can be lost without anybody else's noticing. */
+async function inNamespace(unshare: string, settings: object): Promise<unknown> {
+  const node = [process.execPath, '--require', 'ts-node/register', script, JSON.stringify(settings)];
+  // It ends of itself, or this fails.
+  const { stdout } = await promisify(execFile)(unshare, ['--user', '--map-root-user', '--net', ...node], {
+    timeout: 15_000,
+  });
+  return JSON.parse(stdout);
+}
+
+describe('A peer whose packets vanish, with no socket closed', () => {
+  let unshare: string;
+
+  before(function () {
+    unshare = need(namespaces, this);
+  });
+
+  it('is given up within interval and timeout, by the server and by the client, and the process can end', async () => {
+    const heartbeat = { interval: 600, timeout: 400 };
+    const fates = (await inNamespace(unshare, { heartbeat })) as { code: string; closeCode: number; after: number }[];
+    for (const { code, closeCode, after } of fates) {
+      expect([code, closeCode]).to.deep.equal(['WS_ERR_HEARTBEAT_TIMEOUT', 1006]);
+      // The last bytes came a moment before the clock of this spec was started, and two cores have much to do under CI.
+      expect(after).to.be.within(700, 1100);
+    }
+    expect(fates.length).to.equal(2);
+  });
+
+  it('lives on when they travel again in time, and what was sent meanwhile gets through', async () => {
+    const outcome = await inNamespace(unshare, { heartbeat: { interval: 300, timeout: 2000 }, outage: 600 });
+    expect(outcome).to.deep.equal({ echo: 'still there?', clean: [true, true] });
+  });
+});
