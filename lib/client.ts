@@ -36,8 +36,9 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
   checkClientOptions(options);
   const { location, auth, socketPath } = parseClientUrl(url);
   const { signal, headers = {}, protocols = [], handshakeTimeout, followRedirects = false } = options;
-  // What is ours means nothing to Node, but the two that it would take as well.
-  const { headers: _headers, signal: _signal, ...requestOptions } = options as RequestOptions;
+  // What is ours means nothing to Node, but for these, which it would take as well.
+  const { headers: _headers, signal: _signal, highWaterMark: _highWaterMark, ...others } = options;
+  const requestOptions: RequestOptions = others;
   if (auth !== undefined) requestOptions.auth = auth;
   if (socketPath !== undefined) requestOptions.socketPath = socketPath;
   const versions = versionsOf(options);

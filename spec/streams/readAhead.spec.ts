@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { Readable, Transform, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { createPair, type Message, type PairOptions, type WebSocket } from '../../lib/webSocketHandler';
+import { connect, createPair, type Message, type PairOptions, type WebSocket } from '../../lib/webSocketHandler';
 import { retainedBytes } from '../support/garbage';
+import { listen } from '../support/http';
 import { RawPeer } from '../support/rawPeer';
 import { thrownBy } from '../support/thrown';
 
@@ -42,6 +43,19 @@ describe('What is read ahead of a reader', () => {
     expect(await readAhead('small', { messages: 1, bytes: 1 })).to.equal(1);
     expect(await readAhead(Buffer.alloc(kibibyte), { messages: 100, bytes: 20 * kibibyte })).to.equal(18);
     expect(await readAhead(Buffer.alloc(100 * kibibyte), { bytes: 1_000_000 })).to.equal(10);
+  });
+
+  it('is so for a client as well, whose socket has marks of its own', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      for (let i = 0; i < 50; i++) ws?.write(`message ${i}`);
+    });
+    const ws = connect(`ws://127.0.0.1:${server.port}/`, { highWaterMark: { messages: 3 } });
+    await once(ws, 'open');
+    while (ws.readableLength < 3) await turn();
+    await settle();
+    expect(ws.readableLength).to.equal(3);
+    ws.abort();
   });
 
   it('goes on when the reader has taken so much that there is room again, one way or the other', async () => {
