@@ -1,6 +1,6 @@
 /**
- * The audience of a broadcast, in a process of its own: raw sockets, of which one sends a message, and the next when all of them
- * have received that. It runs until its parent says stop.
+ * The audience of a broadcast, in a process of its own: raw sockets, of which one sends some messages, and the next when all of them
+ * have received those. It runs until its parent says stop.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -8,7 +8,7 @@ import { checkAnswers, createPayloads, readAnswers } from './payloads';
 import type { Scenario } from './scenarios';
 
 const { port, scenario } = JSON.parse(process.argv[2] as string) as { port: number; scenario: Scenario };
-const { connections, deflate } = scenario;
+const { connections, inFlight, deflate } = scenario;
 const { messages, frames } = createPayloads(scenario);
 
 /** Messages that have come, at all sockets together, and the bytes of their payloads. */
@@ -54,10 +54,13 @@ async function main(): Promise<void> {
     const batch = Math.min(50, connections - sockets.length);
     sockets.push(...(await Promise.all(Array.from({ length: batch }, open))));
   }
-  const sendNext = () => sockets[0]?.write(frames[sent++ % frames.length] as Buffer);
+  const sendNext = () => {
+    const next = Array.from({ length: inFlight }, () => frames[sent++ % frames.length] as Buffer);
+    sockets[0]?.write(Buffer.concat(next));
+  };
   for (const socket of sockets) {
     listen(socket, () => {
-      if (++echoed % connections === 0 && running) sendNext();
+      if (++echoed % (connections * inFlight) === 0 && running) sendNext();
     });
   }
   process.on('message', (message) => {

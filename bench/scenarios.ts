@@ -45,5 +45,6 @@ export const scenarios: readonly Scenario[] = [
   { ...client, name: 'client, 20 B, 64 in flight', kind: 'binary', size: 20, inFlight: 64, mark: 0.5 },
   { ...client, measures: 'handshakes', name: 'client, handshakes', kind: 'text', size: 0, inFlight: 16, mark: 1 },
   { ...broadcast, name: 'broadcast, 1 KiB', deflate: false, mark: 0.5 },
+  { ...broadcast, name: 'broadcast, 16 × 1 KiB', inFlight: 16, deflate: false, mark: 0.5 },
   { ...broadcast, name: 'compressed broadcast', deflate: true, mark: 0.1 },
 ];

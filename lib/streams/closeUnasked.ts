@@ -5,7 +5,7 @@ import type { WebSocket } from './webSocket';
  * too late is no mistake of its own, and must not end the process.
  */
 export function closeUnasked(webSocket: WebSocket, code: number, reason: string): void {
-  if (!webSocket.listeners('error').includes(ignore)) webSocket.on('error', ignore);
+  webSocket.on('error', ignore);
   webSocket.close(code, reason);
 }
 

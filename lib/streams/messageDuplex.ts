@@ -39,6 +39,7 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
   /** We, and not the program, have ended the writable side, because the peer has closed. */
   #endedForPeer = false;
   #patience: number | undefined;
+  #unread: NodeJS.Timeout | undefined;
 
   readonly #tolerant: boolean;
 
@@ -99,11 +100,12 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
   protected giveUpReadingAfter(delay: number): void {
     this.#patience = delay;
     if (this.hasConsumer || this.destroyed) return;
-    const timer = setTimeout(() => {
+    // Readers may come and go: there is one timer, and one listener to end it.
+    if (this.#unread !== undefined) return void this.#unread.refresh();
+    this.#unread = setTimeout(() => {
       if (!this.hasConsumer) this.destroy(this.#failure);
-    }, delay);
-    timer.unref();
-    this.once('close', () => clearTimeout(timer));
+    }, delay).unref();
+    this.once('close', () => clearTimeout(this.#unread));
   }
 
   /** Whether somebody reads, in whatever way, or has decided to pause. */

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createPair, type Message, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { clientFrame, listen, RawClient } from '../support/http';
+import { RawPeer } from '../support/rawPeer';
 
 async function collect(stream: AsyncIterable<Message>): Promise<Message[]> {
   const messages: Message[] = [];
@@ -40,6 +41,18 @@ const upperCase = () =>
   });
 
 describe('A WebSocket as a stream', () => {
+  it('has no more listeners of its own, however often its readers come and go after the connection has gone', async () => {
+    const peer = new RawPeer('server');
+    peer.webSocket.on('error', () => {});
+    for (let i = 0; i < 14; i++) peer.send(0x81, 'message');
+    for (let i = 0; i < 5; i++) await turn();
+    peer.stream.destroy();
+    for (let i = 0; i < 5; i++) await turn();
+    const listeners = peer.webSocket.listenerCount('close');
+    for (let i = 0; i < 14; i++) await once(peer.webSocket, 'message');
+    expect(peer.webSocket.listenerCount('close')).to.be.at.most(listeners + 1);
+  });
+
   it('echoes through ws.pipe(ws), kinds and empty messages kept, in order', async () => {
     const [server, client] = createPair();
     server.pipe(server);
