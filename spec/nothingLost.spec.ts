@@ -1,0 +1,324 @@
+import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
+import { expect } from 'chai';
+import { parseExtensions } from '../lib/codec/headers';
+import type { PerMessageDeflateOptions, Role } from '../lib/contracts';
+import { draftFor, knownVersions } from '../lib/drafts';
+import { answerExtensions, offerExtensions } from '../lib/extensions';
+import { WebSocket } from '../lib/streams/webSocket';
+import { type ConnectionOptions, connect, Deframer, type Message, type Version } from '../lib/webSocketHandler';
+import { type Manners, pipeManners, randomManners, randomMessages, sizeOf, Talker } from './support/conversation';
+import { type Break, CuttingLink } from './support/cuttingLink';
+import { startCuttingProxy } from './support/cuttingProxy';
+import { type Handler, listen } from './support/http';
+import { checkSeeds, fork, seeds } from './support/seeds';
+import type { Dice } from './support/vectors';
+
+/** Milliseconds after which a conversation has come to a standstill. */
+const patience = 10_000;
+
+/** What a connection is like. */
+interface Setting {
+  readonly version: Version;
+  readonly perMessageDeflate: boolean | PerMessageDeflateOptions;
+  readonly manners: Readonly<Record<Role, Manners>>;
+  /** The options of each end, beside the compression. */
+  readonly options: Readonly<Record<Role, ConnectionOptions>>;
+}
+
+function randomSetting(dice: Dice, randomEnd: (dice: Dice) => Manners, versions: readonly Version[]): Setting {
+  const version = dice.pick(versions);
+  const manners = { server: randomEnd(dice), client: randomEnd(dice) };
+  const optionsOf = ({ reader }: Manners): ConnectionOptions => ({
+    messages: reader === 'parts' ? 'stream' : 'whole',
+    // A writer that has a 'drain' listener holds the answer to a Close back for so long.
+    closeTimeout: 1000,
+    ...(dice.roll(2) === 0 && { highWaterMark: { messages: 1 + dice.roll(3), bytes: 1 + dice.roll(5000) } }),
+  });
+  return {
+    version,
+    perMessageDeflate: dice.roll(2) === 0 && randomDeflate(dice),
+    manners,
+    options: { server: optionsOf(manners.server), client: optionsOf(manners.client) },
+  };
+}
+
+function randomDeflate(dice: Dice): PerMessageDeflateOptions {
+  return {
+    threshold: dice.pick([0, 128]),
+    serverNoContextTakeover: dice.roll(2) === 0,
+    clientNoContextTakeover: dice.roll(2) === 0,
+    serverMaxWindowBits: 8 + dice.roll(8),
+    clientMaxWindowBits: 8 + dice.roll(8),
+    level: dice.pick([1, 6]),
+  };
+}
+
+/** Two WebSockets with a link between. */
+type Ends = Readonly<Record<Role, WebSocket>> & { readonly link: CuttingLink };
+
+function openInMemory(dice: Dice, { version, perMessageDeflate, options }: Setting): Ends {
+  const offer = draftFor(version).can.extensions ? offerExtensions({ perMessageDeflate }) : '';
+  const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], { perMessageDeflate });
+  const link = new CuttingLink(dice);
+  const open = (role: Role, stream: CuttingLink['ends'][0]) => {
+    const ws = new WebSocket({ role, options: { ...options[role], perMessageDeflate } });
+    WebSocket.open(ws, { stream, head: Buffer.alloc(0) }, { version, protocol: '', extensions });
+    return ws;
+  };
+  return { server: open('server', link.ends[0]), client: open('client', link.ends[1]), link };
+}
+
+/** Two talkers, and what is between them. */
+interface Conversation {
+  readonly setting: Setting;
+  readonly server: Talker;
+  readonly client: Talker;
+  readonly link: CuttingLink;
+}
+
+function begin(dice: Dice, setting: Setting, { server, client, link }: Ends): Conversation {
+  const { can } = draftFor(setting.version);
+  const talker = (role: Role, ws: WebSocket) =>
+    new Talker(ws, randomMessages(dice, can), setting.manners[role], can, fork(dice));
+  return { setting, server: talker('server', server), client: talker('client', client), link };
+}
+
+/** What is to be known of a conversation that has failed. */
+function describeState({ setting, link, server, client }: Conversation): string {
+  const describeTalker = ({ ws, messages, received, endings, faults }: Talker) => ({
+    messages: messages.map(summary).join(', '),
+    received: received.length,
+    endings: endings.join(', '),
+    faults: faults.join(', '),
+    buffered: `${ws.readableLength} messages in, ${ws.bufferedAmount} bytes out`,
+    state: [
+      ...(ws.readableEnded ? ['readable side ended'] : []),
+      ...(ws.writableFinished ? ['writable side finished'] : []),
+      ...(ws.destroyed ? ['destroyed'] : []),
+    ].join(', '),
+  });
+  const state = {
+    ...setting,
+    broken: link.broken,
+    server: describeTalker(server),
+    client: describeTalker(client),
+  };
+  return JSON.stringify(state, null, 2);
+}
+
+/** Takes a conversation to its end, whatever that is. Nothing is left of it afterwards. */
+async function finish(conversation: Conversation, course: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const standstill = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('it does not end')), patience);
+  });
+  try {
+    await Promise.race([course, standstill]);
+  } catch (error) {
+    if (error instanceof Error) error.message += `\n${describeState(conversation)}`;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    for (const { ws } of [conversation.server, conversation.client]) ws.abort();
+  }
+}
+
+const summary = (message: Message | undefined) =>
+  message === undefined ? 'nothing' : `${typeof message === 'string' ? 'text' : 'binary'} of ${message.length}`;
+
+const same = (one: Message, other: Message | undefined) =>
+  one === other || (Buffer.isBuffer(one) && Buffer.isBuffer(other) && one.equals(other));
+
+/** What was received is what was sent, message by message, as far as it goes. */
+function expectPrefix(sent: readonly Message[], received: readonly Message[]): void {
+  for (const [i, message] of received.entries()) {
+    if (!same(message, sent[i]))
+      expect.fail(`message ${i} of ${sent.length} was sent as ${summary(sent[i])} and came as ${summary(message)}`);
+  }
+}
+
+/** Each talker with its peer. */
+const bothOf = ({ server, client }: Conversation) =>
+  [
+    [server, client],
+    [client, server],
+  ] as const;
+
+const inRandomOrder = ({ server, client }: Conversation, dice: Dice) =>
+  dice.roll(2) === 0 ? ([server, client] as const) : ([client, server] as const);
+
+const allWritten = ({ server, client }: Conversation) => Promise.all([server.written, client.written]);
+
+const allReceived = ({ server, client }: Conversation) =>
+  Promise.all([server.hasReceived(client.messages.length), client.hasReceived(server.messages.length)]);
+
+const allOver = ({ server, client }: Conversation) => Promise.all([server.over, client.over]);
+
+/** A course that a conversation takes, with what must be true of it. */
+type Course = (conversation: Conversation, dice: Dice) => Promise<void>;
+
+async function expectCleanEnd(conversation: Conversation): Promise<void> {
+  for (const [talker, peer] of bothOf(conversation)) {
+    expectPrefix(peer.messages, talker.received);
+    expect(talker.received.length, 'messages received').to.equal(peer.messages.length);
+    expect(talker.endings).to.deep.equal(['end']);
+    expect(talker.faults).to.deep.equal([]);
+    expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(true);
+  }
+}
+
+/** When both have written all, one of them ends, or both do. Where the end of the bytes is the goodbye, all must have come before. */
+const sayGoodbye: Course = async (conversation, dice) => {
+  const { can } = draftFor(conversation.setting.version);
+  const [first, second] = inRandomOrder(conversation, dice);
+  await allWritten(conversation);
+  if (!can.close) await allReceived(conversation);
+  const together = can.close && dice.roll(3) === 0;
+  const [code, reason] = together || dice.roll(2) === 0 ? [1000, ''] : [1001, 'moving'];
+  first.ws.close(code, reason);
+  if (together) second.ws.end();
+  await allOver(conversation);
+  await expectCleanEnd(conversation);
+  const told = can.closeCode ? { code, reason, wasClean: true } : { code: 1005, reason: '', wasClean: true };
+  expect(await second.ws.closed).to.deep.equal(told);
+  // The answer repeats the code, and not the reason.
+  expect(await first.ws.closed).to.deep.equal({ ...told, reason: '' });
+};
+
+/** Each ends when it is done, which is for the streams to say. */
+const letStreamsEnd: Course = async (conversation) => {
+  await allOver(conversation);
+  await expectCleanEnd(conversation);
+};
+
+/** The link breaks while both talk. */
+const breakOff =
+  (...ways: readonly Break[]): Course =>
+  async (conversation, dice) => {
+    const { server, client, link, setting } = conversation;
+    const how = dice.pick(ways);
+    link.breakAfter(dice.roll(sizeOf(server.messages) + sizeOf(client.messages) + 500), how);
+    const over = allOver(conversation);
+    await Promise.race([over, allReceived(conversation)]);
+    // What is compressed may have passed before the break was due.
+    link.break(how);
+    await over;
+    for (const [talker, peer] of bothOf(conversation)) {
+      expectPrefix(peer.messages, talker.received);
+      expect(talker.faults).to.deep.equal([]);
+      let isGoodbye = false;
+      if (how === 'end') {
+        const { messages, truncated } = await understand(conversation, talker);
+        expect(talker.received.length, 'messages received').to.equal(messages);
+        // Where there is no form for a goodbye, the end of the bytes is one, unless it is in the middle of a message.
+        isGoodbye = !draftFor(setting.version).can.close && !truncated;
+      }
+      expect(talker.endings).to.deep.equal([isGoodbye ? 'end' : 'WS_ERR_CONNECTION_LOST']);
+      expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(isGoodbye);
+    }
+  };
+
+/** How many messages there are in the bytes that one end was given to read, and whether the last of them is cut off. */
+async function understand({ setting, link, server }: Conversation, talker: Talker) {
+  const { version, perMessageDeflate } = setting;
+  const { extensions } = talker.ws;
+  const role = talker === server ? 'server' : 'client';
+  const deframer = new Deframer({ role, version, extensions, perMessageDeflate });
+  let messages = 0;
+  deframer.on('data', (item) => {
+    if (typeof item === 'string' || Buffer.isBuffer(item)) messages++;
+  });
+  deframer.end(link.delivered[role === 'server' ? 0 : 1]);
+  const failure = await finished(deframer).then(
+    () => undefined,
+    ({ code }) => code,
+  );
+  expect(failure).to.be.oneOf([undefined, 'WS_ERR_TRUNCATED']);
+  return { messages, truncated: failure !== undefined };
+}
+
+/** The link breaks in the middle of the goodbye, or shortly before or after it. */
+const breakGoodbye: Course = async (conversation, dice) => {
+  const [first, second] = inRandomOrder(conversation, dice);
+  await allWritten(conversation);
+  if (dice.roll(2) === 0) await allReceived(conversation);
+  conversation.link.breakAfter(dice.roll(25), dice.pick(['reset', 'end']));
+  first.ws.end();
+  if (dice.roll(3) === 0) second.ws.end();
+  await allOver(conversation);
+  for (const [talker, peer] of bothOf(conversation)) {
+    expectPrefix(peer.messages, talker.received);
+    expect(talker.faults).to.deep.equal([]);
+    // An end is told only to those who have everything, and a clean one only if the other has heard that as well.
+    expect(talker.endings[0]).to.be.oneOf(['end', 'WS_ERR_CONNECTION_LOST']);
+    if (talker.endings[0] === 'end') expect(talker.received.length).to.equal(peer.messages.length);
+    if ((await talker.ws.closed).wasClean) expect(talker.endings).to.deep.equal(['end']);
+  }
+};
+
+/** How many seeds: in an ordinary run, and where everything must be tested. */
+const inMemory = seeds(400, 2500);
+const overTcp = seeds(60, 300);
+
+const closingVersions = knownVersions.filter((version) => draftFor(version).can.close);
+
+/**
+ * Two ends that talk at the same time, through a network that cuts their bytes at random places: in any version, compressed or not,
+ * writing and reading in any way, with pauses. The variable SEED names a seed that has failed, and SEEDS says how many to try.
+ */
+describe('Nothing is lost', function () {
+  this.timeout(120_000);
+
+  async function check(
+    course: Course,
+    { manners = randomManners, versions = knownVersions, atOnce = 1 } = {},
+  ): Promise<void> {
+    const one = async (dice: Dice) => {
+      const setting = randomSetting(dice, manners, versions);
+      const conversation = begin(dice, setting, openInMemory(dice, setting));
+      await finish(conversation, course(conversation, dice));
+    };
+    await checkSeeds(inMemory, one, { atOnce });
+  }
+
+  it('until one of two ends says goodbye, or both do', () => check(sayGoodbye));
+
+  it('between streams, each of which ends when it is done', () =>
+    check(letStreamsEnd, { manners: pipeManners, versions: closingVersions }));
+
+  it('of what came before the connection broke, and both are told that it is not all', () =>
+    check(breakOff('reset', 'end')));
+
+  it('without a word when the connection breaks during the goodbye', () =>
+    check(breakGoodbye, { versions: closingVersions }));
+
+  it('over TCP, up to a goodbye or a reset', async () => {
+    let accept: Handler = () => {};
+    await using server = await listen((request, response) => accept(request, response), { versions: knownVersions });
+    await using proxy = await startCuttingProxy(server.port);
+
+    const open = async (dice: Dice, { version, perMessageDeflate, options }: Setting): Promise<Ends> => {
+      proxy.link = new CuttingLink(dice);
+      const accepted = new Promise<WebSocket>((resolve) => {
+        accept = (_request, { webSocket }) =>
+          resolve((webSocket as WebSocket).connect({ ...options.server, perMessageDeflate }));
+      });
+      const url = `ws://127.0.0.1:${proxy.port}`;
+      const client = connect(url, { ...options.client, perMessageDeflate, version });
+      const [ws] = await Promise.all([accepted, once(client, 'open')]);
+      return { server: ws, client, link: proxy.link };
+    };
+
+    await checkSeeds(overTcp, async (dice) => {
+      // A reset right behind other bytes is read as an end, by libuv, which is a goodbye where there is no other.
+      const [course, versions] = dice.pick([
+        [sayGoodbye, knownVersions],
+        [breakOff('reset'), closingVersions],
+      ] as const);
+      const setting = randomSetting(dice, randomManners, versions);
+      const conversation = begin(dice, setting, await open(dice, setting));
+      await finish(conversation, course(conversation, dice));
+    });
+  });
+});
