@@ -67,7 +67,8 @@ export class MessageStream extends Readable {
     }
     if (this.#held && !this.#isFull) {
       this.#held = false;
-      this.#readOn();
+      // Not now: what is in hand must reach its reader before what comes next.
+      process.nextTick(this.#readOn);
     }
     return bytes;
   }

@@ -75,7 +75,8 @@ export abstract class ReadAheadDuplex extends MessageEvents {
     this.#cost = this.readableLength === 0 ? 0 : Math.max(0, this.#cost - costOf(message));
     if (!this.#held || this.#cost >= this.#mark) return;
     this.#held = false;
-    this.readOn();
+    // Not now: the message in hand must reach whoever reads before the end does, of which a stream may tell at once.
+    process.nextTick(() => this.readOn());
   }
 }
 

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { connect, createPair, type Message, type PairOptions, type WebSocket } from '../../lib/webSocketHandler';
 import { retainedBytes } from '../support/garbage';
 import { listen } from '../support/http';
-import { RawPeer } from '../support/rawPeer';
+import { RawPeer, rawFrame } from '../support/rawPeer';
 import { thrownBy } from '../support/thrown';
 
 const kibibyte = 1024;
@@ -101,6 +101,21 @@ describe('What is read ahead of a reader', () => {
     Readable.from(sent).pipe(client);
     await once(server, 'end');
     expect(received).to.deep.equal(sent);
+  });
+
+  it("does not put the last message before the one that is in a reader's hand", async () => {
+    const peer = new RawPeer('server', { highWaterMark: { bytes: 1 } });
+    const received: Message[] = [];
+    peer.webSocket.on('readable', () => {
+      for (let message = peer.webSocket.read(); message !== null; message = peer.webSocket.read())
+        received.push(message as Message);
+    });
+    peer.write(
+      Buffer.concat([rawFrame(0x81, Buffer.from('one'), 'client'), rawFrame(0x81, Buffer.from('two'), 'client')]),
+    );
+    peer.send(0x88);
+    await once(peer.webSocket, 'end');
+    expect(received).to.deep.equal(['one', 'two']);
   });
 
   it('names what it cannot take', () => {
