@@ -9,22 +9,26 @@ export interface RawServer extends AsyncDisposable {
 
 /** @param answer called for each connection, once the head of its request is there */
 export async function rawServer(answer: (head: string, socket: Socket) => void): Promise<RawServer> {
+  const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     let head = '';
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
     socket.on('data', (bytes) => {
       const before = head.includes('\r\n\r\n');
       head += bytes.toString('latin1');
       if (!before && head.includes('\r\n\r\n')) answer(head, socket);
     });
-    server.once('close', () => socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
       server.close();
-      server.emit('close');
+      for (const socket of sockets) socket.destroy();
+      await closed;
     },
   };
 }
