@@ -1,17 +1,19 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
+import { type IncomingHttpHeaders, validateHeaderName, validateHeaderValue } from 'node:http';
+import type { ClientHttp2Session } from 'node:http2';
 import type { RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isToken } from './codec/headers';
-import type { ExtensionOptions, Transport, Version } from './contracts';
-import { draftFor } from './drafts';
+import type { Agreement, ExtensionOptions, Transport, Version } from './contracts';
+import { draftFor, http2Versions } from './drafts';
 import { WebSocketError } from './errors';
 import { offerExtensions, verifyExtensions } from './extensions';
 import { checkOptions, connectionOptionNames, defaults, type OpeningOptions } from './options';
 import { WebSocket } from './streams/webSocket';
+import type { ClientOpeningRequest, Http2Opening } from './transports/clientAttempt';
+import { openClient } from './transports/clientExchange';
 import { parseClientUrl } from './transports/clientUrl';
-import { type ClientOpeningRequest, openHttp1 } from './transports/http1Client';
 
 /** What the URL, the options of ours and the protocol say. */
 type SaidElsewhere = 'headers' | 'method' | 'host' | 'hostname' | 'port' | 'path' | 'protocol' | 'signal' | 'socket';
@@ -37,7 +39,7 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
   const { location, auth, socketPath } = parseClientUrl(url);
   const { signal, headers = {}, protocols = [], handshakeTimeout, followRedirects = false } = options;
   // What is ours means nothing to Node, but for these, which it would take as well.
-  const { headers: _headers, signal: _signal, highWaterMark: _highWaterMark, ...others } = options;
+  const { headers: _headers, signal: _signal, highWaterMark: _highWaterMark, http2, ...others } = options;
   const requestOptions: RequestOptions = others;
   if (auth !== undefined) requestOptions.auth = auth;
   if (socketPath !== undefined) requestOptions.socketPath = socketPath;
@@ -54,32 +56,55 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
     giveUp: () => giveUp(),
   });
   if (signal !== undefined && abortWith(signal, webSocket)) return webSocket;
+  const offersFor = (version: Version): Record<string, string> => {
+    const offers: Record<string, string> = {};
+    if (protocols.length > 0) offers[draftFor(version).protocolHeader] = protocols.join(', ');
+    const extensions = offerExtensions(extensionsFor(version));
+    if (extensions !== '') offers['Sec-WebSocket-Extensions'] = extensions;
+    return offers;
+  };
   const opening = {
     target: { location, headers, requestOptions },
     versions,
     redirects: followRedirects === true ? defaults.redirects : Number(followRedirects),
     timeout: handshakeTimeout ?? defaults.handshakeTimeout,
-    handshake(version: Version, asked: URL): ClientOpeningRequest {
-      const draft = draftFor(version);
-      const offers: Record<string, string> = {};
-      if (protocols.length > 0) offers[draft.protocolHeader] = protocols.join(', ');
-      const extensions = offerExtensions(extensionsFor(version));
-      if (extensions !== '') offers['Sec-WebSocket-Extensions'] = extensions;
-      return { ...draft.connect(version, asked, options.origin), offers };
-    },
-  };
-  giveUp = openHttp1(opening, {
-    accepted: AsyncResource.bind((response: IncomingMessage, transport: Transport, version: Version) => {
-      const draft = draftFor(version);
-      const extensions = response.headers['sec-websocket-extensions'];
-      verifyExtensions(extensions, extensionsFor(version));
-      const answered = response.headers[draft.protocolHeader.toLowerCase()] as string | undefined;
-      const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
-      WebSocket.open(webSocket, transport, { version, protocol, extensions: extensions ?? '' });
+    handshake: (version: Version, asked: URL): ClientOpeningRequest => ({
+      ...draftFor(version).connect(version, asked, options.origin),
+      offers: offersFor(version),
     }),
+    http2: http2 ? http2Opening(http2, options, versions, offersFor) : undefined,
+  };
+  giveUp = openClient(opening, {
+    accepted: AsyncResource.bind(
+      (answer: IncomingHttpHeaders, transport: Transport, how: Pick<Agreement, 'transport' | 'version'>) => {
+        const draft = draftFor(how.version);
+        const extensions = answer['sec-websocket-extensions'];
+        verifyExtensions(extensions, extensionsFor(how.version));
+        const answered = answer[draft.protocolHeader.toLowerCase()] as string | undefined;
+        const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
+        WebSocket.open(webSocket, transport, { ...how, protocol, extensions: extensions ?? '' });
+      },
+    ),
     failed: AsyncResource.bind((error: WebSocketError) => void webSocket.destroy(error)),
   });
   return webSocket;
+}
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+function http2Opening(
+  session: true | ClientHttp2Session,
+  { agent, origin }: ClientOptions,
+  versions: Versions,
+  offersFor: (version: Version) => Record<string, string>,
+): Http2Opening {
+  if (agent) throw invalid('the options http2 and agent exclude each other; http2 takes a session through a proxy');
+  const version = versions.find((known) => http2Versions.includes(known));
+  if (version === undefined) throw invalid(`the option http2 needs version ${http2Versions.join(' or ')}`);
+  return {
+    session,
+    version,
+    headers: { ...draftFor(version).extendedConnect?.headers(origin), ...offersFor(version) },
+  };
 }
 
 /** Returns whether the signal has aborted already. */
@@ -95,7 +120,7 @@ function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
 }
 
 function checkClientOptions(options: ClientOptions): void {
-  checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects');
+  checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects', 'http2');
   checkOptions(options, 'handshakeTimeout', 'highWaterMark', ...connectionOptionNames);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
 }

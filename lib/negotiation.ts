@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { hasToken, isSameOrigin, parseExtensions, parseSubprotocols } from './codec/headers';
-import type { Draft, ExtensionElement, Version } from './contracts';
+import type { Draft, ExtensionElement, HttpRequest, Version } from './contracts';
 import { claimedVersion, defaultVersions, findDraft } from './drafts';
 import { WebSocketError } from './errors';
 import type { Origins, ServerOptions } from './options';
@@ -15,9 +15,22 @@ export interface Offer {
   readonly extensions: readonly ExtensionElement[];
 }
 
-/** Does the request ask to become a WebSocket, well or badly (RFC 6455 §4.1)? */
-export function isWebSocketRequest(request: Pick<IncomingMessage, 'headers'>): boolean {
-  const { upgrade, connection } = request.headers;
+/** What is asked of every opening request, whatever it came over. */
+export interface OpeningRequest {
+  readonly request: HttpRequest;
+  /** The host, and perhaps the port, that the client believes to talk to. */
+  readonly authority: string | undefined;
+  /** The versions that can be spoken over this transport. */
+  readonly versions: readonly Version[];
+}
+
+/**
+ * Does the request ask to become a WebSocket, well or badly: by an upgrade (RFC 6455 §4.1), or by the extended CONNECT of HTTP/2
+ * (RFC 8441 §5)?
+ */
+export function isWebSocketRequest({ headers }: Pick<HttpRequest, 'headers'>): boolean {
+  const { upgrade, connection, ':method': method, ':protocol': protocol } = headers;
+  if (method === 'CONNECT') return protocol === 'websocket';
   return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade');
 }
 
@@ -25,9 +38,11 @@ export function isWebSocketRequest(request: Pick<IncomingMessage, 'headers'>): b
  * What every transport asks of an opening request: version, origin, subprotocols, extensions (RFC 6455 §4.2.1).
  * @throws WebSocketError with the `statusCode` and `headers` of the answer
  */
-export function negotiate(request: IncomingMessage, { versions = defaultVersions, origins }: ServerOptions): Offer {
-  const { draft, version } = chooseVersion(request.headers, versions);
-  checkOrigin(request, draft.originHeader(version), origins);
+export function negotiate(opening: OpeningRequest, { versions = defaultVersions, origins }: ServerOptions): Offer {
+  const { request } = opening;
+  const spoken = versions.filter((version) => opening.versions.includes(version));
+  const { draft, version } = chooseVersion(request.headers, spoken);
+  checkOrigin(opening, draft.originHeader(version), origins);
   const offered = request.headers[draft.protocolHeader.toLowerCase()] as string | undefined;
   const protocols = parseSubprotocols(offered);
   if (protocols === undefined) throw invalid(`${draft.protocolHeader} must be a list of distinct tokens`);
@@ -59,15 +74,19 @@ function chooseVersion(
   });
 }
 
-function checkOrigin(request: IncomingMessage, header: string, origins: Origins | undefined): void {
-  const origin = request.headers[header] as string | undefined;
-  if (isAllowedOrigin(request, origin, origins)) return;
+function checkOrigin(opening: OpeningRequest, header: string, origins: Origins | undefined): void {
+  const origin = opening.request.headers[header] as string | undefined;
+  if (isAllowedOrigin(opening, origin, origins)) return;
   const hint = "the option origins says which are: 'any', 'same', a list, or a function";
   throw new WebSocketError('WS_ERR_ORIGIN_REFUSED', `${origin ?? 'none'}; ${hint}`, { statusCode: 403 });
 }
 
 /** Only browsers are bound to tell their origin truly, and they always tell it: a request without one is no cross-site request. */
-function isAllowedOrigin(request: IncomingMessage, origin: string | undefined, origins: Origins | undefined): boolean {
+function isAllowedOrigin(
+  { request, authority }: OpeningRequest,
+  origin: string | undefined,
+  origins: Origins | undefined,
+): boolean {
   if (typeof origins === 'function') {
     const allowed: unknown = origins(origin, request);
     // A promise, say, is true whatever it comes to.
@@ -78,7 +97,7 @@ function isAllowedOrigin(request: IncomingMessage, origin: string | undefined, o
   if (origins === 'any' || origin === undefined) return true;
   if (origins === undefined || origins === 'same') {
     const harmless = origins === undefined && request.headers.cookie === undefined;
-    return harmless || isSameOrigin(origin, request.headers.host);
+    return harmless || isSameOrigin(origin, authority);
   }
   return origins.includes(origin);
 }

@@ -26,7 +26,7 @@ export function createPair(options: PairOptions = {}): [server: WebSocket, clien
   // As in an opening handshake: the client offers, the server answers.
   const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], options);
   const [serverBytes, clientBytes] = createBytePair();
-  const agreement = { version, protocol, extensions };
+  const agreement = { transport: 'pair', version, protocol, extensions } as const;
   const server = new WebSocket({ role: 'server', options });
   const client = new WebSocket({ role: 'client', options });
   WebSocket.open(server, { stream: serverBytes, head: Buffer.alloc(0) }, agreement);

@@ -1,5 +1,7 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { HttpRequest } from './contracts';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { isWebSocketRequest, negotiate } from './negotiation';
@@ -8,13 +10,8 @@ import { type BroadcastFilter, type BroadcastMessage, broadcast } from './stream
 import { type ServerCounters, ServerTotals } from './streams/serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './streams/shutdown';
 import { WebSocket } from './streams/webSocket';
-import {
-  afterEarlierResponses,
-  checkUpgradeRequest,
-  returnToHttp,
-  type Upgrade,
-  UpgradeExchange,
-} from './transports/http1';
+import { Dispatcher, type ExchangeHandler, exchangeUpgrade, type HttpServer } from './transports/dispatcher';
+import type { Exchange } from './transports/exchange';
 
 declare module 'node:http' {
   interface ServerResponse {
@@ -23,10 +20,11 @@ declare module 'node:http' {
   }
 }
 
-/** What is used of an HTTP server, plain or secure. */
-export interface HttpServer extends Pick<Server, 'on' | 'emit' | 'listenerCount'> {
-  /** Newer versions of Node ask it whether an upgrade goes to 'upgrade' or, as if none were asked for, to 'request'. */
-  shouldUpgradeCallback?(request: IncomingMessage): boolean;
+declare module 'node:http2' {
+  interface Http2ServerResponse {
+    /** There on the response to a WebSocket request: `connect()` accepts it; any ordinary response refuses it. */
+    webSocket?: WebSocket;
+  }
 }
 
 /** What `configureServer()` returns: the WebSockets of one HTTP server. */
@@ -59,8 +57,8 @@ export interface WebSocketServer {
 export function configureServer(server: HttpServer, options: ServerOptions = {}): WebSocketServer {
   checkServer(server);
   checkServerOptions(options);
-  const handle = new ServerHandle(options);
-  const dispatcher = dispatchers.get(server) ?? new UpgradeDispatcher(server);
+  const handle = new ServerHandle(server, options);
+  const dispatcher = dispatchers.get(server) ?? new Dispatcher(server);
   dispatchers.set(server, dispatcher);
   dispatcher.add(handle);
   return handle;
@@ -81,66 +79,39 @@ export function handleHttpUpgrade(
   checkServer(server);
   checkServerOptions(options);
   if (!isOurs(request, options)) return false;
-  handleUpgrade(server, { request, socket, head }, options);
+  const timeout = options.handshakeTimeout ?? defaults.handshakeTimeout;
+  exchangeUpgrade(
+    { request, socket, head },
+    { timeout, handle: (exchange) => offerWebSocket(server, exchange, options) },
+  );
   return true;
 }
 
-/** The one 'upgrade' listener of a server, whatever number of times it has been configured. */
-class UpgradeDispatcher {
-  readonly #server: HttpServer;
-  readonly #handles: ServerHandle[] = [];
+const dispatchers = new WeakMap<HttpServer, Dispatcher>();
 
-  constructor(server: HttpServer) {
-    this.#server = server;
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#dispatch({ request, socket, head });
-    });
-    const { shouldUpgradeCallback } = server;
-    if (shouldUpgradeCallback === undefined) return;
-    server.shouldUpgradeCallback = (request) => this.#concerns(request) && shouldUpgradeCallback.call(server, request);
-  }
-
-  /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if nothing is left for the new one */
-  add(handle: ServerHandle): void {
-    if (this.#handles.some(({ takesAll }) => takesAll)) {
-      const detail = 'the server is configured already; with the option filter several can share it';
-      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
-    }
-    this.#handles.push(handle);
-  }
-
-  /** Whether an upgrade is for us, or for another listener. */
-  #concerns(request: IncomingMessage): boolean {
-    return this.#handles.some((handle) => handle.takes(request)) || this.#server.listenerCount('upgrade') > 1;
-  }
-
-  #dispatch(upgrade: Upgrade): void {
-    const handle = this.#handles.find((candidate) => candidate.takes(upgrade.request));
-    if (handle !== undefined) return handle.handle(this.#server, upgrade);
-    const { socket } = upgrade;
-    // Whoever it is for, or nobody: Node has taken its own listener away, and a reset would end the process.
-    if (this.#server.listenerCount('upgrade') > 1) socket.on('error', ignore);
-    else afterEarlierResponses(socket, () => returnToHttp(this.#server, upgrade));
-  }
-}
-
-const dispatchers = new WeakMap<HttpServer, UpgradeDispatcher>();
-
-class ServerHandle implements WebSocketServer {
+class ServerHandle implements WebSocketServer, ExchangeHandler {
   readonly connections = new Set<WebSocket>();
   readonly #totals = new ServerTotals();
+  readonly #server: HttpServer;
   readonly #options: ServerOptions;
+  /** The HTTP/2 sessions that have had connections. */
+  readonly #sessions = new Set<ServerHttp2Session>();
   #shutdown: Shutdown | undefined;
 
-  constructor(options: ServerOptions) {
+  constructor(server: HttpServer, options: ServerOptions) {
+    this.#server = server;
     this.#options = options;
+  }
+
+  get timeout(): number {
+    return this.#options.handshakeTimeout ?? defaults.handshakeTimeout;
   }
 
   get takesAll(): boolean {
     return this.#options.filter === undefined;
   }
 
-  takes(request: IncomingMessage): boolean {
+  takes(request: HttpRequest): boolean {
     return isOurs(request, this.#options);
   }
 
@@ -148,8 +119,8 @@ class ServerHandle implements WebSocketServer {
     return this.#totals.counters(this.connections);
   }
 
-  handle(server: HttpServer, upgrade: Upgrade): void {
-    handleUpgrade(server, upgrade, this.#options, this);
+  handle(exchange: Exchange): void {
+    offerWebSocket(this.#server, exchange, this.#options, this);
   }
 
   broadcast(message: BroadcastMessage, filter?: BroadcastFilter): number {
@@ -158,7 +129,11 @@ class ServerHandle implements WebSocketServer {
 
   close(options: CloseOptions = {}): Promise<CloseSummary> {
     checkCloseOptions(options);
-    this.#shutdown ??= new Shutdown(this.connections, options);
+    if (this.#shutdown === undefined) {
+      this.#shutdown = new Shutdown(this.connections, options);
+      // A session stays open for further requests, and would keep the server from closing: GOAWAY (RFC 9113 §6.8).
+      void this.#shutdown.done.then(() => this.#sessions.forEach((session) => void session.close()));
+    }
     return this.#shutdown.done;
   }
 
@@ -177,64 +152,60 @@ class ServerHandle implements WebSocketServer {
     this.#totals.refused();
   }
 
-  add(webSocket: WebSocket): void {
+  add(webSocket: WebSocket, { session }: Exchange): void {
     this.connections.add(webSocket);
+    if (session !== undefined && !this.#sessions.has(session)) {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+    }
     this.#totals.opened(webSocket);
     void webSocket.closed.then(() => this.connections.delete(webSocket));
     this.#shutdown?.add(webSocket);
   }
 }
 
-function handleUpgrade(server: HttpServer, upgrade: Upgrade, options: ServerOptions, handle?: ServerHandle): void {
-  const { request, socket } = upgrade;
-  afterEarlierResponses(socket, () => {
-    const exchange = new UpgradeExchange(upgrade, options.handshakeTimeout ?? defaults.handshakeTimeout);
-    try {
-      handle?.checkOpen();
-      checkUpgradeRequest(request);
-      const opening = exchange.opening(negotiate(request, options));
-      const webSocket: WebSocket = new WebSocket({
-        role: 'server',
-        options,
-        opening: {
-          ...opening,
-          accept(acceptance, opened) {
-            opening.accept(acceptance, opened);
-            handle?.add(webSocket);
-          },
+/** Offers an opening request to the application: as an ordinary request, with a WebSocket on its response. */
+function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerOptions, handle?: ServerHandle): void {
+  const { request, response } = exchange;
+  try {
+    handle?.checkOpen();
+    exchange.check();
+    const opening = exchange.opening(negotiate(exchange, options));
+    const webSocket: WebSocket = new WebSocket({
+      role: 'server',
+      options,
+      opening: {
+        ...opening,
+        accept(acceptance, opened) {
+          opening.accept(acceptance, opened);
+          handle?.add(webSocket, exchange);
         },
-      });
-      exchange.response.webSocket = webSocket;
-      exchange.onUnaccepted((how) => {
-        if (how.refused) handle?.countRefusal();
-        WebSocket.unanswered(webSocket, how);
-      });
-    } catch (error) {
-      if (!(error instanceof WebSocketError)) throw error;
-      handle?.countRefusal();
-      return exchange.refuse(error);
-    }
-    deliver(server, request, exchange.response);
-  });
-}
-
-/** A server without an application answers as an application without a route would. */
-function deliver(server: HttpServer, request: IncomingMessage, response: ServerResponse): void {
+      },
+    });
+    response.webSocket = webSocket;
+    exchange.onUnaccepted((how) => {
+      if (how.refused) handle?.countRefusal();
+      WebSocket.unanswered(webSocket, how);
+    });
+  } catch (error) {
+    if (!(error instanceof WebSocketError)) throw error;
+    handle?.countRefusal();
+    return exchange.refuse(error);
+  }
+  // A server without an application answers as an application without a route would.
   if (!server.emit('request', request, response)) response.writeHead(404).end();
 }
 
-function isOurs(request: IncomingMessage, { filter }: ServerOptions): boolean {
+function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {
   return isWebSocketRequest(request) && (filter === undefined || filter(request) === true);
 }
 
 function checkServer(server: HttpServer): void {
   if (typeof server?.on === 'function' && typeof server.emit === 'function') return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the first argument must be an http or https server');
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the first argument must be an http, https or http2 server');
 }
 
 function checkServerOptions(options: ServerOptions): void {
   checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', 'highWaterMark', ...connectionOptionNames);
   for (const version of options.versions ?? []) draftFor(version);
 }
-
-function ignore(): void {}

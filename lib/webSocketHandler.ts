@@ -3,6 +3,7 @@ export type {
   CloseFrame,
   ControlFrame,
   DataFrame,
+  HttpRequest,
   Incoming,
   Message,
   MessagePart,
@@ -10,6 +11,7 @@ export type {
   PerMessageDeflateOptions,
   PingFrame,
   Role,
+  TransportName,
   Version,
 } from './contracts';
 export { WebSocketError, type WebSocketErrorCode } from './errors';
@@ -17,7 +19,7 @@ export { isWebSocketRequest } from './negotiation';
 export type { ConnectionOptions, ConnectOptions, Origins, ServerOptions } from './options';
 export { createPair, type PairOptions } from './pair';
 export { type ReconnectingOptions, reconnecting } from './reconnecting';
-export { configureServer, type HttpServer, handleHttpUpgrade, type WebSocketServer } from './server';
+export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server';
 export type { CloseOutcome } from './session';
 export type { BroadcastFilter, BroadcastMessage } from './streams/broadcast';
 export type { BroadcastCounts } from './streams/broadcastMember';
@@ -42,3 +44,4 @@ export type { MessageSource } from './streams/outgoingStream';
 export type { ServerCounters } from './streams/serverCounters';
 export type { CloseOptions, CloseSummary } from './streams/shutdown';
 export { WebSocket } from './streams/webSocket';
+export type { HttpServer } from './transports/dispatcher';

@@ -63,7 +63,7 @@ function openInMemory(dice: Dice, { version, perMessageDeflate, options }: Setti
   const link = new CuttingLink(dice);
   const open = (role: Role, stream: CuttingLink['ends'][0]) => {
     const ws = new WebSocket({ role, options: { ...options[role], perMessageDeflate } });
-    WebSocket.open(ws, { stream, head: Buffer.alloc(0) }, { version, protocol: '', extensions });
+    WebSocket.open(ws, { stream, head: Buffer.alloc(0) }, { transport: 'pair', version, protocol: '', extensions });
     return ws;
   };
   return { server: open('server', link.ends[0]), client: open('client', link.ends[1]), link };

@@ -19,7 +19,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['negotiation.ts', 5],
   ['streams/deframer.ts', 5],
   ['streams/framer.ts', 5],
-  ['streams/discardUntilClosed.ts', 5],
+  ['streams/transportEnds.ts', 5],
   ['streams/counters.ts', 5],
   ['streams/diagnostics.ts', 5],
   ['streams/*', 6],

@@ -70,7 +70,7 @@ describe('configureServer()', () => {
 
   it('refuses what is no server, naming what it takes', () => {
     for (const server of [undefined, null, {}, 'http']) {
-      expect(() => configureServer(server as never)).to.throw(WebSocketError, /http or https server/);
+      expect(() => configureServer(server as never)).to.throw(WebSocketError, /http, https or http2 server/);
     }
   });
 

@@ -54,6 +54,11 @@ export interface Draft {
   claims(headers: IncomingHttpHeaders): string | undefined;
   /** The name of the header in which a client of this version states its origin. */
   originHeader(version: Version): 'origin' | 'sec-websocket-origin';
+  /** How to ask for it over HTTP/2 (RFC 8441 §5), where nothing is proven by keys; undefined if it cannot be asked for. */
+  readonly extendedConnect?: {
+    readonly version: Version;
+    headers(origin: string | undefined): Readonly<Record<string, string>>;
+  };
   /** The name of the header for subprotocols. */
   readonly protocolHeader: 'Sec-WebSocket-Protocol' | 'WebSocket-Protocol';
   /**

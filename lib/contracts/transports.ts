@@ -1,17 +1,27 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Draft } from './drafts';
 import type { ExtensionElement } from './extensions';
 import type { Version } from './frames';
 
+/** What carries a WebSocket: the connection of an HTTP/1.1 upgrade, a stream of an HTTP/2 session, or memory, for a pair. */
+export type TransportName = 'http1' | 'http2' | 'pair';
+
 /** An open byte stream, with the bytes that its handshake read too far. */
 export interface Transport {
   readonly stream: Duplex;
   readonly head: Buffer;
+  /** Cuts the stream off, so that the peer sees that it was. Default: `stream.destroy()`. */
+  readonly reset?: (() => void) | undefined;
 }
+
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
 
 /** What the handshake has agreed on. */
 export interface Agreement {
+  readonly transport: TransportName;
   readonly version: Version;
   readonly protocol: string;
   /** The extensions in use, as the server's answer has them; '' for none. */
@@ -29,7 +39,8 @@ export interface Acceptance {
 
 /** A checked opening request that waits for the application's word. A transport makes it; the WebSocket uses it once. */
 export interface Opening {
-  readonly request: IncomingMessage;
+  readonly transport: TransportName;
+  readonly request: HttpRequest;
   readonly draft: Draft;
   readonly version: Version;
   /** The subprotocols that the client offered, in its order. */

@@ -14,6 +14,11 @@ const drafts: readonly Draft[] = [rfc6455, hybi03, hixie76, hixie75];
 
 export const knownVersions: readonly Version[] = drafts.flatMap((draft) => draft.versions);
 
+/** What can be spoken over HTTP/2. */
+export const http2Versions: readonly Version[] = drafts.flatMap(
+  ({ extendedConnect }) => extendedConnect?.version ?? [],
+);
+
 /** What a server accepts unless told otherwise. */
 export const defaultVersions: readonly Version[] = drafts.flatMap((draft) => (draft.byDefault ? draft.versions : []));
 

@@ -21,6 +21,10 @@ export const rfc6455: Draft = {
   },
   claims: (headers) => headers['sec-websocket-version'],
   originHeader: (version) => (version === '13' ? 'origin' : 'sec-websocket-origin'),
+  extendedConnect: {
+    version: '13',
+    headers: (origin) => ({ 'Sec-WebSocket-Version': '13', ...(origin === undefined ? {} : { Origin: origin }) }),
+  },
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer({ headers }) {
     const key = headers['sec-websocket-key'];

@@ -39,6 +39,7 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 const isBoolean = (value: unknown) => typeof value === 'boolean';
 const isFunction = (value: unknown) => typeof value === 'function';
 const isStringList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+const isHttp2Session = (value: unknown) => isObject(value) && 'remoteSettings' in value && 'request' in value;
 
 const rules: Record<keyof AllOptions, Rule> = {
   role: ["'server' or 'client'", (value) => value === 'server' || value === 'client'],
@@ -72,6 +73,7 @@ const rules: Record<keyof AllOptions, Rule> = {
   protocols: ['an array with names of subprotocols', isStringList],
   origin: ['a string', (value) => typeof value === 'string'],
   followRedirects: ['a boolean, or a number of redirects', (value) => isBoolean(value) || isCount(value)],
+  http2: ['a boolean, or a session of http2.connect()', (value) => isBoolean(value) || isHttp2Session(value)],
   initialDelay: ['milliseconds, 0 to 2147483647', isDelay],
   maxDelay: ['milliseconds, 0 to 2147483647', isDelay],
   retry: ['a function', isFunction],

@@ -1,12 +1,13 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import type { ExtensionOptions, Version } from '../contracts';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { ClientHttp2Session } from 'node:http2';
+import type { ExtensionOptions, HttpRequest, Version } from '../contracts';
 
 /** Which origins may connect: everyone, the server's own, those listed, or those the function says yes to. */
 export type Origins =
   | 'any'
   | 'same'
   | readonly string[]
-  | ((origin: string | undefined, request: IncomingMessage) => boolean);
+  | ((origin: string | undefined, request: HttpRequest) => boolean);
 
 /** What can be set for each connection. */
 export interface ConnectionOptions extends ExtensionOptions {
@@ -64,7 +65,7 @@ export interface ServerOptions extends ConnectionOptions, StreamOptions {
    */
   origins?: Origins;
   /** Which WebSocket requests to take; the others are left to other 'upgrade' listeners. Default: all. */
-  filter?: (request: IncomingMessage) => boolean;
+  filter?: (request: HttpRequest) => boolean;
 }
 
 /** What `res.webSocket.connect()` takes; it overrides the server's options for this connection. */
@@ -90,6 +91,11 @@ export interface OpeningOptions extends ConnectionOptions, StreamOptions {
    * another one of these (RFC 6455 §4.4).
    */
   versions?: readonly Version[];
+  /**
+   * True: over HTTP/2 (RFC 8441), on a session that all WebSockets to the same origin share; or the session to use. Where the server
+   * does not offer that, over HTTP/1.1 all the same; `ws.transport` tells. Default false.
+   */
+  http2?: boolean | ClientHttp2Session;
   /** Milliseconds until the server must have answered, redirects included. Default 10,000. */
   handshakeTimeout?: number;
   /**

@@ -1,5 +1,5 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import type { Abilities, Agreement, Version } from '../contracts';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Abilities, Agreement, HttpRequest, TransportName, Version } from '../contracts';
 import { draftFor } from '../drafts';
 import { defaults } from '../options';
 import { ClosableDuplex } from './closableDuplex';
@@ -8,25 +8,36 @@ import type { WebSocketSetup } from './webSocketSetup';
 /** A Duplex of messages that tells what the opening handshake was about, and what came out of it. */
 export abstract class NegotiatedDuplex extends ClosableDuplex {
   /** The opening request; undefined for a WebSocket that did not come from one. */
-  readonly request: IncomingMessage | undefined;
+  readonly request: HttpRequest | undefined;
   /** The subprotocols that the client offered. */
   readonly protocols: readonly string[];
   /** Headers for the answer to the opening request; set them before `connect()`. */
   readonly responseHeaders: OutgoingHttpHeaders = {};
-  #agreement: Agreement;
+  #agreement: Partial<Agreement> & Omit<Agreement, 'transport'>;
   #can: Abilities;
 
   constructor({ role, opening, options, version = defaults.version, protocols = [] }: WebSocketSetup) {
     super({ tolerant: role === 'server', highWaterMark: options?.highWaterMark });
     this.request = opening?.request;
     this.protocols = opening?.protocols ?? protocols;
-    this.#agreement = { version: opening?.version ?? version, protocol: '', extensions: '' };
+    const { transport } = opening ?? {};
+    this.#agreement = {
+      version: opening?.version ?? version,
+      protocol: '',
+      extensions: '',
+      ...(transport && { transport }),
+    };
     this.#can = draftFor(this.version).can;
   }
 
   /** The chosen subprotocol; '' for none. */
   get protocol(): string {
     return this.#agreement.protocol;
+  }
+
+  /** What carries it: 'http1', 'http2', or 'pair'; undefined for a client until it is open. */
+  get transport(): TransportName | undefined {
+    return this.#agreement.transport;
   }
 
   /** The protocol version, as `Sec-WebSocket-Version` names it. */

@@ -4,9 +4,9 @@ import type { ExtensionOptions, Incoming, Outgoing, Role, Transport, Version } f
 import { WebSocketError } from '../errors';
 import { ByteMeter } from './byteMeter';
 import { type ConnectionCounters, noCounters } from './counters';
-import { discardUntilClosed } from './discardUntilClosed';
 import { batchSize } from './framer';
 import { JoinedDeframer, JoinedFramer } from './joined';
+import { discardUntilClosed, resetTransport } from './transportEnds';
 
 /** Whoever reads from and writes to the pipeline: the WebSocket. */
 export interface PipelineOwner {
@@ -46,6 +46,7 @@ export class Pipeline {
   /** The asynchronous context of whoever has opened the connection, for all that happens on it: the socket has another one. */
   readonly #context = new AsyncResource('WebSocket');
   readonly #stream: Duplex;
+  readonly #ends: Pick<Transport, 'stream' | 'reset'>;
   readonly #deframer: JoinedDeframer;
   readonly #framer: JoinedFramer;
   readonly #owner: PipelineOwner;
@@ -67,8 +68,9 @@ export class Pipeline {
   #outputOver = false;
   #streamError: Error | undefined;
 
-  constructor({ stream, head }: Transport, options: PipelineOptions, owner: PipelineOwner) {
-    this.#stream = stream;
+  constructor(transport: Transport, options: PipelineOptions, owner: PipelineOwner) {
+    this.#stream = transport.stream;
+    this.#ends = { stream: transport.stream, reset: transport.reset };
     this.#owner = owner;
     this.#closeTimeout = options.closeTimeout;
     this.#deframer = new JoinedDeframer(
@@ -81,7 +83,7 @@ export class Pipeline {
       (bytes) => this.#writeBytes(bytes),
       () => this.#compressed(),
     );
-    this.#joinStream(head);
+    this.#joinStream(transport.head);
   }
 
   /** Bytes that have been encoded and have not reached the operating system. */
@@ -156,7 +158,7 @@ export class Pipeline {
 
   /** Lets what was sent leave, then ends our side of the byte stream, or, if `afterPeer`, when the peer has ended its own. */
   finish({ afterPeer = false } = {}): void {
-    if (!this.#finishing) discardUntilClosed(this.#stream, this.#closeTimeout);
+    if (!this.#finishing) discardUntilClosed(this.#ends, this.#closeTimeout);
     this.#finishing = true;
     this.#discarding = true;
     if (afterPeer && !this.#stream.readableEnded) this.#stream.once('end', () => this.#endOutput());
@@ -172,7 +174,7 @@ export class Pipeline {
   destroy(): void {
     this.#discarding = true;
     this.#outputOver = true;
-    this.#stream.destroy();
+    resetTransport(this.#ends);
   }
 
   #joinStream(head: Buffer): void {

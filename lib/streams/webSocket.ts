@@ -22,6 +22,7 @@ import { Outbox } from './outbox';
 import { isBinary, toOutgoing } from './outgoingMessage';
 import { isMessageSource, type MessageSource } from './outgoingStream';
 import { rejectPing } from './pendingPings';
+import { resetTransport } from './transportEnds';
 import type { WebSocketSetup } from './webSocketSetup';
 
 /**
@@ -89,7 +90,8 @@ export class WebSocket extends NegotiatedDuplex {
     const settings = { ...this.#options, ...options };
     const extensions = answerExtensions(opening.extensions, settings);
     const headers = { ...this.responseHeaders, ...options.headers };
-    const agreement = { version: opening.version, protocol, extensions };
+    const { transport: carrier, version } = opening;
+    const agreement = { transport: carrier, version, protocol, extensions };
     // Where the rest of the handshake comes later, it comes outside of what the request was handled in.
     const opened = AsyncResource.bind((transport: Transport) => this.#open(transport, agreement, settings));
     opening.accept({ protocol, extensions, headers }, opened);
@@ -233,7 +235,7 @@ export class WebSocket extends NegotiatedDuplex {
   #open(transport: Transport, agreement: Agreement, settings = this.#options): void {
     this.#opening = undefined;
     if (this.destroyed) {
-      transport.stream.destroy();
+      resetTransport(transport);
       return;
     }
     this.agreeOn(agreement);

@@ -2,11 +2,13 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Acceptance, HandshakeAnswer, Opening, Transport } from '../contracts';
+import { knownVersions } from '../drafts';
 import { WebSocketError } from '../errors';
 import type { Offer } from '../negotiation';
 import { diagnostics } from '../streams/diagnostics';
-import { discardUntilClosed } from '../streams/discardUntilClosed';
+import { discardUntilClosed } from '../streams/transportEnds';
 import { readChallenge } from './challenge';
+import type { Exchange } from './exchange';
 
 /** Headers that speak about this hop and body of an ordinary response; middleware may have set them on ours. */
 const headersOfOrdinaryResponses = [
@@ -30,7 +32,8 @@ export interface Upgrade {
  * An upgrade request that can be answered like any other request, through a ServerResponse. Node has let go of the socket
  * at this point: no parser, no 'error' listener, no 'drain' for responses.
  */
-export class UpgradeExchange {
+export class UpgradeExchange implements Exchange {
+  readonly versions = knownVersions;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly #socket: Duplex;
@@ -63,12 +66,26 @@ export class UpgradeExchange {
     socket.once('close', this.#clearDeadline);
   }
 
-  /** What the WebSocket accepts the request with. */
+  get authority(): string | undefined {
+    return this.request.headers.host;
+  }
+
+  /** RFC 6455 §4.2.1, items 1 to 4. */
+  check(): void {
+    const { method, httpVersion, headers, rawHeaders } = this.request;
+    if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
+    if (httpVersion !== '1.1') throw invalid(400, 'the HTTP version must be 1.1');
+    const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+    if (hosts !== 1) throw invalid(400, 'there must be one Host header');
+    if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
+  }
+
   opening(offer: Offer): Opening {
     const secure = 'encrypted' in this.request.socket;
     const answer = offer.draft.answer(this.request, secure);
     checkBody(this.request, answer.challenge?.size ?? 0);
     return {
+      transport: 'http1',
       request: this.request,
       ...offer,
       accept: (acceptance, opened) => {
@@ -82,7 +99,6 @@ export class UpgradeExchange {
     };
   }
 
-  /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void {
     this.response.once('close', () => {
       if (this.#accepted) return;
@@ -91,7 +107,6 @@ export class UpgradeExchange {
     });
   }
 
-  /** Answers with an error of the library. */
   refuse({ message, statusCode = 400, headers }: WebSocketError): void {
     this.response.writeHead(statusCode, { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
     this.response.end(`${message}\n`);
@@ -169,7 +184,7 @@ export class UpgradeExchange {
     process.nextTick(() => response.emit('close'));
     if (this.#accepted) return;
     this.#socket.end();
-    discardUntilClosed(this.#socket, this.#timeout);
+    discardUntilClosed({ stream: this.#socket }, this.#timeout);
   }
 
   /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
@@ -206,18 +221,6 @@ export function afterEarlierResponses(socket: Duplex, callback: () => void): voi
     });
   };
   next();
-}
-
-/**
- * What HTTP/1.1 asks of an opening request (RFC 6455 §4.2.1, items 1 to 4).
- * @throws WebSocketError with the `statusCode` and `headers` of the answer
- */
-export function checkUpgradeRequest({ method, httpVersion, headers, rawHeaders }: IncomingMessage): void {
-  if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
-  if (httpVersion !== '1.1') throw invalid(400, 'the HTTP version must be 1.1');
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
-  if (hosts !== 1) throw invalid(400, 'there must be one Host header');
-  if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
 }
 
 /**

@@ -1,6 +1,7 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { WebSocketError } from '../errors';
+import type { Answer } from './clientAttempt';
 import { locationOf } from './clientUrl';
 
 /** One opening request: to whom, and everything that it says beside the handshake. */
@@ -23,9 +24,12 @@ const ownOptions = ['auth', 'cert', 'key', 'passphrase', 'pfx', 'servername', 's
  * them; that the program trusts this server says nothing about the next.
  * @throws WebSocketError WS_ERR_HANDSHAKE_REFUSED for a redirect that must not be followed
  */
-export function redirected({ statusCode, headers }: IncomingMessage, target: ClientTarget): ClientTarget | undefined {
+export function redirected(
+  { statusCode, headers }: Pick<Answer, 'statusCode' | 'headers'>,
+  target: ClientTarget,
+): ClientTarget | undefined {
   const { location: answered } = headers;
-  if (statusCode === undefined || !redirects.has(statusCode) || answered === undefined) return undefined;
+  if (!redirects.has(statusCode) || answered === undefined) return undefined;
   const url = URL.canParse(answered, target.location.href) ? new URL(answered, target.location) : undefined;
   // Name and password in a redirect are the server's words, not the program's.
   const location = url && locationOf(url);

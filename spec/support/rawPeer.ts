@@ -58,7 +58,7 @@ export class RawPeer {
     this.stream = ours;
     this.webSocket = new WebSocket({ role, options: rest });
     const transport = { stream: theirs, head: Buffer.alloc(0) };
-    WebSocket.open(this.webSocket, transport, { version: '13', protocol: '', extensions });
+    WebSocket.open(this.webSocket, transport, { transport: 'pair', version: '13', protocol: '', extensions });
     if (reads) ours.on('data', (bytes: Buffer) => this.#receive(bytes));
     // A server ends the byte stream after both Close frames (RFC 6455 §7.1.1).
     ours.on('end', () => ours.end());

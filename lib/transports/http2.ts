@@ -1,0 +1,190 @@
+import {
+  constants,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Acceptance, Opening, Transport } from '../contracts';
+import { http2Versions } from '../drafts';
+import { WebSocketError } from '../errors';
+import type { Offer } from '../negotiation';
+import { diagnostics } from '../streams/diagnostics';
+import type { Exchange } from './exchange';
+
+/** What middleware may have set on our response, and has no meaning for a byte stream. */
+const headersOfOrdinaryResponses = ['content-length', 'trailer'];
+
+/** What speaks about a connection has no place in HTTP/2 (RFC 9113 §8.2.2). */
+const headersOfConnections = new Set(['connection', 'upgrade']);
+
+/**
+ * An extended CONNECT (RFC 8441 §5) that the application answers as it answers a GET over HTTP/1.1: by any response, or by
+ * `connect()`, which makes the stream of the request a stream of frames.
+ */
+export class ExtendedConnectExchange implements Exchange {
+  readonly versions = http2Versions;
+  readonly request: Http2ServerRequest;
+  readonly response: Http2ServerResponse;
+  readonly #stream: ServerHttp2Stream;
+  readonly #timeout: number;
+  readonly #deadline: NodeJS.Timeout;
+  #accepted = false;
+  #expired = false;
+
+  /** @param timeout milliseconds for the application to answer */
+  constructor(request: Http2ServerRequest, response: Http2ServerResponse, timeout: number) {
+    this.request = request;
+    this.response = response;
+    this.#stream = request.stream as ServerHttp2Stream;
+    this.#timeout = timeout;
+    // To a router this is the GET that a WebSocket is over HTTP/1.1. What it was stays in `headers[':method']`.
+    Object.defineProperty(request, 'method', { value: 'GET', writable: true, enumerable: true, configurable: true });
+    this.#guardResponse();
+    this.#deadline = setTimeout(() => this.#expire(), timeout);
+    this.#stream.once('close', this.#clearDeadline);
+    this.#stream.once('finish', this.#responseFinished);
+  }
+
+  get authority(): string | undefined {
+    const { ':authority': authority, host } = this.request.headers;
+    return authority ?? host;
+  }
+
+  get session(): ServerHttp2Session | undefined {
+    return this.#stream.session as ServerHttp2Session | undefined;
+  }
+
+  /** That there are a scheme and a path (RFC 8441 §4) is for Node to see. */
+  check(): void {
+    if (this.authority === undefined) throw invalid('there must be an :authority');
+    // The stream of the request is the connection.
+    if (this.#stream.endAfterHeaders) throw invalid('the request must not end its stream');
+    if (this.request.headers['content-length'] !== undefined) throw invalid('the request must not have a body');
+  }
+
+  opening(offer: Offer): Opening {
+    return {
+      transport: 'http2',
+      request: this.request,
+      ...offer,
+      accept: (acceptance, opened) => this.#accept(offer, acceptance, opened),
+      abandon: () => this.#reset(),
+    };
+  }
+
+  onUnaccepted(callback: (how: { refused: boolean }) => void): void {
+    this.#stream.once('close', () => {
+      if (this.#accepted) return;
+      const refused = this.#stream.headersSent;
+      if (refused) this.#publishRefusal();
+      callback({ refused: refused && !this.#expired });
+    });
+  }
+
+  refuse({ message, statusCode = 400, headers = {} }: WebSocketError): void {
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined && !headersOfConnections.has(name.toLowerCase())) this.response.setHeader(name, value);
+    }
+    // 426 asks for an upgrade (RFC 9110 §15.5.22), and HTTP/2 has none.
+    this.#answer(statusCode === 426 ? 400 : statusCode, message);
+    this.#publishRefusal();
+  }
+
+  #answer(statusCode: number, message: string): void {
+    this.response.writeHead(statusCode, { 'Content-Type': 'text/plain; charset=utf-8' });
+    this.response.end(`${message}\n`);
+  }
+
+  #publishRefusal(): void {
+    const { request, response } = this;
+    if (diagnostics.refused.hasSubscribers) diagnostics.refused.publish({ request, response });
+  }
+
+  #accept(
+    { draft }: Offer,
+    { protocol, extensions, headers }: Acceptance,
+    opened: (transport: Transport) => void,
+  ): void {
+    const { response } = this;
+    const stream = this.#stream;
+    const transport: Transport = { stream, head: Buffer.alloc(0), reset: () => this.#reset() };
+    // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
+    if (this.#expired) {
+      this.#reset();
+      return opened(transport);
+    }
+    if (stream.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
+    const answer: Record<string, string> = {};
+    if (protocol !== '') answer[draft.protocolHeader] = protocol;
+    if (extensions !== '') answer['Sec-WebSocket-Extensions'] = extensions;
+    for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
+    for (const [name, value] of Object.entries({ ...headers, ...answer }))
+      if (value !== undefined) response.setHeader(name, value);
+    const { statusCode } = response;
+    // Through the response, whoever has decorated it: cookies, header hooks and access logs see the 200.
+    try {
+      response.writeHead(200);
+    } catch (error) {
+      // A hook has thrown, and the program may still answer in another way.
+      for (const name of Object.keys(answer)) response.removeHeader(name);
+      response.statusCode = statusCode;
+      throw error;
+    }
+    this.#accepted = true;
+    this.#clearDeadline();
+    stream.removeListener('close', this.#clearDeadline);
+    stream.removeListener('finish', this.#responseFinished);
+    // Whoever has begun to read the request as one with a body must not have the frames.
+    stream.removeAllListeners('data');
+    // Middleware that waits for the end of the response has its turn.
+    response.end();
+    opened(transport);
+  }
+
+  /** As a TCP connection is reset (RFC 8441 §5). */
+  #reset(): void {
+    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.destroy();
+  }
+
+  /**
+   * To Node the response and its stream are one. Once the stream is a WebSocket, whoever ends the response, or writes a body
+   * that there is none of, means the response only.
+   */
+  #guardResponse(): void {
+    const response = this.response as unknown as Record<'end' | 'write', (...parameters: unknown[]) => unknown>;
+    for (const [name, returned] of [
+      ['end', response],
+      ['write', false],
+    ] as const) {
+      const original = response[name];
+      response[name] = (...parameters) => {
+        if (!this.#accepted) return original.apply(response, parameters);
+        const callback = parameters.find((parameter) => typeof parameter === 'function');
+        if (callback !== undefined) process.nextTick(callback as () => void);
+        return returned;
+      };
+    }
+  }
+
+  readonly #clearDeadline = () => clearTimeout(this.#deadline);
+
+  /** An ordinary response has left; what the client might still have to say is of no interest. */
+  readonly #responseFinished = () => {
+    this.#clearDeadline();
+    this.#stream.close();
+  };
+
+  /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
+  #expire(): void {
+    const stream = this.#stream;
+    if (stream.headersSent) return void stream.setTimeout(this.#timeout, () => this.#reset());
+    this.#expired = true;
+    this.#answer(503, 'The server did not answer in time');
+  }
+}
+
+function invalid(detail: string): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_HANDSHAKE', detail, { statusCode: 400 });
+}

@@ -1,0 +1,109 @@
+import { STATUS_CODES } from 'node:http';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { WebSocketError } from '../errors';
+import type { ClientAttempt, ClientAttemptOwner, Http2Opening } from './clientAttempt';
+import { leaseSession, type SessionLease, type SessionTenant } from './http2Sessions';
+import type { ClientTarget } from './redirects';
+
+/** An opening request over HTTP/2: an extended CONNECT (RFC 8441 §5). */
+export class Http2Attempt implements ClientAttempt, SessionTenant {
+  readonly #target: ClientTarget;
+  readonly #opening: Http2Opening;
+  readonly #owner: ClientAttemptOwner;
+  readonly #lease: SessionLease;
+  #stream: ClientHttp2Stream | undefined;
+  #answered = false;
+  #abandoned = false;
+
+  constructor(target: ClientTarget, opening: Http2Opening, owner: ClientAttemptOwner) {
+    this.#target = target;
+    this.#opening = opening;
+    this.#owner = owner;
+    this.#lease = leaseSession(target, opening.session, this);
+  }
+
+  abandon(): void {
+    this.#abandoned = true;
+    this.#lease.release();
+    if (this.#stream !== undefined) reset(this.#stream);
+  }
+
+  /** The session can be used. */
+  ready(session: ClientHttp2Session): void {
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.request(this.#requestHeaders(), { endStream: false });
+    } catch (cause) {
+      return this.failed(cause as Error);
+    }
+    this.#stream = stream;
+    stream.once('response', (headers) => this.#responded(stream, headers));
+    let error = new Error('the stream was reset');
+    stream.on('error', (cause) => {
+      error = cause;
+    });
+    stream.once('close', () => this.#closed(stream, error));
+  }
+
+  #closed({ rstCode }: ClientHttp2Stream, error: Error): void {
+    // The server has not looked at it (RFC 9113 §8.7), perhaps because it was about to give up the session.
+    const again = rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#lease.refused();
+    this.#lease.release();
+    if (this.#answered || this.#abandoned) return;
+    if (again) this.#owner.unseen();
+    else this.failed(error);
+  }
+
+  unavailable(connection: Duplex | undefined): void {
+    if (this.#abandoned) connection?.destroy();
+    else this.#owner.unavailable(connection);
+  }
+
+  failed(cause: Error): void {
+    if (this.#abandoned) return;
+    this.#owner.failed(new WebSocketError('WS_ERR_CONNECTION_FAILED', cause.message, { cause }));
+  }
+
+  #requestHeaders(): Record<string, string | string[]> {
+    const { location, headers, requestOptions } = this.#target;
+    const own: Record<string, string | string[]> = {
+      ':method': 'CONNECT',
+      ':protocol': 'websocket',
+      ':scheme': location.protocol === 'wss:' ? 'https' : 'http',
+      ':authority': location.host,
+      ':path': location.pathname + location.search,
+    };
+    if (typeof requestOptions.auth === 'string')
+      own['authorization'] = `Basic ${Buffer.from(requestOptions.auth).toString('base64')}`;
+    for (const [name, value] of Object.entries({ ...this.#opening.headers, ...headers })) {
+      if (value === undefined) continue;
+      const lowered = name.toLowerCase();
+      own[lowered === 'host' ? ':authority' : lowered] = Array.isArray(value) ? value : String(value);
+    }
+    return own;
+  }
+
+  #responded(stream: ClientHttp2Stream, headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+    if (this.#abandoned) return;
+    this.#answered = true;
+    this.#lease.answered();
+    const { ':status': statusCode = 0 } = headers;
+    const transport = { stream, head: Buffer.alloc(0), reset: () => reset(stream) };
+    if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transport, 'http2');
+    const statusMessage = STATUS_CODES[statusCode] ?? '';
+    this.#owner.answered({ statusCode, statusMessage, headers, body: stream });
+  }
+}
+
+/** As a TCP connection is reset (RFC 8441 §5). */
+function reset(stream: ClientHttp2Stream): void {
+  stream.close(constants.NGHTTP2_CANCEL);
+  stream.destroy();
+}
