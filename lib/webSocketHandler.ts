@@ -4,6 +4,7 @@ export type {
   ControlFrame,
   DataFrame,
   HttpRequest,
+  HttpResponse,
   Incoming,
   Message,
   MessagePart,

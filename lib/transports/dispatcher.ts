@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { HttpRequest } from '../contracts';
@@ -9,7 +10,7 @@ import { afterEarlierResponses, returnToHttp, type Upgrade, UpgradeExchange } fr
 import { ExtendedConnectExchange } from './http2';
 
 /** What is used of an HTTP server: of `http`, `https` or `http2`, plain or secure. */
-export interface HttpServer extends Pick<Server, 'on' | 'emit' | 'listenerCount'> {
+export interface HttpServer extends Pick<EventEmitter, 'on' | 'emit' | 'listenerCount'> {
   /** Newer versions of Node ask it whether an upgrade goes to 'upgrade' or, as if none were asked for, to 'request'. */
   shouldUpgradeCallback?(request: IncomingMessage): boolean;
   /** A server for HTTP/2 has it. */
