@@ -10,6 +10,7 @@ import { http2Versions } from '../drafts';
 import { WebSocketError } from '../errors';
 import type { Offer } from '../negotiation';
 import { diagnostics } from '../streams/diagnostics';
+import { discardUntilClosed } from '../streams/transportEnds';
 import type { Exchange } from './exchange';
 
 /** What middleware may have set on our response, and has no meaning for a byte stream. */
@@ -170,10 +171,14 @@ export class ExtendedConnectExchange implements Exchange {
 
   readonly #clearDeadline = () => clearTimeout(this.#deadline);
 
-  /** An ordinary response has left; what the client might still have to say is of no interest. */
+  /**
+   * An ordinary response has left, and the client is to end its side of the stream. To reset it at once (RFC 9113 §8.1) would cost
+   * clients that take a reset for the end of everything the rest of the response, Node's own among them.
+   */
   readonly #responseFinished = () => {
+    const stream = this.#stream;
     this.#clearDeadline();
-    this.#stream.close();
+    discardUntilClosed({ stream, reset: () => stream.close() }, this.#timeout);
   };
 
   /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
