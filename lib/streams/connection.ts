@@ -8,7 +8,8 @@ import type { ConnectionCounters } from './counters';
 import { type Watched, watch } from './heartbeat';
 import { IncomingMessages } from './incomingMessages';
 import { PendingPings, rejectPing } from './pendingPings';
-import { Pipeline, type PipelineOptions } from './pipeline';
+import { Pipeline } from './pipeline';
+import type { PipelineOptions } from './pipelineOwner';
 
 /** What the end of the byte stream means where there is no frame for it. */
 const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
@@ -70,6 +71,11 @@ export class Connection implements Watched {
   /** How the connection ended, or is ending; undefined while nothing is known. */
   get outcome(): CloseOutcome | undefined {
     return this.#transportClosed || this.#session.closeReceived ? this.#session.outcome() : undefined;
+  }
+
+  /** Whether `offer()` takes nothing for now. */
+  get isFull(): boolean {
+    return this.#pipeline.isFull;
   }
 
   get bufferedAmount(): number {

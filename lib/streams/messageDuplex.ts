@@ -1,11 +1,11 @@
 import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
-import type { HighWaterMark } from '../options';
+import type { HighWaterMarkOptions } from '../options';
 import type { Delivered } from './incomingMessages';
 import { emitMessage } from './messageEvents';
 import type { BinaryData, PreparedMessage } from './outgoingMessage';
 import type { MessageSource } from './outgoingStream';
-import { ReadAheadDuplex } from './readAheadDuplex';
+import { WriteAheadDuplex } from './writeAheadDuplex';
 
 /** What is called when a message has been taken, or has failed. */
 export type Callback = (error?: Error | null) => void;
@@ -26,7 +26,7 @@ let ownListeners: readonly (readonly [event: string, listener: (this: MessageDup
  * An object-mode Duplex whose chunks are messages, for every way of reading them: 'data', pipes, async iteration, and
  * 'message' listeners, which are a consumer like the others.
  */
-export abstract class MessageDuplex extends ReadAheadDuplex {
+export abstract class MessageDuplex extends WriteAheadDuplex {
   #failure: Error | undefined;
   /** How many streams are piped into this one. */
   #sources = 0;
@@ -44,8 +44,8 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
   readonly #tolerant: boolean;
 
   /** @param options.tolerant whether failures that the peer caused may go unheard */
-  constructor({ tolerant, highWaterMark }: { tolerant: boolean; highWaterMark: HighWaterMark | undefined }) {
-    super(highWaterMark);
+  constructor({ tolerant, marks }: { tolerant: boolean; marks: HighWaterMarkOptions }) {
+    super(marks);
     this.#tolerant = tolerant;
     for (const [event, listener] of ownListeners) super.on(event, listener);
   }
@@ -148,16 +148,17 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
     if (this.writableLength === 0 && this.writableCorked === 0 && this.writable && this.writeNow(message)) {
       const done = typeof encoding === 'function' ? encoding : callback;
       if (typeof done === 'function') process.nextTick(done, null);
-      return true;
+      return !this.isFull || this.mayWriteOn();
     }
     this.writing(message);
-    return super.write(message, encoding as BufferEncoding, callback as Callback);
+    return super.write(message, encoding as BufferEncoding, callback as Callback) && this.mayWriteOn();
   }
 
   override end(callback?: () => void): this;
   override end(message: Writable, callback?: () => void): this;
   override end(message: Writable, encoding: BufferEncoding | undefined, callback?: () => void): this;
   override end(message?: unknown, encoding?: unknown, callback?: unknown): this {
+    if (typeof message !== 'function' && message != null && !this.writableEnded) this.writing(message);
     super.end(message, encoding as BufferEncoding, callback as () => void);
     this.ending();
     return this;
