@@ -68,6 +68,11 @@ export class Outbox {
     this.#costBehind += costOfOutgoing(chunk);
   }
 
+  /** A source will not be sent. */
+  discard(source: MessageSource): void {
+    this.#sources.discard(source);
+  }
+
   /** A chunk has come out of the queue. */
   dequeued(chunk: unknown): void {
     this.#bytesBehind -= messageSize(chunk);

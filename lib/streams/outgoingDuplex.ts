@@ -1,11 +1,11 @@
 import { WebSocketError } from '../errors';
 import { defaults } from '../options';
 import type { Connection } from './connection';
-import type { Callback } from './messageDuplex';
 import { NegotiatedDuplex } from './negotiatedDuplex';
 import { Outbox } from './outbox';
 import { isBinary, toOutgoing } from './outgoingMessage';
 import { isMessageSource, type MessageSource } from './outgoingStream';
+import type { Callback } from './writingDuplex';
 
 /** A Duplex of messages that sends what is written as soon as there is a connection, and room on it. */
 export abstract class OutgoingDuplex extends NegotiatedDuplex {
@@ -48,6 +48,11 @@ export abstract class OutgoingDuplex extends NegotiatedDuplex {
 
   protected override writing(message: unknown): void {
     if (this.writable) this.#outbox.enqueued(message);
+    else this.discard(message);
+  }
+
+  protected override discard(message: unknown): void {
+    if (isMessageSource(message)) this.#outbox.discard(message);
   }
 
   override _write(chunk: unknown, _encoding: BufferEncoding, done: Callback): void {

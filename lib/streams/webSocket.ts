@@ -9,10 +9,10 @@ import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
 import { type ConnectionCounters, noCounters } from './counters';
 import { diagnostics } from './diagnostics';
-import type { Callback } from './messageDuplex';
 import { OutgoingDuplex } from './outgoingDuplex';
 import { rejectPing } from './pendingPings';
 import type { WebSocketSetup } from './webSocketSetup';
+import type { Callback } from './writingDuplex';
 
 /**
  * One WebSocket as an object-mode Duplex: each chunk is a message, a string for text, a Buffer for binary.
@@ -144,21 +144,38 @@ export class WebSocket extends OutgoingDuplex {
   override _destroy(error: Error | null, done: Callback): void {
     const connection = this.#connection;
     this.giveUpSending(error);
-    if (error !== null && diagnostics.error.hasSubscribers) diagnostics.error.publish({ webSocket: this, error });
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
     if (connection === undefined) {
       this.#giveUp?.();
       this.settle();
     }
+    const finish = () => {
+      // A program that destroys it half-way has no use for more errors.
+      const failure = error ?? (this.readableEnded ? this.unsaid : null);
+      if (failure !== null && diagnostics.error.hasSubscribers)
+        diagnostics.error.publish({ webSocket: this, error: failure });
+      done(failure);
+    };
     // A clean end is complete when the transport is gone; an error is told at once.
-    if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = done;
-    else done(error);
+    if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = finish;
+    else finish();
   }
 
   /** Gives a WebSocket its transport; for those that make one, not for programs. */
   static open(webSocket: WebSocket, transport: Transport, agreement: Agreement): void {
     webSocket.#open(transport, agreement);
+  }
+
+  /**
+   * Closes a WebSocket that its program has not asked to close; for those who close many. What the program writes after that only
+   * fails, and what becomes of it need not concern the program: it must not end the process.
+   */
+  static closeUnasked(webSocket: WebSocket, code: number, reason: string): void {
+    webSocket.on('error', ignore);
+    if (webSocket.writableEnded) return;
+    webSocket.#goodbye = { code, reason };
+    webSocket.endUnasked();
   }
 
   /** Tells a WebSocket that its request is over without `connect()`: it was refused, or the client has left. */
@@ -210,8 +227,14 @@ export class WebSocket extends OutgoingDuplex {
   }
 
   #answerOverdue(): void {
-    if (this.endForPeer() && !this.hasUnsent) return;
-    this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
+    const hadEnded = this.endForPeer();
+    if (this.hasUnsent)
+      this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
+    // A pipeline would wait for its end forever. All that it has written has left, and all that came can be read.
+    else if (!hadEnded)
+      this.tellAtTheEnd(
+        new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before the program had ended'),
+      );
   }
 
   #fail(fault: WebSocketError): boolean {
@@ -235,3 +258,5 @@ export class WebSocket extends OutgoingDuplex {
     this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
   }
 }
+
+function ignore(): void {}
