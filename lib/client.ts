@@ -38,9 +38,8 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
   checkClientOptions(options);
   const { location, auth, socketPath } = parseClientUrl(url);
   const { signal, headers = {}, protocols = [], handshakeTimeout, followRedirects = false } = options;
-  // What is ours means nothing to Node, but for these, which it would take as well.
-  const { headers: _headers, signal: _signal, highWaterMark: _highWaterMark, http2, ...others } = options;
-  const requestOptions: RequestOptions = others;
+  const { http2 } = options;
+  const requestOptions = forNode(options);
   if (auth !== undefined) requestOptions.auth = auth;
   if (socketPath !== undefined) requestOptions.socketPath = socketPath;
   const versions = versionsOf(options);
@@ -107,6 +106,19 @@ function http2Opening(
   };
 }
 
+/** What is ours means nothing to Node, but for these, which it would take as well: the marks for its socket. */
+function forNode({
+  headers: _headers,
+  signal: _signal,
+  http2: _http2,
+  highWaterMark: _highWaterMark,
+  readableHighWaterMark: _readableHighWaterMark,
+  writableHighWaterMark: _writableHighWaterMark,
+  ...others
+}: ClientOptions): RequestOptions {
+  return others;
+}
+
 /** Returns whether the signal has aborted already. */
 function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
   const abort = () => webSocket.destroy(new WebSocketError('WS_ERR_ABORTED', undefined, { cause: signal.reason }));
@@ -121,7 +133,7 @@ function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
 
 function checkClientOptions(options: ClientOptions): void {
   checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects', 'http2');
-  checkOptions(options, 'handshakeTimeout', 'highWaterMark', ...connectionOptionNames);
+  checkOptions(options, 'handshakeTimeout', ...connectionOptionNames);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
 }
 

@@ -3,10 +3,10 @@ import { parseExtensions } from './codec/headers';
 import type { Version } from './contracts';
 import { draftFor } from './drafts';
 import { answerExtensions, offerExtensions } from './extensions';
-import { type ConnectionOptions, checkOptions, connectionOptionNames, defaults, type StreamOptions } from './options';
+import { type ConnectionOptions, checkOptions, connectionOptionNames, defaults } from './options';
 import { WebSocket } from './streams/webSocket';
 
-export interface PairOptions extends ConnectionOptions, StreamOptions {
+export interface PairOptions extends ConnectionOptions {
   /** The subprotocol that both ends have agreed on. Default none. */
   protocol?: string;
   /** The version that both ends speak. Default '13'. */
@@ -20,7 +20,7 @@ export interface PairOptions extends ConnectionOptions, StreamOptions {
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function createPair(options: PairOptions = {}): [server: WebSocket, client: WebSocket] {
-  checkOptions(options, 'protocol', 'version', 'highWaterMark', ...connectionOptionNames);
+  checkOptions(options, 'protocol', 'version', ...connectionOptionNames);
   const { version = defaults.version, protocol = '' } = options;
   const offer = draftFor(version).can.extensions ? offerExtensions(options) : '';
   // As in an opening handshake: the client offers, the server answers.

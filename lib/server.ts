@@ -206,6 +206,6 @@ function checkServer(server: HttpServer): void {
 }
 
 function checkServerOptions(options: ServerOptions): void {
-  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', 'highWaterMark', ...connectionOptionNames);
+  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
   for (const version of options.versions ?? []) draftFor(version);
 }

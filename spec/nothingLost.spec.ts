@@ -7,7 +7,15 @@ import { draftFor, knownVersions } from '../lib/drafts';
 import { answerExtensions, offerExtensions } from '../lib/extensions';
 import { WebSocket } from '../lib/streams/webSocket';
 import { type ConnectionOptions, connect, Deframer, type Message, type Version } from '../lib/webSocketHandler';
-import { type Manners, pipeManners, randomManners, randomMessages, sizeOf, Talker } from './support/conversation';
+import {
+  type Manners,
+  pipeManners,
+  randomManners,
+  randomMessages,
+  sizeOf,
+  Talker,
+  talkativeManners,
+} from './support/conversation';
 import { type Break, CuttingLink } from './support/cuttingLink';
 import { startCuttingProxy } from './support/cuttingProxy';
 import { type Handler, listen } from './support/http';
@@ -186,6 +194,49 @@ const sayGoodbye: Course = async (conversation, dice) => {
   expect(await first.ws.closed).to.deep.equal({ ...told, reason: '' });
 };
 
+/** Each has received what the other has sent, and of what was not sent the other was told: by a callback, or by its stream. */
+async function expectNoSilentLoss(conversation: Conversation): Promise<void> {
+  await allWritten(conversation);
+  for (const [talker, peer] of bothOf(conversation)) {
+    const { messagesSent } = talker.ws.counters;
+    expectPrefix(talker.messages, peer.received);
+    expect(peer.received.length, 'messages received').to.equal(messagesSent);
+    for (const number of talker.taken) expect(number, 'a message that was taken').to.be.below(messagesSent);
+    for (const number of talker.failed) expect(number, 'a message that failed').to.be.at.least(messagesSent);
+    expect(talker.faults).to.deep.equal([]);
+    expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(true);
+    const [end, failure, ...more] = talker.endings;
+    expect([end, ...more]).to.deep.equal(['end']);
+    expect(failure).to.be.oneOf([undefined, 'WS_ERR_NOT_OPEN', 'WS_ERR_CLOSE_TIMEOUT']);
+    if (failure === undefined && talker.attempted !== undefined)
+      expect(talker.attempted - talker.failed.size, 'messages that did not fail').to.equal(messagesSent);
+  }
+}
+
+const byCount = ({ server, client }: Conversation) =>
+  server.messages.length < client.messages.length ? ([server, client] as const) : ([client, server] as const);
+
+/** One end says goodbye when it has written all, while the other may still talk. */
+const interrupt: Course = async (conversation, dice) => {
+  const [first, second] = byCount(conversation);
+  await first.written;
+  await first.hasReceived(dice.roll(Math.min(3, second.messages.length) + 1));
+  first.ws.close(1001);
+  await allOver(conversation);
+  await expectNoSilentLoss(conversation);
+  expect(second.received.length, 'messages received').to.equal(first.messages.length);
+  expect(first.endings).to.deep.equal(['end']);
+};
+
+/** One end is closed in place of its program, which still talks, as the other may. */
+const closeForProgram: Course = async (conversation, dice) => {
+  const [peer, talker] = byCount(conversation);
+  await peer.hasReceived(dice.roll(Math.min(3, talker.messages.length) + 1));
+  WebSocket.closeUnasked(talker.ws, 1001, '');
+  await allOver(conversation);
+  await expectNoSilentLoss(conversation);
+};
+
 /** Each ends when it is done, which is for the streams to say. */
 const letStreamsEnd: Course = async (conversation) => {
   await allOver(conversation);
@@ -283,6 +334,12 @@ describe('Nothing is lost', function () {
   }
 
   it('until one of two ends says goodbye, or both do', () => check(sayGoodbye));
+
+  it('when one end says goodbye while the other still talks, but what that one is told of', () =>
+    check(interrupt, { manners: talkativeManners, versions: closingVersions }));
+
+  it('when one end is closed while its program still talks, but what that one is told of', () =>
+    check(closeForProgram, { manners: talkativeManners, versions: closingVersions }));
 
   it('between streams, each of which ends when it is done', () =>
     check(letStreamsEnd, { manners: pipeManners, versions: closingVersions }));

@@ -2,9 +2,17 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { mock } from 'node:test';
 import { expect } from 'chai';
-import { type CloseSummary, configureServer, connect, type WebSocket } from '../lib/webSocketHandler';
+import {
+  type CloseSummary,
+  configureServer,
+  connect,
+  type WebSocket,
+  type WebSocketError,
+} from '../lib/webSocketHandler';
 import { ask, clientFrame, type Handler, listen, openingRequest, RawClient } from './support/http';
 import { run, stopPrograms } from './support/runClient';
 import { thrownBy } from './support/thrown';
@@ -102,14 +110,36 @@ describe('A server that shuts down', () => {
     expect(late.received.toString('latin1')).to.match(/^HTTP\/1.1 101.*\r\n\r\n$/s);
   });
 
-  it('survives a program that goes on writing', async () => {
+  it('is not disturbed by a program that goes on writing: each of its writes fails, and nothing else', async () => {
     await using server = await listen(listener);
     using client = await politeClient(server.port);
     const [ws] = server.handle.connections;
     const closing = server.handle.close();
-    ws?.write('the program knows nothing of it');
-    await closing;
+    expect(ws?.write('the program knows nothing of it')).to.equal(false);
+    const errors = await Promise.all([
+      new Promise((done) => ws?.write('nor of what becomes of it', done)),
+      new Promise((done) => ws?.sendBinaryMessage(Buffer.from('or of this'), done)),
+      new Promise((done) => ws?.end('and it has its own goodbye', done as () => void)),
+    ]);
+    expect(errors.map((error) => (error as WebSocketError).code)).to.deep.equal(Array(3).fill('WS_ERR_NOT_OPEN'));
+    expect(await closing).to.deep.equal({ closed: 1, dropped: 0, refused: 0 });
+    expect(await ws?.closed).to.deep.equal({ code: 1001, reason: '', wasClean: true });
     await client.end();
+    expect(client.received.toString('hex')).to.equal('880203e9');
+  });
+
+  it('fails a pipeline that is not done, after the goodbye', async () => {
+    let over: Promise<unknown> | undefined;
+    const source = new PassThrough({ objectMode: true });
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect() as WebSocket;
+      over = pipeline(source, ws.resume()).catch((error) => error.code);
+    });
+    using _client = await politeClient(server.port);
+    const closing = server.handle.close();
+    source.write('there is more to come');
+    expect(await closing).to.deep.equal({ closed: 1, dropped: 0, refused: 0 });
+    expect(await over).to.equal('WS_ERR_NOT_OPEN');
   });
 
   it('leaves alone what the program has ended itself', async () => {

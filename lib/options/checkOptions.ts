@@ -61,6 +61,8 @@ const rules: Record<keyof AllOptions, Rule> = {
   ],
   handshakeTimeout: ['milliseconds, 0 to 2147483647', isDelay],
   highWaterMark: ['an object with messages and bytes', isObject],
+  readableHighWaterMark: ['an object with messages and bytes', isObject],
+  writableHighWaterMark: ['an object with messages and bytes', isObject],
   messages: ["'whole' or 'stream'", (value) => value === 'whole' || value === 'stream'],
   origins: [
     "'any', 'same', an array of origins, or a function",
@@ -109,6 +111,15 @@ const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
   idleRelease: ['milliseconds, 0 to 2147483647', isDelay],
 };
 
+/** Options that may be objects with settings. */
+const settings: { readonly [name in keyof AllOptions]?: Readonly<Record<string, Rule>> } = {
+  perMessageDeflate: perMessageDeflateRules,
+  heartbeat: heartbeatRules,
+  highWaterMark: highWaterMarkRules,
+  readableHighWaterMark: highWaterMarkRules,
+  writableHighWaterMark: highWaterMarkRules,
+};
+
 /**
  * Checks the named options and returns them. One that is absent or undefined is left to its default; only `role` has none.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, naming the option and what it takes
@@ -120,16 +131,15 @@ export function checkOptions<T extends object, K extends keyof T & keyof AllOpti
   for (const name of names) {
     const value: unknown = options[name];
     if (value !== undefined || name === 'role') checkOption(name, value, rules[name]);
-    if (name === 'perMessageDeflate' && isObject(value)) checkSettings(name, value, perMessageDeflateRules);
-    if (name === 'heartbeat' && isObject(value)) checkSettings(name, value, heartbeatRules);
-    if (name === 'highWaterMark' && isObject(value)) checkSettings(name, value as HighWaterMark, highWaterMarkRules);
+    const settingRules = settings[name];
+    if (settingRules !== undefined && isObject(value)) checkSettings(name, value, settingRules);
   }
   return options;
 }
 
-function checkSettings<S extends object>(option: string, settings: S, settingRules: Record<keyof S, Rule>): void {
-  for (const [name, value] of Object.entries(settings)) {
-    const rule = Object.hasOwn(settingRules, name) ? settingRules[name as keyof S] : undefined;
+function checkSettings(option: string, values: object, settingRules: Readonly<Record<string, Rule>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const rule = Object.hasOwn(settingRules, name) ? settingRules[name] : undefined;
     // A misspelt name would quietly leave the default in place.
     if (rule === undefined) throw invalid(`${option} has no setting ${name}`);
     if (value !== undefined) checkOption(`${option}.${name}`, value, rule);

@@ -1,12 +1,13 @@
 import type { Abilities } from '../contracts';
-import type { ConnectionOptions, HeartbeatSettings } from './types';
+import type { ConnectionOptions, HeartbeatSettings, HighWaterMark, HighWaterMarkOptions } from './types';
 
 export const defaults = {
   version: '13',
   maxMessageSize: 2 * 1024 * 1024,
   closeTimeout: 20_000,
   heartbeat: { interval: 30_000, timeout: 10_000 },
-  highWaterMark: { messages: 16, bytes: 64 * 1024 },
+  readableHighWaterMark: { messages: 16, bytes: 64 * 1024 },
+  writableHighWaterMark: { messages: 2, bytes: 64 * 1024 },
   handshakeTimeout: 10_000,
   redirects: 10,
   initialDelay: 1000,
@@ -21,6 +22,9 @@ export const connectionOptionNames = [
   'perMessageDeflate',
   'heartbeat',
   'messages',
+  'highWaterMark',
+  'readableHighWaterMark',
+  'writableHighWaterMark',
 ] as const;
 
 /**
@@ -46,6 +50,23 @@ export function connectionSettings(
     heartbeat: heartbeatSettings(heartbeat),
     perMessageDeflate,
     parts,
+  };
+}
+
+export type Marks = Readonly<Required<HighWaterMark>>;
+
+export const readableMarks = ({ highWaterMark, readableHighWaterMark }: HighWaterMarkOptions): Marks =>
+  marks(defaults.readableHighWaterMark, highWaterMark, readableHighWaterMark);
+
+export const writableMarks = ({ highWaterMark, writableHighWaterMark }: HighWaterMarkOptions): Marks =>
+  marks(defaults.writableHighWaterMark, highWaterMark, writableHighWaterMark);
+
+/** Each connection refers to its marks: those that leave it at the defaults have them in common. */
+function marks(usual: Marks, both: HighWaterMark | undefined, own: HighWaterMark | undefined): Marks {
+  if (both === undefined && own === undefined) return usual;
+  return {
+    messages: own?.messages ?? both?.messages ?? usual.messages,
+    bytes: own?.bytes ?? both?.bytes ?? usual.bytes,
   };
 }
 

@@ -9,8 +9,26 @@ export type Origins =
   | readonly string[]
   | ((origin: string | undefined, request: HttpRequest) => boolean);
 
+/** How much waits in one direction before the writer there is held back: the peer on the way in, the program on the way out. */
+export interface HighWaterMark {
+  /** Messages. */
+  messages?: number;
+  /** Bytes of memory that they keep alive. A single message may be larger. */
+  bytes?: number;
+}
+
+/** As Node's options of these names, with two marks for each side. What is said of one side goes before what is said of both. */
+export interface HighWaterMarkOptions {
+  /** The marks of both sides. */
+  highWaterMark?: HighWaterMark;
+  /** What is read ahead of a reader before the peer is held back. Default 16 messages, or 64 KiB. */
+  readableHighWaterMark?: HighWaterMark;
+  /** What waits for a transport that takes nothing before `write()` returns false. Default 2 messages, or 64 KiB. */
+  writableHighWaterMark?: HighWaterMark;
+}
+
 /** What can be set for each connection. */
-export interface ConnectionOptions extends ExtensionOptions {
+export interface ConnectionOptions extends ExtensionOptions, HighWaterMarkOptions {
   /** Bytes of one message, all fragments together. A larger one closes the connection with 1009. Default 2 MiB. */
   maxMessageSize?: number;
   /** Milliseconds that the peer has for its part of the close handshake. Default 20,000. */
@@ -28,20 +46,6 @@ export interface ConnectionOptions extends ExtensionOptions {
   messages?: 'whole' | 'stream';
 }
 
-/** What is read ahead of a reader before the peer is held back. */
-export interface HighWaterMark {
-  /** Messages. Default 16. */
-  messages?: number;
-  /** Bytes of memory that they take. Default 64 KiB. A single message may be larger. */
-  bytes?: number;
-}
-
-/** What a WebSocket is as a stream; it cannot be changed for one that is there. */
-export interface StreamOptions {
-  /** What is read ahead of a reader before the peer is held back. Default 16 messages, or 64 KiB. */
-  highWaterMark?: HighWaterMark;
-}
-
 export interface HeartbeatOptions {
   /** Milliseconds of silence until the ping. Default 30,000. */
   interval?: number;
@@ -51,7 +55,7 @@ export interface HeartbeatOptions {
 
 export type HeartbeatSettings = Readonly<Required<HeartbeatOptions>>;
 
-export interface ServerOptions extends ConnectionOptions, StreamOptions {
+export interface ServerOptions extends ConnectionOptions {
   /** The versions to accept; others are answered with 426. Default: all that the library speaks. */
   versions?: readonly Version[];
   /**
@@ -77,7 +81,7 @@ export interface ConnectOptions extends ConnectionOptions {
 }
 
 /** What `connect(url)` takes, beside what it hands on to Node. */
-export interface OpeningOptions extends ConnectionOptions, StreamOptions {
+export interface OpeningOptions extends ConnectionOptions {
   /** The subprotocols to offer, best first. Default none. */
   protocols?: readonly string[];
   /** Headers for the opening request. */

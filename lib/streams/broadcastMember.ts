@@ -1,6 +1,6 @@
-import type { Callback } from './messageDuplex';
 import type { PreparedMessage } from './outgoingMessage';
 import type { WebSocket } from './webSocket';
+import type { Callback } from './writingDuplex';
 
 /** What has become of the messages for a member of a BroadcastStream. */
 export interface BroadcastCounts {

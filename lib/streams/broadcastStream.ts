@@ -5,10 +5,9 @@ import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import { type BroadcastMessage, carries, isOpen, prepare } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
-import { closeUnasked } from './closeUnasked';
 import { join, leave } from './memberships';
-import type { Callback } from './messageDuplex';
 import { WebSocket } from './webSocket';
+import type { Callback } from './writingDuplex';
 
 /** What becomes of the messages for a member that lags: its `write()` has returned false, and it has not caught up since. */
 export type BroadcastPolicy = 'wait' | 'drop-oldest' | 'keep-latest' | 'close';
@@ -167,7 +166,7 @@ export class BroadcastStream extends Writable {
     else {
       this.#closed++;
       this.delete(webSocket);
-      closeUnasked(webSocket, this.#code, this.#reason);
+      WebSocket.closeUnasked(webSocket, this.#code, this.#reason);
     }
   }
 

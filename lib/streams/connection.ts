@@ -8,7 +8,8 @@ import type { ConnectionCounters } from './counters';
 import { type Watched, watch } from './heartbeat';
 import { IncomingMessages } from './incomingMessages';
 import { PendingPings, rejectPing } from './pendingPings';
-import { Pipeline, type PipelineOptions } from './pipeline';
+import { Pipeline } from './pipeline';
+import type { PipelineOptions } from './pipelineOwner';
 
 /** What the end of the byte stream means where there is no frame for it. */
 const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
@@ -70,6 +71,11 @@ export class Connection implements Watched {
   /** How the connection ended, or is ending; undefined while nothing is known. */
   get outcome(): CloseOutcome | undefined {
     return this.#transportClosed || this.#session.closeReceived ? this.#session.outcome() : undefined;
+  }
+
+  /** Whether `offer()` takes nothing for now. */
+  get isFull(): boolean {
+    return this.#pipeline.isFull;
   }
 
   get bufferedAmount(): number {
@@ -197,14 +203,16 @@ export class Connection implements Watched {
 
   /**
    * After both Close frames the server ends the byte stream, and the client waits for that (RFC 6455 §7.1.1). After the
-   * first the other side has closeTimeout for its own.
+   * first the other side has its time for its own.
    */
   #afterClose(): void {
     if (this.#session.complete) {
       clearTimeout(this.#timer);
       this.#pipeline.finish({ afterPeer: this.#options.role === 'client' && this.#can.close });
     } else if (this.#timer === undefined && !this.#transportClosed) {
-      this.#timer = setTimeout(() => this.#closeOverdue(), this.#options.closeTimeout);
+      const { closeTimeout } = this.#options;
+      // The peer began to wait before we knew, and may wait no longer than we would: our program has half of that.
+      this.#timer = setTimeout(() => this.#closeOverdue(), this.isAwaited ? closeTimeout / 2 : closeTimeout);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { WebSocketError } from '../errors';
 import type { HeartbeatSettings } from '../options';
 import type { Delivered } from './incomingMessages';
-import type { PipelineOptions } from './pipeline';
+import type { PipelineOptions } from './pipelineOwner';
 
 /** What a connection tells the stream that stands on it. */
 export interface ConnectionOwner {

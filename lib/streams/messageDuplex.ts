@@ -1,17 +1,8 @@
 import type { Message } from '../contracts';
-import { WebSocketError } from '../errors';
-import type { HighWaterMark } from '../options';
+import type { HighWaterMarkOptions } from '../options';
 import type { Delivered } from './incomingMessages';
 import { emitMessage } from './messageEvents';
-import type { BinaryData, PreparedMessage } from './outgoingMessage';
-import type { MessageSource } from './outgoingStream';
-import { ReadAheadDuplex } from './readAheadDuplex';
-
-/** What is called when a message has been taken, or has failed. */
-export type Callback = (error?: Error | null) => void;
-
-/** What a message can be written as. */
-type Writable = string | BinaryData | PreparedMessage | MessageSource;
+import { type Callback, type Writable, WritingDuplex } from './writingDuplex';
 
 /** Milliseconds without a write after which a writer that does not say so is taken to be done. */
 const quietTime = 1000;
@@ -26,7 +17,7 @@ let ownListeners: readonly (readonly [event: string, listener: (this: MessageDup
  * An object-mode Duplex whose chunks are messages, for every way of reading them: 'data', pipes, async iteration, and
  * 'message' listeners, which are a consumer like the others.
  */
-export abstract class MessageDuplex extends ReadAheadDuplex {
+export abstract class MessageDuplex extends WritingDuplex {
   #failure: Error | undefined;
   /** How many streams are piped into this one. */
   #sources = 0;
@@ -36,17 +27,12 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
   #wasReadByLoop = false;
   #quiet: NodeJS.Timeout | undefined;
   #written = false;
-  /** We, and not the program, have ended the writable side, because the peer has closed. */
-  #endedForPeer = false;
   #patience: number | undefined;
   #unread: NodeJS.Timeout | undefined;
 
-  readonly #tolerant: boolean;
-
   /** @param options.tolerant whether failures that the peer caused may go unheard */
-  constructor({ tolerant, highWaterMark }: { tolerant: boolean; highWaterMark: HighWaterMark | undefined }) {
-    super(highWaterMark);
-    this.#tolerant = tolerant;
+  constructor({ tolerant, marks }: { tolerant: boolean; marks: HighWaterMarkOptions }) {
+    super({ tolerant, marks });
     for (const [event, listener] of ownListeners) super.on(event, listener);
   }
 
@@ -54,11 +40,6 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
   #listen(): void {
     for (const [event, listener] of ownListeners)
       if (!this.listeners(event).includes(listener)) super.on(event, listener);
-  }
-
-  /** From now on an error that nobody listens for is none of the program's, and must not end the process. */
-  protected tolerateError(): void {
-    if (this.#tolerant && !this.listeners('error').includes(ignore)) this.on('error', ignore);
   }
 
   /** The peer is done: the readable side ends when all that came has been read, and the writable side after it. */
@@ -78,8 +59,7 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
   /** Ends the writable side in place of the program, which has had its time. Returns false if it was still writing. */
   protected endForPeer(): boolean {
     if (this.writableEnded || this.destroyed) return true;
-    this.#endedForPeer = true;
-    this.end();
+    this.endUnasked();
     return !this.#hasStreamWriter;
   }
 
@@ -103,7 +83,7 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
     // Readers may come and go: there is one timer, and one listener to end it.
     if (this.#unread !== undefined) return void this.#unread.refresh();
     this.#unread = setTimeout(() => {
-      if (!this.hasConsumer) this.destroy(this.#failure);
+      if (!this.hasConsumer) this.destroy(this.#failure ?? this.unsaid ?? undefined);
     }, delay).unref();
     this.once('close', () => clearTimeout(this.#unread));
   }
@@ -124,61 +104,12 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
     return this.#sources > 0 || this.listenerCount('drain') > 0;
   }
 
-  /** Why a message cannot be sent in the version of the protocol in use; undefined if it can. */
-  protected abstract refusal(message: unknown): WebSocketError | undefined;
-
-  /** Writes a message at once, if it is one and there is room. */
-  protected abstract writeNow(message: unknown): boolean;
-
-  /** Called before a message goes into the queue. */
-  protected abstract writing(message: unknown): void;
-
-  /** Called when the writable side has ended, with messages in the queue perhaps. */
-  protected abstract ending(): void;
-
   override write(message: Writable, callback?: Callback): boolean;
   override write(message: Writable, encoding: BufferEncoding | undefined, callback?: Callback): boolean;
-  override write(message: unknown, encoding?: unknown, callback?: unknown): boolean {
+  override write(message: Writable, encoding?: BufferEncoding | Callback, callback?: Callback): boolean {
     this.#written = true;
-    if (this.#endedForPeer) return this.#refuseWrite(typeof encoding === 'function' ? encoding : callback);
     this.#quiet?.refresh();
-    const refusal = this.refusal(message);
-    if (refusal !== undefined) return this.#failWrite(refusal, typeof encoding === 'function' ? encoding : callback);
-    // Past the queue if nothing waits in it: a tick of the event loop less.
-    if (this.writableLength === 0 && this.writableCorked === 0 && this.writable && this.writeNow(message)) {
-      const done = typeof encoding === 'function' ? encoding : callback;
-      if (typeof done === 'function') process.nextTick(done, null);
-      return true;
-    }
-    this.writing(message);
-    return super.write(message, encoding as BufferEncoding, callback as Callback);
-  }
-
-  override end(callback?: () => void): this;
-  override end(message: Writable, callback?: () => void): this;
-  override end(message: Writable, encoding: BufferEncoding | undefined, callback?: () => void): this;
-  override end(message?: unknown, encoding?: unknown, callback?: unknown): this {
-    super.end(message, encoding as BufferEncoding, callback as () => void);
-    this.ending();
-    return this;
-  }
-
-  /**
-   * Fails one call and leaves the stream as it is. The peer has chosen the version, so on a server this must not end the process.
-   */
-  #failWrite(error: WebSocketError, callback: unknown): boolean {
-    this.tolerateError();
-    if (typeof callback === 'function') process.nextTick(callback as Callback, error);
-    else process.nextTick(() => this.emit('error', error));
-    return true;
-  }
-
-  /** A write that comes after we have ended for the peer fails, but it must not cost the reader what is still to be read. */
-  #refuseWrite(callback: unknown): boolean {
-    const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the peer has closed');
-    if (typeof callback === 'function') process.nextTick(callback as Callback, error);
-    this.failAfterReading(error);
-    return false;
+    return super.write(message, encoding as BufferEncoding, callback);
   }
 
   override read(size?: number): Delivered | null {
@@ -261,5 +192,3 @@ export abstract class MessageDuplex extends ReadAheadDuplex {
     setImmediate(() => this.endForPeer());
   }
 }
-
-function ignore(): void {}

@@ -1,11 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Message, MessagePart } from '../contracts';
+import { overhead } from './cost';
 
 /** Bytes of a message, or characters of a text, that are kept for a reader before the peer is held back. */
 const readAhead = 64 * 1024;
-
-/** What a piece costs beside its bytes: a peer that sends them one by one must not fill the memory with what holds them. */
-const overhead = 128;
 
 /**
  * One message while it comes: a stream of bytes, or, for a text, of strings. It holds back what is behind it until it has been
@@ -50,6 +48,7 @@ export class MessageStream extends Readable {
 
   get #isFull(): boolean {
     if (this.readableLength === 0) this.#pieces = 0;
+    // A peer that sends bytes one by one must not fill the memory with what holds them.
     return this.readableLength + overhead * this.#pieces >= readAhead;
   }
 

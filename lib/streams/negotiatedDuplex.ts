@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Abilities, Agreement, HttpRequest, TransportName, Version } from '../contracts';
 import { draftFor } from '../drafts';
-import { defaults } from '../options';
+import { type ConnectionOptions, defaults } from '../options';
 import { ClosableDuplex } from './closableDuplex';
 import type { WebSocketSetup } from './webSocketSetup';
 
@@ -14,10 +14,12 @@ export abstract class NegotiatedDuplex extends ClosableDuplex {
   /** Headers for the answer to the opening request; set them before `connect()`. */
   readonly responseHeaders: OutgoingHttpHeaders = {};
   #agreement: Partial<Agreement> & Omit<Agreement, 'transport'>;
+  #settings: ConnectionOptions;
   #can: Abilities;
 
-  constructor({ role, opening, options, version = defaults.version, protocols = [] }: WebSocketSetup) {
-    super({ tolerant: role === 'server', highWaterMark: options?.highWaterMark });
+  constructor({ role, opening, options = {}, version = defaults.version, protocols = [] }: WebSocketSetup) {
+    super({ tolerant: role === 'server', marks: options });
+    this.#settings = options;
     this.request = opening?.request;
     this.protocols = opening?.protocols ?? protocols;
     const { transport } = opening ?? {};
@@ -55,8 +57,15 @@ export abstract class NegotiatedDuplex extends ClosableDuplex {
     return this.#can;
   }
 
-  protected agreeOn(agreement: Agreement): void {
+  /** What is set for this connection. */
+  protected get settings(): ConnectionOptions {
+    return this.#settings;
+  }
+
+  protected agreeOn(agreement: Agreement, settings: ConnectionOptions): void {
     this.#agreement = agreement;
+    this.#settings = settings;
+    this.setMarks(settings);
     this.#can = draftFor(agreement.version).can;
   }
 }

@@ -2,7 +2,7 @@ import type { DataFrame, Outgoing } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { Connection } from './connection';
 import { diagnostics } from './diagnostics';
-import { messageSize, toOutgoing } from './outgoingMessage';
+import { costOfOutgoing, messageSize, toOutgoing } from './outgoingMessage';
 import { isMessageSource, type MessageSource, OutgoingStreams, type StreamingRules } from './outgoingStream';
 
 type Done = (error?: Error | null) => void;
@@ -16,6 +16,7 @@ export class Outbox {
   #connection: Connection | undefined;
   #first: { readonly item: Outgoing; readonly done: Done } | undefined;
   #bytesBehind = 0;
+  #costBehind = 0;
   readonly #sources = new OutgoingStreams();
   /** Messages that have been sent. */
   sent = 0;
@@ -30,8 +31,21 @@ export class Outbox {
     return this.#first !== undefined;
   }
 
+  /** Bytes of all of it, and of what the connection has of it. */
   get bytes(): number {
-    return this.#bytesBehind + (this.#first === undefined ? 0 : messageSize(this.#first.item));
+    const first = this.#first === undefined ? 0 : messageSize(this.#first.item);
+    return first + this.#bytesBehind + (this.#connection?.bufferedAmount ?? 0);
+  }
+
+  /** The memory that it keeps alive, with what the connection has of it. */
+  get cost(): number {
+    const first = this.#first === undefined ? 0 : costOfOutgoing(this.#first.item);
+    return first + this.#costBehind + (this.#connection?.bufferedAmount ?? 0);
+  }
+
+  /** Whether the connection takes nothing for now. */
+  get isFull(): boolean {
+    return this.#connection?.isFull === true;
   }
 
   open(connection: Connection): void {
@@ -49,13 +63,20 @@ export class Outbox {
 
   /** A chunk goes into the stream's queue. */
   enqueued(chunk: unknown): void {
-    if (isMessageSource(chunk)) this.#sources.enqueued(chunk);
-    else if (this.#first !== undefined) this.#bytesBehind += messageSize(chunk);
+    if (isMessageSource(chunk)) return this.#sources.enqueued(chunk);
+    this.#bytesBehind += messageSize(chunk);
+    this.#costBehind += costOfOutgoing(chunk);
   }
 
-  /** A chunk has come out of the queue, if it was ever in there: writes keep their order. */
+  /** A source will not be sent. */
+  discard(source: MessageSource): void {
+    this.#sources.discard(source);
+  }
+
+  /** A chunk has come out of the queue. */
   dequeued(chunk: unknown): void {
-    if (this.#bytesBehind > 0) this.#bytesBehind = Math.max(0, this.#bytesBehind - messageSize(chunk));
+    this.#bytesBehind -= messageSize(chunk);
+    this.#costBehind -= costOfOutgoing(chunk);
   }
 
   /** Sends an item as soon as there is room. Returns false if it has to wait. */
@@ -87,6 +108,7 @@ export class Outbox {
   /** Nothing more will be sent. */
   fail(error: Error | null): void {
     this.#sources.cancel();
+    this.#bytesBehind = this.#costBehind = 0;
     const first = this.#first;
     if (first === undefined) return;
     this.#first = undefined;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
 import { WebSocketError } from '../errors';
+import { costOf } from './cost';
 
 /** What can be sent as a binary message, and as a text message if it is UTF-8. */
 export type BinaryData = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
@@ -107,6 +108,12 @@ export function messageSize(chunk: unknown): number {
   if (chunk instanceof NamedMessage) return messageSize(chunk.payload);
   if (chunk instanceof PreparedMessage) return messageSize(chunk.message);
   return toBytes(chunk)?.length ?? 0;
+}
+
+/** How much memory a message keeps alive while it waits. */
+export function costOfOutgoing(chunk: unknown): number {
+  if (chunk instanceof NamedMessage) return costOf(chunk.payload);
+  return costOf(chunk instanceof PreparedMessage ? chunk.message.payload : chunk);
 }
 
 /** The bytes of what can be sent as a binary message; undefined for what cannot. */

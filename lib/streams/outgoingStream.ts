@@ -29,6 +29,11 @@ export class OutgoingStreams {
     if (!this.#streams.has(source)) this.#streams.set(source, new OutgoingStream(source));
   }
 
+  /** A source will not be sent: it learns that. */
+  discard(source: MessageSource): void {
+    if (!this.#streams.has(source)) new OutgoingStream(source).cancel();
+  }
+
   /** @throws WebSocketError WS_ERR_SOURCE_FAILED, WS_ERR_INVALID_ARGUMENT, and what sending a fragment fails with */
   async send(source: MessageSource, send: SendFragment, rules: StreamingRules): Promise<void> {
     this.enqueued(source);

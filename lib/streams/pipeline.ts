@@ -1,36 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
-import type { ExtensionOptions, Incoming, Outgoing, Role, Transport, Version } from '../contracts';
+import type { Outgoing, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { ByteMeter } from './byteMeter';
 import { type ConnectionCounters, noCounters } from './counters';
 import { batchSize } from './framer';
 import { JoinedDeframer, JoinedFramer } from './joined';
+import type { PipelineOptions, PipelineOwner } from './pipelineOwner';
 import { discardUntilClosed, resetTransport } from './transportEnds';
-
-/** Whoever reads from and writes to the pipeline: the WebSocket. */
-export interface PipelineOwner {
-  /** A message or a control frame has come. False stops the reading until `resumeReading()`. */
-  receive(item: Incoming): boolean;
-  /** Nothing more will come, and all that came has been received. The error says why, unless the peer just ended. */
-  ended(error: Error | undefined): void;
-  /** `offer()` takes items again. */
-  drained(): void;
-  /** The byte stream is gone. */
-  closed(): void;
-}
-
-export interface PipelineOptions extends ExtensionOptions {
-  readonly role: Role;
-  readonly version: Version;
-  /** The extensions that were agreed on, '' for none. */
-  readonly extensions: string;
-  readonly maxMessageSize: number;
-  /** Whether messages are received in parts, where they come so. */
-  readonly parts: boolean;
-  /** Milliseconds that the last bytes may take to leave, and the peer to end its side, once we have ended ours. */
-  readonly closeTimeout: number;
-}
 
 /**
  * The joints between the byte stream and the WebSocket:
@@ -91,6 +68,11 @@ export class Pipeline {
     return this.#framer.bytes + this.#stream.writableLength;
   }
 
+  /** Whether `offer()` takes nothing for now. */
+  get isFull(): boolean {
+    return this.#full || this.#framer.busy;
+  }
+
   get destroyed(): boolean {
     return this.#stream.destroyed;
   }
@@ -132,7 +114,7 @@ export class Pipeline {
 
   /** Sends an item, unless the transport is full: then it returns false, and `owner.drained()` says when to offer it again. */
   offer(item: Outgoing): boolean {
-    if (this.#full || this.#framer.busy) return false;
+    if (this.isFull) return false;
     this.send(item);
     return true;
   }

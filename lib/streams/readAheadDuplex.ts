@@ -1,36 +1,45 @@
-import { defaults, type HighWaterMark } from '../options';
+import { type HighWaterMarkOptions, type Marks, readableMarks } from '../options';
+import { costOf } from './cost';
 import { diagnostics } from './diagnostics';
 import type { Delivered } from './incomingMessages';
 import { MessageEvents } from './messageEvents';
 
-/** What an object in a queue costs beside its bytes. */
-const overhead = 128;
+/** Node's own marks, which count messages only, and are fixed when a stream is made. Ours come before these. */
+const outOfTheWay = Number.MAX_SAFE_INTEGER;
 
 /**
  * A Duplex that reads ahead of its reader up to two marks: so many messages, or so many bytes of memory, whichever comes first.
  * What is behind that stays with the peer.
  */
 export abstract class ReadAheadDuplex extends MessageEvents {
-  readonly #mark: number;
+  #marks: Marks;
   /** Bytes of memory that the messages in the queue keep alive. */
   #cost = 0;
   #received = 0;
-  /** The stream would take more messages, but not more bytes. */
+  /** The stream would take more messages. */
   #held = false;
 
-  constructor({
-    messages = defaults.highWaterMark.messages,
-    bytes = defaults.highWaterMark.bytes,
-  }: HighWaterMark = {}) {
+  constructor(options: HighWaterMarkOptions) {
     super({
       objectMode: true,
-      readableHighWaterMark: messages,
-      // One message that the transport has not taken yet; the second one is told to wait.
-      writableHighWaterMark: 2,
+      highWaterMark: outOfTheWay,
       // A peer that is done does not end our side: it may still owe the answers.
       allowHalfOpen: true,
     });
-    this.#mark = bytes;
+    this.#marks = readableMarks(options);
+  }
+
+  static {
+    Object.defineProperty(ReadAheadDuplex.prototype, 'readableHighWaterMark', {
+      get(this: ReadAheadDuplex): number {
+        return this.#marks.messages;
+      },
+    });
+  }
+
+  /** The marks from now on. */
+  protected setMarks(options: HighWaterMarkOptions): void {
+    this.#marks = readableMarks(options);
   }
 
   /** Messages that have come. */
@@ -53,35 +62,33 @@ export abstract class ReadAheadDuplex extends MessageEvents {
       return true;
     }
     this.#cost += costOf(message);
-    const more = this.push(message);
+    this.push(message);
     // It may have gone past the queue all the same.
     if (this.readableLength === 0) this.#cost = 0;
-    return more && this.#cost < this.#mark;
+    return this.#wantsMore;
+  }
+
+  get #wantsMore(): boolean {
+    return this.readableLength < this.#marks.messages && this.#cost < this.#marks.bytes;
   }
 
   override _read(): void {
-    if (this.#cost < this.#mark) this.readOn();
+    if (this.#wantsMore) this.readOn();
     else this.#held = true;
   }
 
   override read(size?: number): Delivered | null {
     const message = super.read(size);
-    if (message !== null && this.#cost > 0) this.#taken(message);
+    if (message !== null && (this.#held || this.#cost > 0)) this.#taken(message);
     return message;
   }
 
   #taken(message: Delivered): void {
     // What the program has put back, or taken apart, was not counted.
     this.#cost = this.readableLength === 0 ? 0 : Math.max(0, this.#cost - costOf(message));
-    if (!this.#held || this.#cost >= this.#mark) return;
+    if (!this.#held || !this.#wantsMore) return;
     this.#held = false;
     // Not now: the message in hand must reach whoever reads before the end does, of which a stream may tell at once.
     process.nextTick(() => this.readOn());
   }
-}
-
-/** Bytes of memory that a queued message keeps alive, at the most. A message that is a stream has a mark of its own. */
-function costOf(message: Delivered): number {
-  if (typeof message === 'string') return overhead + 2 * message.length;
-  return overhead + (message instanceof Uint8Array ? message.byteLength : 0);
 }

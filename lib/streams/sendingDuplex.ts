@@ -1,6 +1,7 @@
 import type { DataFrame } from '../contracts';
-import { type Callback, MessageDuplex } from './messageDuplex';
+import { MessageDuplex } from './messageDuplex';
 import { type BinaryData, binaryMessage, type SendOptions, textMessage } from './outgoingMessage';
+import type { Callback } from './writingDuplex';
 
 /** A Duplex of messages with methods that name the kind of a message. */
 export abstract class SendingDuplex extends MessageDuplex {

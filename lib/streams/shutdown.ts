@@ -3,8 +3,7 @@ import { checkClose } from '../codec/controlFrames';
 import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
-import { closeUnasked } from './closeUnasked';
-import type { WebSocket } from './webSocket';
+import { WebSocket } from './webSocket';
 
 export interface CloseOptions {
   /** The close code for the connections. Default 1001, going away. */
@@ -95,7 +94,7 @@ export class Shutdown {
   }
 
   #close(webSocket: WebSocket): void {
-    closeUnasked(webSocket, this.#code, this.#reason);
+    WebSocket.closeUnasked(webSocket, this.#code, this.#reason);
   }
 
   #finishIfAllGone(): void {

@@ -4,26 +4,16 @@ import { checkClose, controlPayload } from '../codec/controlFrames';
 import type { Agreement, CloseFrame, Opening, Role, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
-import {
-  type ConnectionOptions,
-  type ConnectOptions,
-  checkOptions,
-  connectionOptionNames,
-  connectionSettings,
-  defaults,
-} from '../options';
+import { type ConnectOptions, checkOptions, connectionOptionNames, connectionSettings, defaults } from '../options';
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
 import { type ConnectionCounters, noCounters } from './counters';
 import { diagnostics } from './diagnostics';
-import type { Callback } from './messageDuplex';
-import { NegotiatedDuplex } from './negotiatedDuplex';
-import { Outbox } from './outbox';
-import { isBinary, toOutgoing } from './outgoingMessage';
-import { isMessageSource, type MessageSource } from './outgoingStream';
+import { OutgoingDuplex } from './outgoingDuplex';
 import { rejectPing } from './pendingPings';
 import { resetTransport } from './transportEnds';
 import type { WebSocketSetup } from './webSocketSetup';
+import type { Callback } from './writingDuplex';
 
 /**
  * One WebSocket as an object-mode Duplex: each chunk is a message, a string for text, a Buffer for binary.
@@ -36,16 +26,14 @@ import type { WebSocketSetup } from './webSocketSetup';
  * The readable side ends with the peer's Close, after the last message; the writable side ends with ours, after the last
  * write. Any other end is an error on the stream.
  */
-export class WebSocket extends NegotiatedDuplex {
+export class WebSocket extends OutgoingDuplex {
   readonly #role: Role;
   #opening: Opening | undefined;
   /** Ends a handshake that has not come to its end. */
   #giveUp: (() => void) | undefined;
-  #options: ConnectionOptions;
   #connection: Connection | undefined;
   /** `connect()` was called; the rest of the handshake may still be on its way. */
   #connecting = false;
-  readonly #outbox = new Outbox(this);
   /** The writable side has ended before the connection was open. */
   #finishOnOpen: (() => void) | undefined;
   /** The Close that the program asked for; without it the writable side ends with 1000. */
@@ -55,22 +43,16 @@ export class WebSocket extends NegotiatedDuplex {
 
   constructor(setup: WebSocketSetup) {
     super(setup);
-    const { role, opening, options = {}, giveUp } = setup;
+    const { role, opening, giveUp } = setup;
     this.#role = role;
     this.#opening = opening;
-    this.#options = options;
     this.#giveUp = opening?.abandon ?? giveUp;
-  }
-
-  /** Bytes that were written and have not reached the operating system. */
-  get bufferedAmount(): number {
-    return this.#outbox.bytes + (this.#connection?.bufferedAmount ?? 0);
   }
 
   /** What has happened on this connection so far. */
   get counters(): ConnectionCounters {
     const counters = this.#connection?.counters ?? noCounters;
-    return { ...counters, messagesReceived: this.received, messagesSent: this.#outbox.sent };
+    return { ...counters, messagesReceived: this.received, messagesSent: this.sent };
   }
 
   /**
@@ -87,7 +69,7 @@ export class WebSocket extends NegotiatedDuplex {
     const { protocol: wanted = opening.draft.can.declineProtocol ? '' : this.protocols[0] } = options;
     const protocol = wanted !== undefined && this.protocols.includes(wanted) ? wanted : '';
     this.emit('start');
-    const settings = { ...this.#options, ...options };
+    const settings = { ...this.settings, ...options };
     const extensions = answerExtensions(opening.extensions, settings);
     const headers = { ...this.responseHeaders, ...options.headers };
     const { transport: carrier, version } = opening;
@@ -96,7 +78,7 @@ export class WebSocket extends NegotiatedDuplex {
     const opened = AsyncResource.bind((transport: Transport) => this.#open(transport, agreement, settings));
     opening.accept({ protocol, extensions, headers }, opened);
     this.#connecting = true;
-    this.agreeOn(agreement);
+    this.agreeOn(agreement, settings);
     return this;
   }
 
@@ -143,53 +125,12 @@ export class WebSocket extends NegotiatedDuplex {
     this.destroy(error);
   }
 
-  protected override refusal(chunk: unknown): WebSocketError | undefined {
-    if (typeof chunk === 'string' || this.can.binary || !isBinary(chunk)) return undefined;
-    return new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no binary messages`);
-  }
-
-  protected override writeNow(chunk: unknown): boolean {
-    return this.#outbox.sendNow(chunk);
-  }
-
-  protected override writing(message: unknown): void {
-    this.#outbox.enqueued(message);
-  }
-
   protected override ending(): void {
     this.#connection?.expectProgress();
   }
 
   protected override readOn(): void {
     this.#connection?.resumeReading();
-  }
-
-  override _write(chunk: unknown, _encoding: BufferEncoding, done: Callback): void {
-    if (isMessageSource(chunk)) return this.#writeSource(chunk, done);
-    this.#outbox.dequeued(chunk);
-    const item = this.refusal(chunk) ?? toOutgoing(chunk);
-    if (item instanceof WebSocketError) {
-      // Bytes that are no text mostly come from a peer, in an echo say, and a peer must not be able to end the process.
-      if (item.code !== 'WS_ERR_INVALID_ARGUMENT') this.tolerateError();
-      return done(item);
-    }
-    if (!this.#outbox.send(item, done)) this.#checkUnsent();
-  }
-
-  /** One message of many fragments. Its source may have come from a peer, so it must not be able to end the process. */
-  #writeSource(source: MessageSource, done: Callback): void {
-    const { maxMessageSize = defaults.maxMessageSize } = this.#options;
-    const fail = (error: Error) => {
-      this.tolerateError();
-      done(error);
-    };
-    // Not in the callbacks of the promise, where what a listener throws would become a rejection.
-    this.#outbox
-      .sendSource(source, { can: this.can, maxMessageSize }, () => this.#checkUnsent())
-      .then(
-        () => process.nextTick(done),
-        (error) => process.nextTick(fail, error),
-      );
   }
 
   override _final(done: Callback): void {
@@ -204,22 +145,39 @@ export class WebSocket extends NegotiatedDuplex {
 
   override _destroy(error: Error | null, done: Callback): void {
     const connection = this.#connection;
-    this.#outbox.fail(error);
-    if (error !== null && diagnostics.error.hasSubscribers) diagnostics.error.publish({ webSocket: this, error });
+    this.giveUpSending(error);
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
     if (connection === undefined) {
       this.#giveUp?.();
       this.settle();
     }
+    const finish = () => {
+      // A program that destroys it half-way has no use for more errors.
+      const failure = error ?? (this.readableEnded ? this.unsaid : null);
+      if (failure !== null && diagnostics.error.hasSubscribers)
+        diagnostics.error.publish({ webSocket: this, error: failure });
+      done(failure);
+    };
     // A clean end is complete when the transport is gone; an error is told at once.
-    if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = done;
-    else done(error);
+    if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = finish;
+    else finish();
   }
 
   /** Gives a WebSocket its transport; for those that make one, not for programs. */
   static open(webSocket: WebSocket, transport: Transport, agreement: Agreement): void {
     webSocket.#open(transport, agreement);
+  }
+
+  /**
+   * Closes a WebSocket that its program has not asked to close; for those who close many. What the program writes after that only
+   * fails, and what becomes of it need not concern the program: it must not end the process.
+   */
+  static closeUnasked(webSocket: WebSocket, code: number, reason: string): void {
+    webSocket.on('error', ignore);
+    if (webSocket.writableEnded) return;
+    webSocket.#goodbye = { code, reason };
+    webSocket.endUnasked();
   }
 
   /** Tells a WebSocket that its request is over without `connect()`: it was refused, or the client has left. */
@@ -232,14 +190,13 @@ export class WebSocket extends NegotiatedDuplex {
     webSocket.destroy();
   }
 
-  #open(transport: Transport, agreement: Agreement, settings = this.#options): void {
+  #open(transport: Transport, agreement: Agreement, settings = this.settings): void {
     this.#opening = undefined;
     if (this.destroyed) {
       resetTransport(transport);
       return;
     }
-    this.agreeOn(agreement);
-    this.#options = settings;
+    this.agreeOn(agreement, settings);
     process.nextTick(() => {
       if (this.destroyed) return;
       if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this });
@@ -254,10 +211,10 @@ export class WebSocket extends NegotiatedDuplex {
       ended: () => this.#peerEnded(),
       overdue: () => this.#answerOverdue(),
       failed: (fault) => this.#fail(fault),
-      drained: () => this.#outbox.retry(),
+      drained: () => this.sendWaiting(),
       closed: () => this.#closed(),
     });
-    this.#outbox.open(this.#connection);
+    this.sendThrough(this.#connection);
     this.#finishOnOpen?.();
   }
 
@@ -272,8 +229,14 @@ export class WebSocket extends NegotiatedDuplex {
   }
 
   #answerOverdue(): void {
-    if (this.endForPeer() && !this.#outbox.any) return;
-    this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
+    const hadEnded = this.endForPeer();
+    if (this.hasUnsent)
+      this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
+    // A pipeline would wait for its end forever. All that it has written has left, and all that came can be read.
+    else if (!hadEnded)
+      this.tellAtTheEnd(
+        new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before the program had ended'),
+      );
   }
 
   #fail(fault: WebSocketError): boolean {
@@ -287,13 +250,15 @@ export class WebSocket extends NegotiatedDuplex {
     if (diagnostics.close.hasSubscribers) diagnostics.close.publish({ webSocket: this, ...outcome });
     if (this.#whenTransportClosed !== undefined) return this.#whenTransportClosed();
     if (this.destroyed) return;
-    this.#checkUnsent();
-    this.giveUpReadingAfter(this.#options.closeTimeout ?? defaults.closeTimeout);
+    this.checkUnsent();
+    this.giveUpReadingAfter(this.settings.closeTimeout ?? defaults.closeTimeout);
   }
 
   /** A peer that said goodbye and was gone before it had all that we had to say: the program must know. */
-  #checkUnsent(): void {
-    if (!this.#outbox.any || !this.#connection?.transportClosed || !this.#connection.isAwaited) return;
+  protected override checkUnsent(): void {
+    if (!this.hasUnsent || !this.#connection?.transportClosed || !this.#connection.isAwaited) return;
     this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
   }
 }
+
+function ignore(): void {}

@@ -640,18 +640,72 @@ describe('The end of a WebSocket', () => {
     client.resume();
     server.write('I only write');
     await client.closed;
-    const received: Message[] = [];
-    const error = await rejection(
-      (async () => {
-        for await (const message of server) {
-          received.push(message);
-          server.write('too late');
-        }
-      })(),
-    );
-    expect(received).to.deep.equal(['a', 'b', 'c']);
-    expect(error.code).to.equal('WS_ERR_NOT_OPEN');
+    const events: string[] = [];
+    server.on('end', () => events.push('end'));
+    server.on('error', (error) => events.push((error as WebSocketError).code));
+    const closed = new Promise((resolve) => server.on('close', resolve));
+    for await (const message of server) {
+      events.push(message as string);
+      expect(server.write('too late')).to.equal(false);
+    }
+    await closed;
+    // Of a write without a callback it is the stream that tells, when all is over.
+    expect(events).to.deep.equal(['a', 'b', 'c', 'end', 'WS_ERR_NOT_OPEN']);
   });
+
+  it('fails only the callback of a write that has one, when it comes too late', async () => {
+    const [server, client] = createPair();
+    client.resume();
+    server.on('error', ({ message }) => expect.fail(message));
+    server.resume();
+    client.end();
+    await client.closed;
+    const codes = await Promise.all(
+      [
+        (done: (error?: Error | null) => void) => server.write('too late', done),
+        (done: (error?: Error | null) => void) => server.sendTextMessage('too late', done),
+        (done: (error?: Error | null) => void) => server.end('too late', done),
+      ].map((write) => new Promise((resolve) => write((error) => resolve((error as WebSocketError).code)))),
+    );
+    expect(codes).to.deep.equal(Array(3).fill('WS_ERR_NOT_OPEN'));
+    expect(await server.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    expect([server.readableEnded, server.errored]).to.deep.equal([true, null]);
+  });
+
+  it('is the end of a source that is written too late', async () => {
+    const [server, client] = createPair();
+    client.resume();
+    server.resume();
+    client.end();
+    await client.closed;
+    const sources = [new PassThrough(), new PassThrough()] as const;
+    await new Promise<unknown>((done) => server.write(sources[0], done));
+    server.destroy();
+    await new Promise<unknown>((done) => server.write(sources[1], done));
+    expect(sources.map(({ destroyed }) => destroyed)).to.deep.equal([true, true]);
+  });
+
+  for (const [how, hold] of Object.entries<(ws: WebSocket) => void>({
+    "a program that listens for 'drain'": (ws) => ws.on('drain', () => {}),
+    'a pipe that does not end it': (ws) => new PassThrough().pipe(ws, { end: false }),
+  })) {
+    it(`is clean for a peer that waits no longer for it than we would: with ${how}`, async () => {
+      const [server, client] = createPair({ closeTimeout: 400 });
+      const events: string[] = [];
+      hold(server);
+      server.on('error', (error) => events.push((error as WebSocketError).code));
+      server.on('end', () => events.push('end'));
+      server.on('data', () => {});
+      client.resume();
+      server.write('what has been said');
+      client.close(1001);
+      await Promise.all([server, client].map((ws) => new Promise((resolve) => ws.on('close', resolve))));
+      expect(await client.closed).to.deep.equal({ code: 1001, reason: '', wasClean: true });
+      expect(client.errored).to.equal(null);
+      // It may not have said all that it wanted to.
+      expect(events).to.deep.equal(['end', 'WS_ERR_CLOSE_TIMEOUT']);
+    });
+  }
 
   it('comes to a stream whose last listener has gone', async () => {
     const { promise: closed, resolve } = resolvers();

@@ -196,20 +196,30 @@ const partsReader: Reader = async (ws, dice, note) => {
   if (failure !== undefined && failure !== ws.errored) note.fault(`a message failed with ${failure}`);
 };
 
+type Callback = (error?: Error | null) => void;
+
+/** What a writer does beside writing. */
+interface Asides {
+  ping(): void;
+  /** Called for each message: returns what is to be called when it has been taken, or nothing for a writer that does not ask. */
+  attempt(): Callback | undefined;
+}
+
 /** Writes messages until all have been written, or the WebSocket takes no more. */
-type Writer = (ws: WebSocket, messages: readonly Message[], dice: Dice, ping: () => void) => Promise<void>;
+type Writer = (ws: WebSocket, messages: readonly Message[], dice: Dice, asides: Asides) => Promise<void>;
 
 async function writeEach(
   ws: WebSocket,
   messages: readonly Message[],
-  write: (message: Message) => boolean,
+  write: (message: Message, done: Callback | undefined) => boolean,
   dice: Dice,
-  ping: () => void,
+  { ping, attempt }: Asides,
+  stops: () => boolean = () => !ws.writable,
 ): Promise<void> {
   const patient = dice.roll(2) === 0;
   for (const message of messages) {
-    if (!ws.writable) return;
-    if (!write(message) && patient) await drained(ws);
+    if (stops()) return;
+    if (!write(message, attempt()) && patient) await drained(ws);
     if (dice.roll(6) === 0) ping();
     if (dice.roll(4) === 0) await turns(dice);
   }
@@ -221,17 +231,20 @@ function drained(ws: WebSocket): Promise<void> {
       for (const event of ['drain', 'close']) ws.off(event, settle);
       resolve();
     };
-    if (ws.destroyed) return resolve();
+    // It will not come to one that has ended.
+    if (ws.destroyed || ws.writableEnded) return resolve();
     for (const event of ['drain', 'close']) ws.on(event, settle);
   });
 }
 
-function sendByName(ws: WebSocket, message: Message, dice: Dice): boolean {
+function sendByName(ws: WebSocket, message: Message, done: Callback | undefined, dice: Dice): boolean {
   const bytes = Buffer.from(message as Buffer);
   const [data, options] = [dice.pick([message, bytes]), dice.pick([{}, { compress: true }, { compress: false }])];
   if (dice.roll(4) === 0)
-    return ws.write(new PreparedMessage(data, { binary: typeof message !== 'string', ...options }));
-  return typeof message === 'string' ? ws.sendTextMessage(data, options) : ws.sendBinaryMessage(data, options);
+    return ws.write(new PreparedMessage(data, { binary: typeof message !== 'string', ...options }), done);
+  return typeof message === 'string'
+    ? ws.sendTextMessage(data, options, done)
+    : ws.sendBinaryMessage(data, options, done);
 }
 
 /** A message as a source of pieces. */
@@ -248,6 +261,9 @@ function inPieces(message: Message, dice: Dice): Readable {
   return Object.assign(Readable.from(pieces()), { binary: typeof message !== 'string' });
 }
 
+const writeInPieces = (ws: WebSocket, message: Message, done: Callback | undefined, dice: Dice) =>
+  ws.write(dice.roll(3) === 0 ? inPieces(message, dice) : message, done);
+
 async function pipeInto(ws: WebSocket, messages: readonly Message[], end: boolean): Promise<void> {
   const source = Readable.from(messages);
   source.pipe(ws, { end });
@@ -258,11 +274,29 @@ async function pipeInto(ws: WebSocket, messages: readonly Message[], end: boolea
 }
 
 const writers: Readonly<Record<string, Writer>> = {
-  write: (ws, messages, dice, ping) => writeEach(ws, messages, (message) => ws.write(message), dice, ping),
-  send: (ws, messages, dice, ping) => writeEach(ws, messages, (message) => sendByName(ws, message, dice), dice, ping),
-  pieces: (ws, messages, dice, ping) =>
-    writeEach(ws, messages, (message) => ws.write(dice.roll(3) === 0 ? inPieces(message, dice) : message), dice, ping),
+  write: (ws, messages, dice, asides) =>
+    writeEach(ws, messages, (message, done) => ws.write(message, done), dice, asides),
+  send: (ws, messages, dice, asides) =>
+    writeEach(ws, messages, (message, done) => sendByName(ws, message, done, dice), dice, asides),
+  pieces: (ws, messages, dice, asides) =>
+    writeEach(ws, messages, (message, done) => writeInPieces(ws, message, done, dice), dice, asides),
   pipe: (ws, messages) => pipeInto(ws, messages, false),
+};
+
+/** One that does not look whether it may still write. */
+const insistentWriter: Writer = (ws, messages, dice, asides) =>
+  writeEach(
+    ws,
+    messages,
+    (message, done) => ws.write(message, done),
+    dice,
+    asides,
+    () => ws.destroyed,
+  );
+
+const otherWriters: Readonly<Record<string, Writer>> = {
+  'pipe to the end': (ws, messages) => pipeInto(ws, messages, true),
+  insistent: insistentWriter,
 };
 
 /** How one end of a conversation behaves. */
@@ -284,6 +318,12 @@ export const randomManners = (dice: Dice): Manners => ({
   writer: dice.pick(Object.keys(writers)),
 });
 
+/** One that may be interrupted. */
+export const talkativeManners = (dice: Dice): Manners => ({
+  reader: dice.pick([...Object.keys(readers), 'parts']),
+  writer: dice.pick([...Object.keys(writers), 'insistent']),
+});
+
 /** One end of a conversation: what it has to say, and all that is seen of it. */
 export class Talker {
   readonly received: Message[] = [];
@@ -295,6 +335,11 @@ export class Talker {
   readonly over: Promise<unknown>;
   /** What must not be, whatever the end. */
   readonly faults: string[] = [];
+  readonly #pipes: boolean;
+  #attempts = 0;
+  /** The numbers of messages whose callbacks said that they were taken, or that they failed. */
+  readonly taken = new Set<number>();
+  readonly failed = new Set<number>();
   readonly #waiting: (() => void)[] = [];
 
   constructor(
@@ -308,20 +353,39 @@ export class Talker {
     ws.on('error', (error) => this.endings.push((error as WebSocketError).code ?? error.message));
     const closed = new Promise((resolve) => ws.once('close', resolve));
     const read = reader === 'parts' ? partsReader : (readers[reader] as Reader);
-    const write: Writer =
-      writer === 'pipe to the end' ? () => pipeInto(ws, messages, true) : (writers[writer] as Writer);
+    const write = (writers[writer] ?? otherWriters[writer]) as Writer;
     const notes: Notes = {
       message: (message) => this.#note(message),
       fault: (description) => this.faults.push(description),
     };
     this.over = Promise.all([closed, read(ws, fork(dice), notes)]);
-    // Of a ping that is lost with the connection, the stream tells as well.
-    this.written = write(ws, messages, fork(dice), () => void (can.ping && ws.ping().catch(() => {})));
+    const asking = fork(dice);
+    const asides: Asides = {
+      // Of a ping that is lost with the connection, the stream tells as well.
+      ping: () => void (can.ping && ws.ping().catch(() => {})),
+      attempt: () => this.#attempt(asking),
+    };
+    this.#pipes = writer.startsWith('pipe');
+    this.written = write(ws, messages, fork(dice), asides);
   }
 
   /** Waits until so many messages have come. */
   async hasReceived(count: number): Promise<void> {
     while (this.received.length < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Messages that were given to `write()`, one after the other; undefined where a pipe does that. */
+  get attempted(): number | undefined {
+    return this.#pipes ? undefined : this.#attempts;
+  }
+
+  #attempt(dice: Dice): Callback | undefined {
+    const number = this.#attempts++;
+    if (dice.roll(2) === 0) return undefined;
+    return (error) => {
+      if (this.taken.has(number) || this.failed.has(number)) this.faults.push('a callback was called twice');
+      (error ? this.failed : this.taken).add(number);
+    };
   }
 
   #note(message: Message): void {

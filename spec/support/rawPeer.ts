@@ -17,6 +17,11 @@ class ByteStream extends Duplex {
   peer!: ByteStream;
   #taken: (() => void) | undefined;
 
+  constructor() {
+    // What it holds is the same in all versions of Node.
+    super({ highWaterMark: 16 * 1024 });
+  }
+
   override _read(): void {
     const taken = this.peer.#taken;
     this.peer.#taken = undefined;
