@@ -27,6 +27,7 @@ export const contenders = {
   'ours, for await': { ...ours, style: 'loop' },
   'ours, split2': { ...ours, style: 'split2' },
   'ours, broadcast': { ...ours, style: 'broadcast' },
+  'ours, HTTP/2': { ...ours, style: 'pipe', transport: 'http2' },
   ws: { ...ws, style: 'events' },
   'ws, createWebSocketStream': { ...ws, style: 'stream', binaryOnly: true },
   'ws, split2': { ...ws, style: 'split2' },

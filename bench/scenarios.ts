@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ContenderName } from './contenders';
 import { contenders } from './contenders';
 import type { Mark, Scenario } from './scenario';
@@ -227,6 +229,36 @@ const latencies: Scenario[] = [
   },
 ];
 
+const overHttp2 = ['ours, HTTP/2', 'ours'] as const;
+
+const http2: Scenario[] = [
+  ...shapes.slice(0, 4).map(({ name, work }) => ({
+    section: 'HTTP/2, all connections on one session',
+    name: `binary, ${name}`,
+    measures: 'echo' as const,
+    work: { ...plain, ...work, kind: 'binary' as const },
+    contenders: overHttp2,
+    marks: [],
+  })),
+  {
+    section: 'HTTP/2, all connections on one session',
+    name: 'binary, 20 B, 1 in flight on each of 1,000 connections',
+    measures: 'echo',
+    work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
+    contenders: overHttp2,
+    marks: [],
+  },
+  {
+    section: 'HTTP/2, all connections on one session',
+    name: 'memory of 1,000 connections after one echo',
+    measures: 'memory',
+    work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
+    contenders: overHttp2,
+    marks: memory('ours, HTTP/2', 'ours', 1),
+    rounds: 3,
+  },
+];
+
 const growing = ['ours', 'ws', 'uWebSockets.js', 'net'] as const;
 /** Bytes that one connection has on the way, at most, where messages grow. */
 const mostInFlight = 256 * kibibyte;
@@ -285,5 +317,6 @@ export const scenarios: readonly Scenario[] = [
   ...memories,
   ...latencies,
   ...large,
+  ...(existsSync(join(__dirname, '../lib/transports/http2.ts')) ? http2 : []),
   ...growth,
 ];

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../work';
 import { dropSocket, openSocket } from './http1';
+import { openSession, openStream } from './http2';
 
 interface Connections {
   readonly streams: Duplex[];
@@ -10,12 +12,29 @@ interface Connections {
 /** The queue of a listening socket is short. */
 const atOnce = 50;
 
-export async function openConnections({ port }: Address, count: number, deflate: boolean): Promise<Connections> {
+export async function openConnections(address: Address, count: number, deflate: boolean): Promise<Connections> {
+  return address.transport === 'http1' ? openSockets(address, count, deflate) : openStreams(address, count, deflate);
+}
+
+async function openSockets({ port }: Address, count: number, deflate: boolean): Promise<Connections> {
   const sockets = await repeat(count, () => openSocket(port, deflate));
   return {
     streams: sockets,
     async close() {
       await Promise.all(sockets.map(dropSocket));
+    },
+  };
+}
+
+/** All of them on one session, which is what HTTP/2 is for. */
+async function openStreams({ port }: Address, count: number, deflate: boolean): Promise<Connections> {
+  const session = await openSession(port);
+  return {
+    streams: await repeat(count, () => openStream(session, deflate)),
+    async close() {
+      const closed = once(session, 'close');
+      session.destroy();
+      await closed;
     },
   };
 }

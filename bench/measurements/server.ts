@@ -34,7 +34,7 @@ export class Server {
     profile: string | undefined,
   ): Promise<Server> {
     const { library, style, returns, transport, ...rest } = contenders[name];
-    const settings = { library, style, options: { deflate, maxMessageSize } };
+    const settings = { library, style, options: { deflate, maxMessageSize, transport } };
     const [process, port] = await BenchProcess.start<number>({ core, file: 'servers/server.js', settings, profile });
     if ('addon' in rest) await requireAddon(process, rest.addon);
     return new Server(process, { port, returns, transport });

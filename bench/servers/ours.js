@@ -1,5 +1,6 @@
 /** This library, in each of the styles that it is used in. */
-const { createServer } = require('node:http');
+const http = require('node:http');
+const http2 = require('node:http2');
 const { configureServer } = require('../../dist/lib/webSocketHandler.js');
 
 async function echoByLoop(ws) {
@@ -19,7 +20,8 @@ const styles = {
   broadcast: (ws, handle) => ws.on('message', (message) => handle.broadcast(message)),
 };
 
-exports.listen = (style, { deflate, maxMessageSize }, listening) => {
+exports.listen = (style, { deflate, maxMessageSize, transport }, listening) => {
+  const { createServer } = transport === 'http2' ? http2 : http;
   const server = createServer((_request, response) => styles[style](response.webSocket.connect(), handle));
   // A second of silence stands for the half minute that it is by default.
   const handle = configureServer(server, { maxMessageSize, perMessageDeflate: deflate && { idleRelease: 1000 } });
