@@ -1,184 +1,83 @@
 /**
- * `npm run bench [-- part of a scenario's name]`: what an echo costs this library and ws, as their ratio.
- *
- * What is measured has one core, what it talks to another. The two libraries take turns, several rounds, and the median of the rounds'
- * ratios counts: machines swing by tens of per cent, but both halves of a round swing together.
+ * `npm run bench [-- [--smoke | --profile] [--only contender] [part of a name]]`: what this library costs, and what others cost.
+ * docs/performance.md has more.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { compareLargeMessages } from './largeMessage';
-import { type Scenario, scenarios } from './scenarios';
+import { readCommandLine, type Wishes } from './commandLine';
+import { compare } from './compare';
+import { describeEnvironment } from './environment';
+import { Load } from './measurements/load';
+import { drawPlots } from './plots';
+import { printResult } from './print';
+import { pinned } from './processes';
+import { summarizeProfiles } from './profiles';
+import { writeReport } from './report';
+import { keyOf, type Results, readResults, writeResults } from './results';
+import type { Scenario, Settings } from './scenario';
+import { scenarios } from './scenarios';
+import { smoke } from './smoke';
 
-const rounds = Number(process.env['ROUNDS'] ?? 5);
-const warmUp = 700;
-const measured = Number(process.env['MILLISECONDS'] ?? 1500);
-/** Until connections count as silent: our server's `idleRelease` and some more. */
-const idle = 2500;
-const libraries = ['ours', 'ws'] as const;
-type Library = (typeof libraries)[number];
+const settings: Settings = {
+  rounds: Number(process.env['ROUNDS'] ?? 5),
+  measured: Number(process.env['MILLISECONDS'] ?? 800),
+  warmUp: 1200,
+  settling: 300,
+  silence: 2500,
+};
 
-const pinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
-if (!pinned)
-  console.log('taskset or a second core is missing: server and load share cores, and the figures swing more.');
-
-/** Starts a file of this folder on a core of its own. */
-function start(core: number, file: string, argument: string): ChildProcess {
-  const compiler = file.endsWith('.ts') ? ['--require', 'ts-node/register'] : [];
-  const node = [process.execPath, '--expose-gc', ...compiler, join(__dirname, file), argument];
-  const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(core), ...node] : node;
-  // ws as it is installed by itself, also where something else has brought its optional addon along.
-  const env = { ...process.env, WS_NO_BUFFER_UTIL: '1' };
-  return spawn(command as string, rest, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+function select({ part, only }: Wishes): Scenario[] {
+  const wanted = scenarios.filter((scenario) => keyOf(scenario).includes(part));
+  if (wanted.length === 0)
+    throw new Error(`No scenario has '${part}' in its name:\n${scenarios.map(keyOf).join('\n')}`);
+  if (only === undefined) return wanted;
+  return wanted
+    .map((scenario) => ({ ...scenario, contenders: scenario.contenders.filter((name) => only.includes(name)) }))
+    .filter(({ contenders }) => contenders.length > 0);
 }
 
-async function ask<T>(child: ChildProcess, question: string): Promise<T> {
-  const answer = once(child, 'message');
-  child.send(question);
-  return (await answer)[0] as T;
-}
-
-interface Figures {
-  readonly cost: number;
-  /** Bytes of an answer's payload, on the wire. */
-  readonly answerSize: number;
-}
-
-/** Server CPU time in µs for one message that the load has received. */
-async function measureCpu({ server, port }: RunningServer, scenario: Scenario): Promise<Figures> {
-  const load = await startLoad(port, scenario);
-  await wait(warmUp);
-  const count = async () => ask<{ echoed: number; received: number }>(load, 'count');
-  const cpu = async () => {
-    const { user, system } = (await ask<{ cpu: NodeJS.CpuUsage }>(server, 'cpu')).cpu;
-    return user + system;
-  };
-  const before = { cpu: await cpu(), ...(await count()) };
-  await wait(measured);
-  const used = (await cpu()) - before.cpu;
-  const { echoed, received } = await count();
-  await stopLoad(load);
-  const messages = echoed - before.echoed;
-  return { cost: used / messages, answerSize: (received - before.received) / messages };
-}
-
-/** Resident memory in KiB for a connection that has had one exchange, and then silence. */
-async function measureMemory({ server, port }: RunningServer, scenario: Scenario): Promise<Figures> {
-  const memory = async () => (await ask<{ memory: number }>(server, 'memory')).memory;
-  // What the first connections load, compile and cache is not theirs.
-  await stopLoad(await startLoad(port, { ...scenario, connections: 50 }));
-  await wait(warmUp);
-  const before = await memory();
-  const load = await startLoad(port, scenario);
-  await wait(idle);
-  const used = (await memory()) - before;
-  await stopLoad(load);
-  return { cost: used / scenario.connections / 1024, answerSize: 0 };
-}
-
-/** Client CPU time in µs for one echoed message, or for one connection; the server is ours for both libraries. */
-async function measureClient({ port }: RunningServer, scenario: Scenario, library: Library): Promise<Figures> {
-  const client = start(0, 'echoClient.js', JSON.stringify({ library, port, scenario }));
-  const count = async () => ask<{ cpu: NodeJS.CpuUsage; done: number }>(client, 'count');
-  await wait(2 * warmUp);
-  const before = await count();
-  await wait(measured);
-  const after = await count();
-  const used = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
-  client.disconnect();
-  await once(client, 'exit');
-  return { cost: used / (after.done - before.done), answerSize: 0 };
-}
-
-const measurements = {
-  cpu: measureCpu,
-  memory: measureMemory,
-  client: measureClient,
-  handshakes: measureClient,
-  broadcast: measureCpu,
-} as const;
-
-async function startLoad(port: number, scenario: Scenario): Promise<ChildProcess> {
-  const load = start(
-    1,
-    scenario.measures === 'broadcast' ? 'broadcastLoad.ts' : 'load.ts',
-    JSON.stringify({ port, scenario }),
-  );
-  const failed = once(load, 'exit').then(() => Promise.reject(new Error('The load generator has failed')));
-  await Promise.race([once(load, 'message'), failed]);
-  failed.catch(() => {});
-  return load;
-}
-
-async function stopLoad(load: ChildProcess): Promise<void> {
-  const exited = once(load, 'exit');
-  load.send('stop');
-  await exited;
-}
-
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
-}
-
-async function compare(scenario: Scenario): Promise<void> {
-  const { name, kind, measures, deflate, mark } = scenario;
-  const figures: Record<Library, Figures[]> = { ours: [], ws: [] };
-  const ofServer = measures !== 'client' && measures !== 'handshakes';
-  const file = measures === 'broadcast' ? 'broadcastServer.js' : 'echoServer.js';
-  // Memory is measured in a fresh process every time, for no process gives back all that it had.
-  const servings = measures === 'memory' ? rounds : 1;
-  for (let serving = 0; serving < servings; serving++) {
-    const starting = libraries.map((library) =>
-      ofServer ? startServer(library, deflate, 0, file) : startServer('ours', false, 1, file),
-    );
-    const servers = await Promise.all(starting);
-    for (let round = 0; round < rounds / servings; round++) {
-      for (const [index, library] of libraries.entries()) {
-        figures[library].push(await measurements[measures](servers[index] as RunningServer, scenario, library));
-      }
-    }
-    for (const { server } of servers) server.disconnect();
+/** Where the CPU time goes, of ours unless somebody else is named. */
+async function profile(wishes: Wishes, load: Load): Promise<void> {
+  const folder = join(__dirname, 'profiles', String(Date.now()));
+  mkdirSync(folder, { recursive: true });
+  for (const scenario of select(wishes)) {
+    const contenders = wishes.only === undefined ? scenario.contenders.slice(0, 1) : scenario.contenders;
+    const rounds = await compare({ ...scenario, contenders }, { ...settings, rounds: 2, profile: folder }, load);
+    printResult(scenario, rounds);
   }
-  const ratioOf = (value: (figures: Figures) => number) =>
-    median(figures.ours.map((ours, round) => value(ours) / value(figures.ws[round] as Figures)));
-  const ratio = ratioOf(({ cost }) => cost);
-  const unit = measures === 'memory' ? 'KiB' : 'µs';
-  const cells = [
-    `${median(figures.ours.map(({ cost }) => cost)).toFixed(2)} ${unit}`,
-    `${median(figures.ws.map(({ cost }) => cost)).toFixed(2)} ${unit}`,
-    ratio.toFixed(3),
-    mark.toFixed(2),
-  ];
-  const verdict = ratio <= mark ? 'met' : 'missed';
-  const title = `${name}, ${measures === 'memory' ? 'memory' : kind}`;
-  console.log(`${title.padEnd(30)}${cells.map((cell) => cell.padStart(12)).join('')}   ${verdict}`);
-  if (deflate && measures !== 'memory') {
-    const size = ratioOf(({ answerSize }) => answerSize);
-    // What is compressed once for all cannot refer to what each of them got before.
-    const sizeMark = measures === 'broadcast' ? '' : '1.00';
-    console.log(`${'  bytes on the wire'.padEnd(30)}${size.toFixed(3).padStart(36)}${sizeMark.padStart(12)}`);
+  summarizeProfiles(folder);
+}
+
+async function measure(wishes: Wishes, load: Load): Promise<void> {
+  if (!pinned)
+    console.log('taskset or a second core is missing: server and load share cores, and the figures swing more.');
+  const results: Results = readResults(describeEnvironment());
+  for (const scenario of select(wishes)) {
+    const rounds = await compare(scenario, settings, load);
+    printResult(scenario, rounds);
+    // Some of the contenders are a look at something, and no result.
+    if (wishes.only !== undefined) continue;
+    results.rounds[keyOf(scenario)] = rounds;
+    writeResults(results);
   }
-}
-
-interface RunningServer {
-  readonly server: ChildProcess;
-  readonly port: number;
-}
-
-async function startServer(library: Library, deflate: boolean, core: number, file: string): Promise<RunningServer> {
-  const server = start(core, file, JSON.stringify({ library, deflate }));
-  const [{ port }] = (await once(server, 'message')) as [{ port: number }];
-  return { server, port };
+  if (wishes.only !== undefined) return;
+  await drawPlots(results);
+  writeReport(results, settings);
 }
 
 async function main(): Promise<void> {
-  const part = process.argv[2] ?? '';
-  const wanted = scenarios.filter((scenario) => Object.values(scenario).join(', ').includes(part));
-  console.log(`${''.padEnd(30)}${['ours', 'ws', 'ratio', 'mark'].map((title) => title.padStart(12)).join('')}`);
-  for (const scenario of wanted) await compare(scenario);
-  if ('one message of any size'.includes(part)) await compareLargeMessages();
+  const wishes = readCommandLine();
+  const load = new Load();
+  try {
+    if (wishes.smoke) await smoke(load);
+    else if (wishes.profile) await profile(wishes, load);
+    else await measure(wishes, load);
+  } finally {
+    await load.stop();
+  }
 }
 
-main();
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -1,50 +1,322 @@
-/** What is measured, and with which messages. */
-export interface Scenario {
-  /**
-   * `cpu`: what an echo costs a server. `memory`: what connections that have become silent cost it. `client`: what an echo costs a
-   * client. `handshakes`: what it costs a client to open a connection and drop it. `broadcast`: what each receiver of a message
-   * costs a server.
-   */
-  readonly measures: 'cpu' | 'memory' | 'client' | 'handshakes' | 'broadcast';
-  readonly name: string;
-  readonly kind: 'text' | 'binary';
-  /** Bytes of one message. */
-  readonly size: number;
-  readonly connections: number;
-  /** Messages that each connection has on the way at any time. */
-  readonly inFlight: number;
-  /** Whether the messages travel compressed, by permessage-deflate with the parameters that both libraries have by default. */
-  readonly deflate: boolean;
-  /** The mark: our figure as a part of the peer's. */
-  readonly mark: number;
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContenderName } from './contenders';
+import { contenders } from './contenders';
+import type { Mark, Scenario } from './scenario';
+import type { Work } from './work';
+
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+const plain = { kind: 'text', content: 'plain', inFlight: 1, deflate: false } as const;
+
+/** The CPU time of ours against that of others: the figure that counts. */
+function cpu(subject: ContenderName, marks: Partial<Record<ContenderName, number>>): Mark[] {
+  return Object.entries(marks).map(([against, atMost]) => ({
+    figure: 'cpu',
+    subject,
+    against: against as ContenderName,
+    atMost,
+  }));
 }
 
-const plain = { measures: 'cpu', deflate: false } as const;
+/** "No worse": two processes of the same server differ by that much from run to run. */
+const noWorse = 1.03;
 
-const shapes = [
-  { ...plain, name: '20 B, 64 in flight', size: 20, connections: 50, inFlight: 64, mark: 0.15 },
-  { ...plain, name: '20 B, 1 in flight', size: 20, connections: 50, inFlight: 1, mark: 0.95 },
-  { ...plain, name: '1 KiB, 16 in flight', size: 1024, connections: 50, inFlight: 16, mark: 0.35 },
-  { ...plain, name: '64 KiB, 4 in flight', size: 64 * 1024, connections: 10, inFlight: 4, mark: 0.5 },
-] as const;
+const jsPeers = ['ws', 'ws, createWebSocketStream', 'websocket-stream', 'faye-websocket', 'websocket'] as const;
+const styles = ['ours, events', 'ours, for await'] as const;
 
-const compressed = { name: 'compressed JSON, 900 B', kind: 'text', size: 900, deflate: true } as const;
+interface Shape {
+  readonly name: string;
+  readonly work: Pick<Work, 'size' | 'connections' | 'inFlight'>;
+  readonly contenders: readonly ContenderName[];
+  readonly marks: readonly Mark[];
+}
 
-const broadcast = { measures: 'broadcast', kind: 'text', size: 1024, connections: 1000, inFlight: 1 } as const;
+const shapes: readonly Shape[] = [
+  {
+    name: '20 B, 64 in flight on each of 50 connections',
+    work: { size: 20, connections: 50, inFlight: 64 },
+    contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
+    marks: [...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }), ...cpu('ours, events', { ours: noWorse })],
+  },
+  {
+    name: '20 B, 1 in flight on each of 50 connections',
+    work: { size: 20, connections: 50, inFlight: 1 },
+    contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
+    marks: [...cpu('ours', { ws: 0.85, net: 1.15 }), ...cpu('ours, events', { ours: noWorse })],
+  },
+  {
+    name: '1 KiB, 16 in flight on each of 50 connections',
+    work: { size: kibibyte, connections: 50, inFlight: 16 },
+    contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
+    marks: [...cpu('ours', { ws: 0.28, 'uWebSockets.js': 1.8 }), ...cpu('ours, events', { ours: noWorse })],
+  },
+  {
+    name: '64 KiB, 4 in flight on each of 10 connections',
+    work: { size: 64 * kibibyte, connections: 10, inFlight: 4 },
+    contenders: ['ours', ...jsPeers, 'uWebSockets.js', 'net'],
+    marks: cpu('ours', { ws: 1, net: 1.5 }),
+  },
+  {
+    name: '1 MiB, 1 in flight on each of 4 connections',
+    work: { size: mebibyte, connections: 4, inFlight: 1 },
+    contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
+    marks: cpu('ours', { ws: 1, net: 1.2 }),
+  },
+  {
+    name: '16 MiB, 1 in flight on each of 2 connections',
+    work: { size: 16 * mebibyte, connections: 2, inFlight: 1 },
+    contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
+    marks: cpu('ours', { ws: 1, net: 1.2 }),
+  },
+];
 
-const client = { ...plain, measures: 'client', connections: 50 } as const;
+const echoes: Scenario[] = shapes.flatMap(({ name, work, contenders: all, marks }) =>
+  (['text', 'binary'] as const).map((kind) => ({
+    section: 'Echoes',
+    name: `${kind}, ${name}`,
+    measures: 'echo' as const,
+    work: { ...plain, ...work, kind },
+    contenders: all.filter((contender) => kind === 'binary' || !('binaryOnly' in contenders[contender])),
+    marks,
+  })),
+);
+
+const otherEchoes: Scenario[] = [
+  {
+    section: 'Echoes',
+    name: 'text in other scripts, 1 KiB, 16 in flight on each of 50 connections',
+    measures: 'echo',
+    work: { ...plain, content: 'otherScripts', size: kibibyte, connections: 50, inFlight: 16 },
+    contenders: ['ours', 'ws', 'uWebSockets.js'],
+    marks: [],
+  },
+  {
+    section: 'Echoes',
+    name: 'text, through split2, 20 B, 64 in flight on each of 50 connections',
+    measures: 'echo',
+    work: { ...plain, content: 'line', size: 20, connections: 50, inFlight: 64 },
+    contenders: ['ours, split2', 'ws, split2'],
+    marks: [],
+  },
+];
+
+const json = { ...plain, content: 'json', size: 900, deflate: true } as const;
+
+const compressed: Scenario[] = [
+  {
+    section: 'Compressed',
+    name: 'JSON of 900 B, 8 in flight on each of 20 connections, context takeover',
+    measures: 'echo',
+    work: { ...json, connections: 20, inFlight: 8 },
+    contenders: ['ours', 'ours, events', 'ws', 'uWebSockets.js'],
+    marks: [
+      ...cpu('ours', { ws: 0.35, 'uWebSockets.js': 1.3 }),
+      { figure: 'wire', subject: 'ours', against: 'ws', atMost: 1 },
+    ],
+  },
+];
+
+const audience = { ...plain, size: kibibyte, connections: 1000 } as const;
+
+const broadcasts: Scenario[] = [
+  {
+    section: 'Broadcasts to 1,000 connections',
+    name: '1 KiB, one message at a time',
+    measures: 'broadcast',
+    work: audience,
+    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
+    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.4 }),
+  },
+  {
+    section: 'Broadcasts to 1,000 connections',
+    name: '16 messages of 1 KiB at a time',
+    measures: 'broadcast',
+    work: { ...audience, inFlight: 16 },
+    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
+    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.4 }),
+  },
+  {
+    section: 'Broadcasts to 1,000 connections',
+    name: 'compressed JSON of 1 KiB, one message at a time',
+    measures: 'broadcast',
+    work: { ...audience, content: 'json', deflate: true },
+    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast'],
+    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.08 }),
+  },
+];
+
+const clients: Scenario[] = [
+  ...shapes.slice(0, 3).flatMap(({ name, work }) =>
+    (['text', 'binary'] as const).map((kind) => ({
+      section: 'Clients',
+      name: `${kind}, ${name}`,
+      measures: 'client' as const,
+      work: { ...plain, ...work, kind },
+      contenders: ['ours', 'ws'] as const,
+      marks: cpu('ours', { ws: 0.5 }),
+    })),
+  ),
+  {
+    section: 'Clients',
+    name: 'a connection that is opened and dropped, 50 at a time',
+    measures: 'opening',
+    work: { ...plain, size: 0, connections: 50 },
+    contenders: ['ours', 'ws'],
+    marks: cpu('ours', { ws: 1 }),
+  },
+];
+
+const handshakes: Scenario[] = [
+  {
+    section: 'Handshakes',
+    name: 'a connection that is opened',
+    measures: 'handshakes',
+    work: { ...plain, size: 20, connections: 1000 },
+    contenders: ['ours', 'ws', 'uWebSockets.js', 'http'],
+    marks: cpu('ours', { ws: 1 }),
+  },
+  {
+    section: 'Handshakes',
+    name: 'a connection that is opened and closed',
+    measures: 'openAndClose',
+    work: { ...plain, size: 20, connections: 1000 },
+    contenders: ['ours', 'ws', 'uWebSockets.js', 'http'],
+    marks: cpu('ours', { ws: 1 }),
+  },
+];
+
+/** Resident memory and the heap of JavaScript, each. */
+function memory(subject: ContenderName, against: ContenderName, atMost: number): Mark[] {
+  return ['resident', 'heap'].map((figure) => ({ figure, subject, against, atMost }));
+}
+
+const memories: Scenario[] = [
+  {
+    section: 'Memory of an idle connection',
+    name: '10,000 connections after one echo',
+    measures: 'memory',
+    work: { ...plain, kind: 'binary', size: 20, connections: 10_000 },
+    contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
+    marks: [...memory('ours', 'ws', 1.25), ...memory('ours', 'ws, createWebSocketStream', 0.7)],
+    rounds: 3,
+  },
+  {
+    section: 'Memory of an idle connection',
+    name: '10,000 connections with permessage-deflate after one echo of JSON',
+    measures: 'memory',
+    work: { ...json, connections: 10_000 },
+    contenders: ['ours', 'ws', 'uWebSockets.js'],
+    marks: [{ figure: 'resident', subject: 'ours', against: 'ws', atMost: 0.1 }],
+    rounds: 3,
+  },
+];
+
+const latencies: Scenario[] = [
+  {
+    section: 'Latency at half of the load that ws can bear',
+    name: 'text, 1 KiB, 50 connections',
+    measures: 'latency',
+    work: { ...plain, size: kibibyte, connections: 50, inFlight: 16 },
+    contenders: ['ours', 'ws', 'uWebSockets.js', 'net'],
+    marks: ['p99', 'longestPause', 'pausesPerMessage'].map((figure) => ({
+      figure,
+      subject: 'ours' as const,
+      against: 'ws' as const,
+      atMost: noWorse,
+    })),
+  },
+];
+
+const overHttp2 = ['ours, HTTP/2', 'ours'] as const;
+
+const http2: Scenario[] = [
+  ...shapes.slice(0, 4).map(({ name, work }) => ({
+    section: 'HTTP/2, all connections on one session',
+    name: `binary, ${name}`,
+    measures: 'echo' as const,
+    work: { ...plain, ...work, kind: 'binary' as const },
+    contenders: overHttp2,
+    marks: [],
+  })),
+  {
+    section: 'HTTP/2, all connections on one session',
+    name: 'binary, 20 B, 1 in flight on each of 1,000 connections',
+    measures: 'echo',
+    work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
+    contenders: overHttp2,
+    marks: [],
+  },
+  {
+    section: 'HTTP/2, all connections on one session',
+    name: 'memory of 1,000 connections after one echo',
+    measures: 'memory',
+    work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
+    contenders: overHttp2,
+    marks: memory('ours, HTTP/2', 'ours', 1),
+    rounds: 3,
+  },
+];
+
+const growing = ['ours', 'ws', 'uWebSockets.js', 'net'] as const;
+/** Bytes that one connection has on the way, at most, where messages grow. */
+const mostInFlight = 256 * kibibyte;
+
+const growth: Scenario[] = [
+  ...[1, 10, 100, 1000, 10_000].map((connections) => ({
+    section: 'Growth of the number of connections',
+    name: `${connections.toLocaleString('en')} connection${connections === 1 ? '' : 's'}, 1 KiB, 1 in flight`,
+    measures: 'echo' as const,
+    work: { ...plain, kind: 'binary' as const, size: kibibyte, connections },
+    contenders: growing,
+    marks: [],
+    rounds: 3,
+  })),
+  ...[16, 256, 4 * kibibyte, 64 * kibibyte, mebibyte, 16 * mebibyte].map((size) => ({
+    section: 'Growth of messages',
+    name: `${describeSize(size)}, 4 connections`,
+    measures: 'echo' as const,
+    work: {
+      ...plain,
+      kind: 'binary' as const,
+      size,
+      connections: 4,
+      inFlight: Math.max(1, Math.min(16, mostInFlight / size)),
+    },
+    contenders: growing,
+    marks: [],
+    rounds: 3,
+  })),
+];
+
+export function describeSize(bytes: number): string {
+  if (bytes < kibibyte) return `${bytes} B`;
+  return bytes < mebibyte ? `${bytes / kibibyte} KiB` : `${bytes / mebibyte} MiB`;
+}
+
+const large: Scenario[] = [
+  {
+    section: 'One message of any size',
+    name: 'an echo of 4 GiB in one message',
+    measures: 'large',
+    work: { ...plain, kind: 'binary', size: 4096 * mebibyte, connections: 1 },
+    contenders: ['ours', 'ws', 'websocket-stream'],
+    marks: ['server', 'client'].map((figure) => ({ figure, subject: 'ours' as const, atMost: 48 })),
+    rounds: 1,
+  },
+];
 
 export const scenarios: readonly Scenario[] = [
-  ...shapes.flatMap((shape) => [
-    { ...shape, kind: 'text' as const },
-    { ...shape, kind: 'binary' as const },
-  ]),
-  { ...compressed, measures: 'cpu', connections: 20, inFlight: 8, mark: 0.4 },
-  { ...compressed, measures: 'memory', connections: 1000, inFlight: 1, mark: 0.15 },
-  { ...client, name: 'client, 20 B, 64 in flight', kind: 'text', size: 20, inFlight: 64, mark: 0.5 },
-  { ...client, name: 'client, 20 B, 64 in flight', kind: 'binary', size: 20, inFlight: 64, mark: 0.5 },
-  { ...client, measures: 'handshakes', name: 'client, handshakes', kind: 'text', size: 0, inFlight: 16, mark: 1 },
-  { ...broadcast, name: 'broadcast, 1 KiB', deflate: false, mark: 0.5 },
-  { ...broadcast, name: 'broadcast, 16 × 1 KiB', inFlight: 16, deflate: false, mark: 0.5 },
-  { ...broadcast, name: 'compressed broadcast', deflate: true, mark: 0.1 },
+  ...echoes,
+  ...otherEchoes,
+  ...compressed,
+  ...broadcasts,
+  ...clients,
+  ...handshakes,
+  ...memories,
+  ...latencies,
+  ...large,
+  ...(existsSync(join(__dirname, '../lib/transports/http2.ts')) ? http2 : []),
+  ...growth,
 ];

@@ -25,7 +25,7 @@ function createSource() {
 const libraries = {
   ours: {
     serve(server) {
-      const { configureServer } = require('../dist/lib/webSocketHandler.js');
+      const { configureServer } = require('../../dist/lib/webSocketHandler.js');
       configureServer(server, { messages: 'stream' });
       server.on('request', (_request, response) => {
         const ws = response.webSocket.connect();
@@ -33,7 +33,7 @@ const libraries = {
       });
     },
     async echo(url, { pieces }, received) {
-      const { connect } = require('../dist/lib/webSocketHandler.js');
+      const { connect } = require('../../dist/lib/webSocketHandler.js');
       const ws = connect(url, { messages: 'stream' });
       ws.write(pieces());
       const pinging = setInterval(() => ws.ping().then((roundTrip) => pings.push(roundTrip)), 100);
@@ -43,6 +43,18 @@ const libraries = {
       }
       clearInterval(pinging);
     },
+  },
+  /** A server that is wrong in one byte. The client must notice. */
+  faulty: {
+    serve(server) {
+      const { configureServer } = require('../../dist/lib/webSocketHandler.js');
+      configureServer(server, { messages: 'stream' });
+      server.on('request', (_request, response) => {
+        const ws = response.webSocket.connect();
+        ws.on('data', (message) => ws.write(spoil(message)));
+      });
+    },
+    echo: (...parameters) => libraries.ours.echo(...parameters),
   },
   ws: {
     serve(server) {
@@ -90,6 +102,15 @@ const libraries = {
   },
 };
 
+async function* spoil(pieces) {
+  let spoilt = false;
+  for await (const piece of pieces) {
+    if (!spoilt) piece[0] ^= 1;
+    spoilt = true;
+    yield piece;
+  }
+}
+
 const pings = [];
 let base;
 let largest = 0;
@@ -108,24 +129,23 @@ function fail(error) {
   process.send({ failure: error.message }, () => process.exit(1));
 }
 
-async function main() {
-  if (role === 'server') {
-    const server = createServer();
-    libraries[library].serve(server);
-    server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
-    process.on('message', (question) => {
-      if (question === 'start') startMeasuring();
-      else process.send({ growth: largest });
-    });
-    return;
-  }
+/** The answer to 'growth' of a server, and to 'echo' of a client. */
+async function answer(question) {
+  if (question === 'start') return startMeasuring();
+  if (question === 'growth') return { growth: largest };
   startMeasuring();
   const source = createSource();
   const received = createHash('sha256');
   await libraries[library].echo(`ws://127.0.0.1:${port}/`, source, received);
   if (source.digest.digest('hex') !== received.digest('hex')) throw new Error('What came back is not what was sent');
-  process.send({ growth: largest, slowestPing: Math.max(0, ...pings), pings: pings.length });
+  return { growth: largest, slowestPing: Math.max(0, ...pings) };
 }
 
+process.on('message', (question) => answer(question).then((result) => process.send({ answer: result ?? null }), fail));
 process.on('disconnect', () => process.exit());
-main().catch(fail);
+
+if (role === 'server') {
+  const server = createServer();
+  libraries[library].serve(server);
+  server.listen(0, '127.0.0.1', () => process.send({ answer: server.address().port }));
+} else process.send({ answer: 'ready' });

@@ -1,0 +1,2 @@
+/** Draws a Vega-Lite specification as SVG. */
+export function draw(specification: object): Promise<string>;

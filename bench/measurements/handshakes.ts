@@ -1,0 +1,42 @@
+import type { ContenderName } from '../contenders';
+import type { Figures, Runner, Scenario, Settings } from '../scenario';
+import type { Load } from './load';
+import { Server } from './server';
+
+/** What a server takes to open a connection, or to open one and close it again. */
+export async function prepareHandshakes(
+  contender: ContenderName,
+  { measures, work }: Scenario,
+  settings: Settings,
+  load: Load,
+): Promise<Runner> {
+  const server = await Server.start(contender, work, settings);
+  const { connections } = work;
+
+  /** Only the opening of many is within the measurement: what comes of them afterwards is another matter. */
+  async function open(): Promise<number> {
+    const before = await server.cpu();
+    await load.ask('open', server.address, work);
+    const used = (await server.cpu()) - before;
+    await load.ask('close');
+    return used;
+  }
+
+  async function openAndClose(): Promise<number> {
+    const before = await server.cpu();
+    await load.ask('openAndClose', server.address, connections);
+    return (await server.cpu()) - before;
+  }
+
+  const run = measures === 'handshakes' ? open : openAndClose;
+  return {
+    async warmUp() {
+      await run();
+    },
+    async measure(): Promise<Figures> {
+      const cpu = (await run()) / connections;
+      return { cpu, perCpuSecond: 1_000_000 / cpu };
+    },
+    stop: () => server.stop(),
+  };
+}

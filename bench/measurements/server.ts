@@ -1,0 +1,69 @@
+import { type ContenderName, contenders } from '../contenders';
+import { BenchProcess, type Core } from '../processes';
+import type { Settings } from '../scenario';
+import { type Address, maxMessageSize, type Work } from '../work';
+
+export interface Memory {
+  readonly resident: number;
+  readonly heap: number;
+}
+
+/** A server on a core of its own. */
+export class Server {
+  readonly address: Address;
+  readonly #process: BenchProcess;
+
+  private constructor(process: BenchProcess, address: Address) {
+    this.#process = process;
+    this.address = address;
+  }
+
+  static async start(name: ContenderName, work: Work, { profile }: Pick<Settings, 'profile'>): Promise<Server> {
+    return Server.#start(name, work, 'measured', profile);
+  }
+
+  /** One that is not measured, for clients that are. */
+  static async startForClients(name: ContenderName, work: Work): Promise<Server> {
+    return Server.#start(name, work, 'other', undefined);
+  }
+
+  static async #start(
+    name: ContenderName,
+    { deflate }: Work,
+    core: Core,
+    profile: string | undefined,
+  ): Promise<Server> {
+    const { library, style, returns, transport, ...rest } = contenders[name];
+    const settings = { library, style, options: { deflate, maxMessageSize, transport } };
+    const [process, port] = await BenchProcess.start<number>({ core, file: 'servers/server.js', settings, profile });
+    if ('addon' in rest) await requireAddon(process, rest.addon);
+    return new Server(process, { port, returns, transport });
+  }
+
+  /** CPU time that it has taken, in µs. */
+  async cpu(): Promise<number> {
+    return this.#process.ask('cpu');
+  }
+
+  async memory(): Promise<Memory> {
+    return this.#process.ask('memory');
+  }
+
+  async observePauses(): Promise<void> {
+    await this.#process.ask('observePauses');
+  }
+
+  async pauses(): Promise<number[]> {
+    return this.#process.ask('pauses');
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+  }
+}
+
+/** A library whose native part cannot be loaded does without it and says nothing; its figures would be those of another. */
+export async function requireAddon(process: BenchProcess, addon: string): Promise<void> {
+  const addons = await process.ask<string[]>('addons');
+  if (!addons.some((file) => file.includes(addon))) throw new Error(`The native code of ${addon} is not in use`);
+}

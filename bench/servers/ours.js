@@ -1,0 +1,29 @@
+/** This library, in each of the styles that it is used in. */
+const http = require('node:http');
+const http2 = require('node:http2');
+const { configureServer } = require('../../dist/lib/webSocketHandler.js');
+
+async function echoByLoop(ws) {
+  try {
+    for await (const message of ws) ws.write(message);
+  } catch {
+    // The load generator drops its connections.
+  }
+}
+
+const styles = {
+  pipe: (ws) => ws.pipe(ws),
+  events: (ws) =>
+    ws.on('message', (message, { binary }) => (binary ? ws.sendBinaryMessage(message) : ws.sendTextMessage(message))),
+  loop: echoByLoop,
+  split2: (ws) => ws.pipe(require('split2')()).pipe(ws),
+  broadcast: (ws, handle) => ws.on('message', (message) => handle.broadcast(message)),
+};
+
+exports.listen = (style, { deflate, maxMessageSize, transport }, listening) => {
+  const { createServer } = transport === 'http2' ? http2 : http;
+  const server = createServer((_request, response) => styles[style](response.webSocket.connect(), handle));
+  // A second of silence stands for the half minute that it is by default.
+  const handle = configureServer(server, { maxMessageSize, perMessageDeflate: deflate && { idleRelease: 1000 } });
+  server.listen(0, '127.0.0.1', () => listening(server.address().port));
+};

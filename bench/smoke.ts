@@ -1,0 +1,55 @@
+import { compare } from './compare';
+import type { ContenderName } from './contenders';
+import type { Load } from './measurements/load';
+import type { Scenario, Settings } from './scenario';
+import { scenarios } from './scenarios';
+
+/** Too short for figures; enough to see that everything works, and that all replies are right. */
+const settings: Settings = { rounds: 1, measured: 50, warmUp: 0, settling: 20, silence: 0 };
+
+const fewConnections = 20;
+const shortMessage = 16 * 2 ** 20;
+
+/** Every contender in every kind of scenario, and a server that gives wrong replies, which must not go unnoticed. */
+export async function smoke(load: Load): Promise<void> {
+  const seen = new Set<string>();
+  for (const scenario of scenarios) {
+    const fresh = scenario.contenders.filter((contender) => isFirst(seen, contender, scenario));
+    if (fresh.length === 0) continue;
+    await compare({ ...shrink(scenario), contenders: fresh }, settings, load);
+    console.log(`works: ${scenario.section}: ${scenario.name}: ${fresh.join(' | ')}`);
+    const faulty = scenario.measures === 'broadcast' ? 'faulty, broadcast' : 'faulty';
+    if (!hasReplies(scenario) || !isFirst(seen, faulty, scenario)) continue;
+    await mustFail({ ...shrink(scenario), contenders: [faulty] }, load);
+  }
+}
+
+/** Whether nothing like this has been tried. */
+function isFirst(seen: Set<string>, contender: ContenderName, { measures, work }: Scenario): boolean {
+  const { kind, content, size, deflate } = work;
+  // The length of a frame is encoded in three ways; that others can do it is no concern of ours.
+  const lengths = contender.startsWith('ours') ? [size > 125, size > 65_535] : [];
+  const key = JSON.stringify([contender, measures, kind, content, deflate, ...lengths]);
+  if (seen.has(key)) return false;
+  seen.add(key);
+  return true;
+}
+
+function hasReplies({ measures }: Scenario): boolean {
+  return measures !== 'handshakes' && measures !== 'openAndClose' && measures !== 'opening';
+}
+
+function shrink(scenario: Scenario): Scenario {
+  const { work } = scenario;
+  const connections = Math.min(work.connections, fewConnections);
+  return { ...scenario, work: { ...work, connections, size: Math.min(work.size, shortMessage) } };
+}
+
+async function mustFail(scenario: Scenario, load: Load): Promise<void> {
+  const failure = await compare(scenario, settings, load).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  if (failure === undefined) throw new Error(`Wrong replies went unnoticed: ${scenario.section}: ${scenario.name}`);
+  if (!/not what/.test(failure.message)) throw failure;
+}
