@@ -12,6 +12,8 @@ export type TransportName = 'http1' | 'http2' | 'pair';
 export interface Transport {
   readonly stream: Duplex;
   readonly head: Buffer;
+  /** Bytes that the stream should be given at a time. Default: any number. */
+  readonly largestWrite?: number;
   /** Cuts the stream off, so that the peer sees that it was. Default: `stream.destroy()`. */
   readonly reset?: (() => void) | undefined;
 }

@@ -6,6 +6,7 @@ import { ByteMeter } from './byteMeter';
 import { type ConnectionCounters, noCounters } from './counters';
 import { batchSize } from './framer';
 import { JoinedDeframer, JoinedFramer } from './joined';
+import { PacedWriter } from './pacedWriter';
 import type { PipelineOptions, PipelineOwner } from './pipelineOwner';
 import { discardUntilClosed, resetTransport } from './transportEnds';
 
@@ -24,6 +25,8 @@ export class Pipeline {
   readonly #context = new AsyncResource('WebSocket');
   readonly #stream: Duplex;
   readonly #ends: Pick<Transport, 'stream' | 'reset'>;
+  /** There if the transport does not take everything at once. */
+  readonly #pacer: PacedWriter | undefined;
   readonly #deframer: JoinedDeframer;
   readonly #framer: JoinedFramer;
   readonly #owner: PipelineOwner;
@@ -37,8 +40,8 @@ export class Pipeline {
   /** What comes from the peer is no longer looked at. */
   #discarding = false;
   #finishing = false;
-  /** Our bytes end behind the message that is being compressed. */
-  #endAfterCompression = false;
+  /** Our bytes end behind what is still in hand: a message that is being compressed, or bytes that wait for the transport. */
+  #endWhenSent = false;
   /** The peer's bytes have ended. */
   #inputOver = false;
   /** We have ended our bytes, or nobody is there to take them. */
@@ -48,6 +51,7 @@ export class Pipeline {
   constructor(transport: Transport, options: PipelineOptions, owner: PipelineOwner) {
     this.#stream = transport.stream;
     this.#ends = { stream: transport.stream, reset: transport.reset };
+    if (transport.largestWrite !== undefined) this.#pacer = new PacedWriter(transport.stream, transport.largestWrite);
     this.#owner = owner;
     this.#closeTimeout = options.closeTimeout;
     this.#deframer = new JoinedDeframer(
@@ -65,7 +69,7 @@ export class Pipeline {
 
   /** Bytes that have been encoded and have not reached the operating system. */
   get bufferedAmount(): number {
-    return this.#framer.bytes + this.#stream.writableLength;
+    return this.#framer.bytes + (this.#pacer?.length ?? 0) + this.#stream.writableLength;
   }
 
   /** Whether `offer()` takes nothing for now. */
@@ -186,8 +190,10 @@ export class Pipeline {
   }
 
   #drained(): void {
+    if (this.#pacer?.resume() === false) return;
     this.#full = false;
-    if (!this.#framer.busy) this.#owner.drained();
+    if (this.#endWhenSent) this.#endOutput();
+    else if (!this.#framer.busy) this.#owner.drained();
   }
 
   #readBytes(bytes: Buffer): void {
@@ -218,15 +224,13 @@ export class Pipeline {
 
   #writeBytes(bytes: Uint8Array): void {
     this.#meter.sent += bytes.length;
-    if (!this.#stream.write(bytes)) this.#full = true;
+    if (!(this.#pacer ?? this.#stream).write(bytes)) this.#full = true;
   }
 
   #endOutput(): void {
-    if (this.#framer.busy) {
-      this.#endAfterCompression = true;
-      return;
-    }
-    this.#flush();
+    if (!this.#framer.busy) this.#flush();
+    this.#endWhenSent = this.#framer.busy || (this.#pacer?.length ?? 0) > 0;
+    if (this.#endWhenSent) return;
     this.#outputOver = true;
     this.#stream.end();
   }
@@ -235,7 +239,7 @@ export class Pipeline {
   #compressed(): void {
     if (this.#outputOver) return;
     this.#flushInTime();
-    if (this.#endAfterCompression) this.#endOutput();
+    if (this.#endWhenSent) this.#endOutput();
     else if (!this.#full) this.#owner.drained();
   }
 

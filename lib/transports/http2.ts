@@ -16,6 +16,9 @@ import type { Exchange } from './exchange';
 /** What middleware may have set on our response, and has no meaning for a byte stream. */
 const headersOfOrdinaryResponses = ['content-length', 'trailer'];
 
+/** Bytes of a write: what a stream may have on the way before its receiver says more (RFC 9113 §6.9.2). */
+export const largestWrite = 64 * 1024;
+
 /** What speaks about a connection has no place in HTTP/2 (RFC 9113 §8.2.2). */
 const headersOfConnections = new Set(['connection', 'upgrade']);
 
@@ -109,7 +112,7 @@ export class ExtendedConnectExchange implements Exchange {
   ): void {
     const { response } = this;
     const stream = this.#stream;
-    const transport: Transport = { stream, head: Buffer.alloc(0), reset: () => this.#reset() };
+    const transport: Transport = { stream, head: Buffer.alloc(0), largestWrite, reset: () => this.#reset() };
     // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
     if (this.#expired) {
       this.#reset();

@@ -9,6 +9,7 @@ import {
 import type { Duplex } from 'node:stream';
 import { WebSocketError } from '../errors';
 import type { ClientAttempt, ClientAttemptOwner, Http2Opening } from './clientAttempt';
+import { largestWrite } from './http2';
 import { leaseSession, type SessionLease, type SessionTenant } from './http2Sessions';
 import type { ClientTarget } from './redirects';
 
@@ -95,7 +96,7 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     this.#answered = true;
     this.#lease.answered();
     const { ':status': statusCode = 0 } = headers;
-    const transport = { stream, head: Buffer.alloc(0), reset: () => reset(stream) };
+    const transport = { stream, head: Buffer.alloc(0), largestWrite, reset: () => reset(stream) };
     if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transport, 'http2');
     const statusMessage = STATUS_CODES[statusCode] ?? '';
     this.#owner.answered({ statusCode, statusMessage, headers, body: stream });

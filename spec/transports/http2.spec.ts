@@ -191,11 +191,14 @@ describe('A server for HTTP/2', () => {
     // Two that take nothing, and one that takes as fast as it can.
     for (let i = 0; i < 2; i++) {
       const idle = connect(`${server.webSocketUrl}/large`, { http2: session, maxMessageSize: large.length });
+      // It is cut off when all is over.
+      idle.on('error', () => {});
       await once(idle, 'open');
       idle.pause();
     }
     const busy = connect(`${server.webSocketUrl}/large`, { http2: session, maxMessageSize: large.length });
     const arrived = once(busy, 'data');
+    busy.on('error', () => {});
     for (let i = 0; i < 20; i++) {
       const echo = connect(server.webSocketUrl, { http2: session });
       echo.end('small');
@@ -257,8 +260,9 @@ describe('A server for HTTP/2', () => {
       expect(ws.transport).to.equal(http2 ? 'http2' : 'http1');
       await ws.closed;
     }
+    const closed = once(server, 'close');
     server.close();
     await handle.close();
-    await once(server, 'close');
+    await closed;
   });
 });
