@@ -1,0 +1,188 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Session } from 'node:http2';
+import { Agent, createServer as createHttpsServer } from 'node:https';
+import { type AddressInfo, connect as connectSocket, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import {
+  type ClientOptions,
+  configureServer,
+  connect,
+  type HttpServer,
+  type WebSocket,
+} from '../../lib/webSocketHandler';
+import { createCertificate } from '../support/certificate';
+import { type Http2Handler, listenHttp2, openSession } from '../support/http2';
+import { thrownBy } from '../support/thrown';
+
+const echo: Http2Handler = (_request, response) => void response.webSocket?.pipe(response.webSocket.connect());
+
+/** Says something, and returns what comes back. */
+async function echoed(ws: WebSocket): Promise<unknown> {
+  ws.end('hello');
+  const [message] = await once(ws, 'data');
+  await ws.closed;
+  return message;
+}
+
+describe('connect() with http2: true', () => {
+  it('shares one session among all WebSockets to an origin, and closes it behind the last', async () => {
+    await using server = await listenHttp2(echo);
+    const first = connect(server.webSocketUrl, { http2: true, family: 4 });
+    await once(first, 'open');
+    const others = Array.from({ length: 9 }, (_, index) =>
+      connect(`${server.webSocketUrl}/${index}`, { http2: true, family: 4 }),
+    );
+    await Promise.all(others.map(echoed));
+    expect(server.sessions).to.have.lengthOf(1);
+    const [session] = server.sessions as [ServerHttp2Session];
+    expect(session.closed).to.equal(false);
+    const closed = once(session, 'close');
+    expect(await echoed(first)).to.equal('hello');
+    await closed;
+  });
+
+  it('opens another session for those that would not connect in the same way', async () => {
+    await using server = await listenHttp2(echo);
+    const options: ClientOptions[] = [
+      { family: 4 },
+      { family: 4, localAddress: '127.0.0.1' },
+      { family: 4, lookup: (_name, _options, done) => done(null, '127.0.0.1', 4) },
+      { createConnection: () => connectSocket((server.server.address() as AddressInfo).port, '127.0.0.1') },
+    ];
+    const all = options.map((each) => connect(server.webSocketUrl, { http2: true, ...each }));
+    await Promise.all(all.map((ws) => once(ws, 'open')));
+    expect(server.sessions).to.have.lengthOf(4);
+    await Promise.all(all.map(echoed));
+  });
+
+  it('opens another session where a server has no room for more on one', async () => {
+    await using server = await listenHttp2(echo, {}, { settings: { maxConcurrentStreams: 4 } });
+    const all = Array.from({ length: 10 }, () => connect(server.webSocketUrl, { http2: true, family: 4 }));
+    await Promise.all(all.map((ws) => once(ws, 'open')));
+    expect(server.sessions).to.have.lengthOf(3);
+    await Promise.all(all.map(echoed));
+  });
+
+  it('sends what the URL and the options say', async () => {
+    let seen = {};
+    await using server = await listenHttp2((request, response) => {
+      const { ':authority': authority, ':path': path, authorization, origin, 'x-mine': mine } = request.headers;
+      seen = { authority, path, authorization, origin, mine };
+      response.webSocket?.connect().end();
+    });
+    const url = server.webSocketUrl.replace('//', '//me:secret@');
+    const headers = { 'X-Mine': 'yes', Host: 'virtual.example' };
+    const ws = connect(`${url}/a?b#c`, { http2: true, family: 4, headers, origin: 'https://page.example' });
+    ws.resume();
+    await ws.closed;
+    expect(seen).to.deep.equal({
+      authority: 'virtual.example',
+      path: '/a?b',
+      authorization: `Basic ${Buffer.from('me:secret').toString('base64')}`,
+      origin: 'https://page.example',
+      mine: 'yes',
+    });
+  });
+
+  it('goes through a Unix domain socket', async () => {
+    const server = createHttp2Server(echo as never);
+    configureServer(server);
+    const path = join(tmpdir(), `http2-${process.pid}.sock`);
+    server.listen(path);
+    await once(server, 'listening');
+    const ws = connect(`ws+unix:${path}:/chat`, { http2: true });
+    expect([await echoed(ws), ws.transport]).to.deep.equal(['hello', 'http2']);
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('follows a redirect to another server over HTTP/2', async () => {
+    await using target = await listenHttp2(echo);
+    await using first = await listenHttp2((_request, response) => {
+      response.writeHead(307, { location: `${target.webSocketUrl}/there` }).end();
+    });
+    const ws = connect(first.webSocketUrl, { http2: true, family: 4, followRedirects: true });
+    expect([await echoed(ws), ws.transport]).to.deep.equal(['hello', 'http2']);
+    expect(target.sessions).to.have.lengthOf(1);
+  });
+
+  describe('where there is no WebSocket over HTTP/2', () => {
+    const certificate = createCertificate();
+
+    async function fallsBack(server: HttpServer & Server, scheme: string): Promise<number> {
+      configureServer(server);
+      const sockets = new Set<Socket>();
+      server.on('connection', (socket) => sockets.add(socket));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `${scheme}://localhost:${(server.address() as AddressInfo).port}`;
+      const ws = connect(url, { http2: true, family: 4, ca: certificate.cert });
+      expect([await echoed(ws), ws.transport]).to.deep.equal(['hello', 'http1']);
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      return sockets.size;
+    }
+
+    it('speaks HTTP/1.1 on the connection that was made, if the server has chosen that', async () => {
+      expect(await fallsBack(createHttpsServer(certificate, echo as never), 'wss')).to.equal(1);
+    });
+
+    it('speaks HTTP/1.1 to a server that knows nothing else, without TLS', async () => {
+      expect(await fallsBack(createHttpServer(echo as never), 'ws')).to.equal(2);
+    });
+
+    it('speaks HTTP/1.1 to a server that does not take extended CONNECTs', async () => {
+      const server = createSecureServer({ ...certificate, allowHTTP1: true }, echo as never);
+      // As if we had not asked for it.
+      Object.defineProperty(server, 'updateSettings', { value: () => {} });
+      expect(await fallsBack(server, 'wss')).to.equal(2);
+    });
+  });
+});
+
+describe('connect() with a session', () => {
+  it('uses it, before and after its settings have come, and leaves it open', async () => {
+    await using server = await listenHttp2(echo);
+    await using session = await openSession(server.url);
+    const fresh = (await import('node:http2')).connect(server.url, { family: 4 } as object);
+    expect(await echoed(connect(server.webSocketUrl, { http2: fresh }))).to.equal('hello');
+    const all = Array.from({ length: 20 }, () => connect(server.webSocketUrl, { http2: session }));
+    expect(new Set(await Promise.all(all.map(echoed)))).to.deep.equal(new Set(['hello']));
+    expect([fresh.closed, session.closed]).to.deep.equal([false, false]);
+    expect(server.sessions).to.have.lengthOf(2);
+    const closed = once(fresh, 'close');
+    fresh.close();
+    await closed;
+  });
+
+  it('that is closed is an error', async () => {
+    await using server = await listenHttp2(echo);
+    const session = await openSession(server.url);
+    await session[Symbol.asyncDispose]();
+    const ws = connect(server.webSocketUrl, { http2: session });
+    const [error] = await once(ws, 'error');
+    expect([error.code, error.message]).to.deep.equal([
+      'WS_ERR_CONNECTION_FAILED',
+      'The server cannot be reached: the session is closed',
+    ]);
+  });
+});
+
+describe('The option http2', () => {
+  for (const [what, options, complaint] of [
+    ['something else', { http2: 'yes' }, /the option http2 takes a boolean, or a session of http2\.connect\(\)/],
+    ['an agent beside it', { http2: true, agent: new Agent() }, /the options http2 and agent exclude each other/],
+    ['only versions without it', { http2: true, version: 'draft76' }, /the option http2 needs version 13/],
+  ] as const) {
+    it(`is refused with ${what}`, () => {
+      const error = thrownBy(() => connect('ws://localhost', options as ClientOptions)) as Error & { code: string };
+      expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
+      expect(error.message).to.match(complaint);
+    });
+  }
+});
