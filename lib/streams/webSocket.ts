@@ -191,7 +191,8 @@ export class WebSocket extends OutgoingDuplex {
   }
 
   #open(transport: Transport, agreement: Agreement, settings = this.settings): void {
-    this.#opening = undefined;
+    // An open connection must not keep its handshake.
+    this.#opening = this.#giveUp = undefined;
     if (this.destroyed) {
       resetTransport(transport);
       return;

@@ -1,10 +1,4 @@
-import {
-  constants,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Acceptance, Opening, Transport } from '../contracts';
 import { http2Versions } from '../drafts';
 import { WebSocketError } from '../errors';
@@ -12,12 +6,10 @@ import type { Offer } from '../negotiation';
 import { diagnostics } from '../streams/diagnostics';
 import { discardUntilClosed } from '../streams/transportEnds';
 import type { Exchange } from './exchange';
+import { resetStream, transportOn } from './http2Streams';
 
 /** What middleware may have set on our response, and has no meaning for a byte stream. */
 const headersOfOrdinaryResponses = ['content-length', 'trailer'];
-
-/** Bytes of a write: what a stream may have on the way before its receiver says more (RFC 9113 §6.9.2). */
-export const largestWrite = 64 * 1024;
 
 /** What speaks about a connection has no place in HTTP/2 (RFC 9113 §8.2.2). */
 const headersOfConnections = new Set(['connection', 'upgrade']);
@@ -35,6 +27,7 @@ export class ExtendedConnectExchange implements Exchange {
   readonly #deadline: NodeJS.Timeout;
   #accepted = false;
   #expired = false;
+  #whenUnaccepted: ((how: { refused: boolean }) => void) | undefined;
 
   /** @param timeout milliseconds for the application to answer */
   constructor(request: Http2ServerRequest, response: Http2ServerResponse, timeout: number) {
@@ -73,18 +66,20 @@ export class ExtendedConnectExchange implements Exchange {
       request: this.request,
       ...offer,
       accept: (acceptance, opened) => this.#accept(offer, acceptance, opened),
-      abandon: () => this.#reset(),
+      abandon: () => resetStream(this.#stream),
     };
   }
 
   onUnaccepted(callback: (how: { refused: boolean }) => void): void {
-    this.#stream.once('close', () => {
-      if (this.#accepted) return;
-      const refused = this.#stream.headersSent;
-      if (refused) this.#publishRefusal();
-      callback({ refused: refused && !this.#expired });
-    });
+    this.#whenUnaccepted = callback;
+    this.#stream.once('close', this.#closed);
   }
+
+  readonly #closed = () => {
+    const refused = this.#stream.headersSent;
+    if (refused) this.#publishRefusal();
+    this.#whenUnaccepted?.({ refused: refused && !this.#expired });
+  };
 
   refuse({ message, statusCode = 400, headers = {} }: WebSocketError): void {
     for (const [name, value] of Object.entries(headers)) {
@@ -112,11 +107,10 @@ export class ExtendedConnectExchange implements Exchange {
   ): void {
     const { response } = this;
     const stream = this.#stream;
-    const transport: Transport = { stream, head: Buffer.alloc(0), largestWrite, reset: () => this.#reset() };
     // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
     if (this.#expired) {
-      this.#reset();
-      return opened(transport);
+      resetStream(stream);
+      return opened(transportOn(stream));
     }
     if (stream.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     const answer: Record<string, string> = {};
@@ -138,18 +132,16 @@ export class ExtendedConnectExchange implements Exchange {
     this.#accepted = true;
     this.#clearDeadline();
     stream.removeListener('close', this.#clearDeadline);
+    stream.removeListener('close', this.#closed);
     stream.removeListener('finish', this.#responseFinished);
-    // Whoever has begun to read the request as one with a body must not have the frames.
-    stream.removeAllListeners('data');
+    // Node's own listeners, which serve the request and its response: frames are not the body of the one, and room for frames is none
+    // for the other. What they still have to know is that the stream ends.
+    for (const event of ['data', 'drain', 'timeout', 'trailers', 'aborted']) stream.removeAllListeners(event);
     // Middleware that waits for the end of the response has its turn.
     response.end();
-    opened(transport);
-  }
-
-  /** As a TCP connection is reset (RFC 8441 §5). */
-  #reset(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#stream.destroy();
+    // From now on without this exchange, which a connection need not keep.
+    Object.assign(response, { end: endNothing, write: writeNothing });
+    opened(transportOn(stream));
   }
 
   /**
@@ -158,17 +150,12 @@ export class ExtendedConnectExchange implements Exchange {
    */
   #guardResponse(): void {
     const response = this.response as unknown as Record<'end' | 'write', (...parameters: unknown[]) => unknown>;
-    for (const [name, returned] of [
-      ['end', response],
-      ['write', false],
+    for (const [name, after] of [
+      ['end', endNothing],
+      ['write', writeNothing],
     ] as const) {
-      const original = response[name];
-      response[name] = (...parameters) => {
-        if (!this.#accepted) return original.apply(response, parameters);
-        const callback = parameters.find((parameter) => typeof parameter === 'function');
-        if (callback !== undefined) process.nextTick(callback as () => void);
-        return returned;
-      };
+      const before = response[name];
+      response[name] = (...parameters) => (this.#accepted ? after : before).apply(response, parameters);
     }
   }
 
@@ -187,10 +174,25 @@ export class ExtendedConnectExchange implements Exchange {
   /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
   #expire(): void {
     const stream = this.#stream;
-    if (stream.headersSent) return void stream.setTimeout(this.#timeout, () => this.#reset());
+    if (stream.headersSent) return void stream.setTimeout(this.#timeout, () => resetStream(stream));
     this.#expired = true;
     this.#answer(503, 'The server did not answer in time');
   }
+}
+
+function endNothing(this: unknown, ...parameters: unknown[]): unknown {
+  callBack(parameters);
+  return this;
+}
+
+function writeNothing(...parameters: unknown[]): boolean {
+  callBack(parameters);
+  return false;
+}
+
+function callBack(parameters: unknown[]): void {
+  const callback = parameters.find((parameter) => typeof parameter === 'function');
+  if (callback !== undefined) process.nextTick(callback as () => void);
 }
 
 function invalid(detail: string): WebSocketError {

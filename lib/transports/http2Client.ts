@@ -9,8 +9,8 @@ import {
 import type { Duplex } from 'node:stream';
 import { WebSocketError } from '../errors';
 import type { ClientAttempt, ClientAttemptOwner, Http2Opening } from './clientAttempt';
-import { largestWrite } from './http2';
 import { leaseSession, type SessionLease, type SessionTenant } from './http2Sessions';
+import { resetStream, transportOn } from './http2Streams';
 import type { ClientTarget } from './redirects';
 
 /** An opening request over HTTP/2: an extended CONNECT (RFC 8441 §5). */
@@ -33,7 +33,7 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
   abandon(): void {
     this.#abandoned = true;
     this.#lease.release();
-    if (this.#stream !== undefined) reset(this.#stream);
+    if (this.#stream !== undefined) resetStream(this.#stream);
   }
 
   /** The session can be used. */
@@ -96,15 +96,8 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     this.#answered = true;
     this.#lease.answered();
     const { ':status': statusCode = 0 } = headers;
-    const transport = { stream, head: Buffer.alloc(0), largestWrite, reset: () => reset(stream) };
-    if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transport, 'http2');
+    if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transportOn(stream), 'http2');
     const statusMessage = STATUS_CODES[statusCode] ?? '';
     this.#owner.answered({ statusCode, statusMessage, headers, body: stream });
   }
-}
-
-/** As a TCP connection is reset (RFC 8441 §5). */
-function reset(stream: ClientHttp2Stream): void {
-  stream.close(constants.NGHTTP2_CANCEL);
-  stream.destroy();
 }
