@@ -8,8 +8,9 @@ import type { ExtensionOptions, Transport, Version } from './contracts';
 import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { offerExtensions, verifyExtensions } from './extensions';
-import { checkOptions, connectionOptionNames, defaults, type OpeningOptions } from './options';
-import { WebSocket } from './streams/webSocket';
+import { checkOptions, connectionOptionNames, defaults, type OpeningOptions, type Streamed } from './options';
+import type { MessageStream } from './streams/messageStream';
+import { type AnyWebSocket, WebSocket } from './streams/webSocket';
 import { parseClientUrl } from './transports/clientUrl';
 import { type ClientOpeningRequest, openHttp1 } from './transports/http1Client';
 
@@ -26,13 +27,18 @@ export interface ClientOptions
       'autoSelectFamily' | 'autoSelectFamilyAttemptTimeout' | 'keepAlive' | 'keepAliveInitialDelay'
     > {}
 
+type AnyClientOptions = ClientOptions | Streamed<ClientOptions>;
+
 /**
  * Connects to a server. The WebSocket can be used at once: what is written waits until it is open. If it cannot be opened, it
  * is destroyed with an error that says why.
  * @param url with the scheme ws, wss, http or https; or ws+unix:/path/of/socket:/path?query
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
-export function connect(url: string | URL, options: ClientOptions = {}): WebSocket {
+export function connect(url: string | URL, options?: ClientOptions): WebSocket;
+export function connect(url: string | URL, options: Streamed<ClientOptions>): WebSocket<MessageStream>;
+export function connect(url: string | URL, options: AnyClientOptions): AnyWebSocket;
+export function connect(url: string | URL, options: AnyClientOptions = {}): AnyWebSocket {
   checkClientOptions(options);
   const { location, auth, socketPath } = parseClientUrl(url);
   const { signal, headers = {}, protocols = [], handshakeTimeout, followRedirects = false } = options;
@@ -88,7 +94,7 @@ function forNode({
   readableHighWaterMark: _readableHighWaterMark,
   writableHighWaterMark: _writableHighWaterMark,
   ...others
-}: ClientOptions): RequestOptions {
+}: AnyClientOptions): RequestOptions {
   return others;
 }
 
@@ -104,7 +110,7 @@ function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
   return false;
 }
 
-function checkClientOptions(options: ClientOptions): void {
+function checkClientOptions(options: AnyClientOptions): void {
   checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects');
   checkOptions(options, 'handshakeTimeout', ...connectionOptionNames);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
@@ -125,7 +131,7 @@ function checkHeader(name: string, value: unknown): void {
 
 type Versions = readonly [Version, ...Version[]];
 
-function versionsOf({ version, versions }: ClientOptions): Versions {
+function versionsOf({ version, versions }: AnyClientOptions): Versions {
   if (version !== undefined && versions !== undefined) {
     throw invalid('the options version and versions exclude each other');
   }

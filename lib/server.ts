@@ -7,7 +7,7 @@ import { checkOptions, connectionOptionNames, defaults, type ServerOptions } fro
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from './streams/broadcast';
 import { type ServerCounters, ServerTotals } from './streams/serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './streams/shutdown';
-import { WebSocket } from './streams/webSocket';
+import { type AnyWebSocket, WebSocket } from './streams/webSocket';
 import {
   afterEarlierResponses,
   checkUpgradeRequest,
@@ -32,7 +32,7 @@ export interface HttpServer extends Pick<Server, 'on' | 'emit' | 'listenerCount'
 /** What `configureServer()` returns: the WebSockets of one HTTP server. */
 export interface WebSocketServer {
   /** The open connections, live. */
-  readonly connections: ReadonlySet<WebSocket>;
+  readonly connections: ReadonlySet<AnyWebSocket>;
   /** What has happened on all connections so far, those that are gone too. */
   readonly counters: ServerCounters;
   /**
@@ -127,7 +127,7 @@ class UpgradeDispatcher {
 const dispatchers = new WeakMap<HttpServer, UpgradeDispatcher>();
 
 class ServerHandle implements WebSocketServer {
-  readonly connections = new Set<WebSocket>();
+  readonly connections = new Set<AnyWebSocket>();
   readonly #totals = new ServerTotals();
   readonly #options: ServerOptions;
   #shutdown: Shutdown | undefined;
