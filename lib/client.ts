@@ -9,8 +9,9 @@ import type { Agreement, ExtensionOptions, Transport, Version } from './contract
 import { draftFor, http2Versions } from './drafts';
 import { WebSocketError } from './errors';
 import { offerExtensions, verifyExtensions } from './extensions';
-import { checkOptions, connectionOptionNames, defaults, type OpeningOptions } from './options';
-import { WebSocket } from './streams/webSocket';
+import { checkOptions, connectionOptionNames, defaults, type OpeningOptions, type Streamed } from './options';
+import type { MessageStream } from './streams/messageStream';
+import { type AnyWebSocket, WebSocket } from './streams/webSocket';
 import type { ClientOpeningRequest, Http2Opening } from './transports/clientAttempt';
 import { openClient } from './transports/clientExchange';
 import { parseClientUrl } from './transports/clientUrl';
@@ -28,13 +29,18 @@ export interface ClientOptions
       'autoSelectFamily' | 'autoSelectFamilyAttemptTimeout' | 'keepAlive' | 'keepAliveInitialDelay'
     > {}
 
+type AnyClientOptions = ClientOptions | Streamed<ClientOptions>;
+
 /**
  * Connects to a server. The WebSocket can be used at once: what is written waits until it is open. If it cannot be opened, it
  * is destroyed with an error that says why.
  * @param url with the scheme ws, wss, http or https; or ws+unix:/path/of/socket:/path?query
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
-export function connect(url: string | URL, options: ClientOptions = {}): WebSocket {
+export function connect(url: string | URL, options?: ClientOptions): WebSocket;
+export function connect(url: string | URL, options: Streamed<ClientOptions>): WebSocket<MessageStream>;
+export function connect(url: string | URL, options: AnyClientOptions): AnyWebSocket;
+export function connect(url: string | URL, options: AnyClientOptions = {}): AnyWebSocket {
   checkClientOptions(options);
   const { location, auth, socketPath } = parseClientUrl(url);
   const { signal, headers = {}, protocols = [], handshakeTimeout, followRedirects = false } = options;
@@ -92,7 +98,7 @@ export function connect(url: string | URL, options: ClientOptions = {}): WebSock
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 function http2Opening(
   session: true | ClientHttp2Session,
-  { agent, origin }: ClientOptions,
+  { agent, origin }: AnyClientOptions,
   versions: Versions,
   offersFor: (version: Version) => Record<string, string>,
 ): Http2Opening {
@@ -115,7 +121,7 @@ function forNode({
   readableHighWaterMark: _readableHighWaterMark,
   writableHighWaterMark: _writableHighWaterMark,
   ...others
-}: ClientOptions): RequestOptions {
+}: AnyClientOptions): RequestOptions {
   return others;
 }
 
@@ -131,7 +137,7 @@ function abortWith(signal: AbortSignal, webSocket: WebSocket): boolean {
   return false;
 }
 
-function checkClientOptions(options: ClientOptions): void {
+function checkClientOptions(options: AnyClientOptions): void {
   checkOptions(options, 'version', 'versions', 'protocols', 'origin', 'headers', 'signal', 'followRedirects', 'http2');
   checkOptions(options, 'handshakeTimeout', ...connectionOptionNames);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
@@ -152,7 +158,7 @@ function checkHeader(name: string, value: unknown): void {
 
 type Versions = readonly [Version, ...Version[]];
 
-function versionsOf({ version, versions }: ClientOptions): Versions {
+function versionsOf({ version, versions }: AnyClientOptions): Versions {
   if (version !== undefined && versions !== undefined) {
     throw invalid('the options version and versions exclude each other');
   }

@@ -1,17 +1,20 @@
 import { Duplex } from 'node:stream';
 import { parseExtensions } from './codec/headers';
-import type { Version } from './contracts';
+import type { Message, Version } from './contracts';
 import { draftFor } from './drafts';
 import { answerExtensions, offerExtensions } from './extensions';
-import { type ConnectionOptions, checkOptions, connectionOptionNames, defaults } from './options';
+import { checkOptions, connectionOptionNames, defaults, type Streamed, type WholeMessages } from './options';
+import type { MessageStream } from './streams/messageStream';
 import { WebSocket } from './streams/webSocket';
 
-export interface PairOptions extends ConnectionOptions {
+export interface PairOptions extends WholeMessages {
   /** The subprotocol that both ends have agreed on. Default none. */
   protocol?: string;
   /** The version that both ends speak. Default '13'. */
   version?: Version;
 }
+
+type Pair<M extends Message | MessageStream> = [server: WebSocket<M>, client: WebSocket<M>];
 
 /**
  * Two WebSockets joined without a socket, for tests: everything between them, frames, masking, the close handshake, is as
@@ -19,7 +22,10 @@ export interface PairOptions extends ConnectionOptions {
  * @returns the server's end and the client's end, open
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
-export function createPair(options: PairOptions = {}): [server: WebSocket, client: WebSocket] {
+export function createPair(options?: PairOptions): Pair<Message>;
+export function createPair(options: Streamed<PairOptions>): Pair<MessageStream>;
+export function createPair(options: PairOptions | Streamed<PairOptions>): Pair<Message | MessageStream>;
+export function createPair(options: PairOptions | Streamed<PairOptions> = {}): Pair<Message | MessageStream> {
   checkOptions(options, 'protocol', 'version', ...connectionOptionNames);
   const { version = defaults.version, protocol = '' } = options;
   const offer = draftFor(version).can.extensions ? offerExtensions(options) : '';

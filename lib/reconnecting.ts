@@ -2,8 +2,9 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ClientOptions, connect } from './client';
 import { WebSocketError, type WebSocketErrorCode } from './errors';
-import { checkOptions, defaults, type RetryOptions } from './options';
-import type { WebSocket } from './streams/webSocket';
+import { checkOptions, defaults, type RetryOptions, type Streamed } from './options';
+import type { MessageStream } from './streams/messageStream';
+import type { AnyWebSocket, WebSocket } from './streams/webSocket';
 
 /** The thing itself, or what makes it anew for every connection. */
 type Fresh<T> = T | (() => T | Promise<T>);
@@ -24,16 +25,28 @@ export interface ReconnectingOptions extends Omit<ClientOptions, 'headers'>, Ret
  */
 export function reconnecting(
   url: Fresh<string | URL>,
-  options: ReconnectingOptions = {},
-): AsyncGenerator<WebSocket, void, undefined> {
+  options?: ReconnectingOptions,
+): AsyncGenerator<WebSocket, void, undefined>;
+export function reconnecting(
+  url: Fresh<string | URL>,
+  options: Streamed<ReconnectingOptions>,
+): AsyncGenerator<WebSocket<MessageStream>, void, undefined>;
+export function reconnecting(
+  url: Fresh<string | URL>,
+  options: ReconnectingOptions | Streamed<ReconnectingOptions>,
+): AsyncGenerator<AnyWebSocket, void, undefined>;
+export function reconnecting(
+  url: Fresh<string | URL>,
+  options: ReconnectingOptions | Streamed<ReconnectingOptions> = {},
+): AsyncGenerator<AnyWebSocket, void, undefined> {
   checkOptions(options, 'initialDelay', 'maxDelay', 'retry', 'signal');
   return connections(url, options);
 }
 
 async function* connections(
   url: Fresh<string | URL>,
-  { headers = {}, retry = isTransient, ...options }: ReconnectingOptions,
-): AsyncGenerator<WebSocket, void, undefined> {
+  { headers = {}, retry = isTransient, ...options }: ReconnectingOptions | Streamed<ReconnectingOptions>,
+): AsyncGenerator<AnyWebSocket, void, undefined> {
   const { signal, initialDelay, maxDelay = defaults.maxDelay, ...clientOptions } = options;
   let failures = 0;
   for (;;) {
@@ -57,9 +70,9 @@ class Attempt {
   readonly ended: Promise<Error | undefined>;
   /** Milliseconds that it was open. */
   duration = 0;
-  readonly #webSocket: WebSocket;
+  readonly #webSocket: AnyWebSocket;
 
-  constructor(webSocket: WebSocket) {
+  constructor(webSocket: AnyWebSocket) {
     this.#webSocket = webSocket;
     let openedAt = Number.POSITIVE_INFINITY;
     let error: Error | undefined;
@@ -81,7 +94,7 @@ class Attempt {
     });
   }
 
-  *use(): Generator<WebSocket, void, undefined> {
+  *use(): Generator<AnyWebSocket, void, undefined> {
     let left = true;
     try {
       yield this.#webSocket;

@@ -9,7 +9,7 @@ import { checkOptions, connectionOptionNames, defaults, type ServerOptions } fro
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from './streams/broadcast';
 import { type ServerCounters, ServerTotals } from './streams/serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './streams/shutdown';
-import { WebSocket } from './streams/webSocket';
+import { type AnyWebSocket, WebSocket } from './streams/webSocket';
 import { Dispatcher, type ExchangeHandler, exchangeUpgrade, type HttpServer } from './transports/dispatcher';
 import type { Exchange } from './transports/exchange';
 
@@ -30,7 +30,7 @@ declare module 'node:http2' {
 /** What `configureServer()` returns: the WebSockets of one HTTP server. */
 export interface WebSocketServer {
   /** The open connections, live. */
-  readonly connections: ReadonlySet<WebSocket>;
+  readonly connections: ReadonlySet<AnyWebSocket>;
   /** What has happened on all connections so far, those that are gone too. */
   readonly counters: ServerCounters;
   /**
@@ -90,7 +90,7 @@ export function handleHttpUpgrade(
 const dispatchers = new WeakMap<HttpServer, Dispatcher>();
 
 class ServerHandle implements WebSocketServer, ExchangeHandler {
-  readonly connections = new Set<WebSocket>();
+  readonly connections = new Set<AnyWebSocket>();
   readonly #totals = new ServerTotals();
   readonly #server: HttpServer;
   readonly #options: ServerOptions;

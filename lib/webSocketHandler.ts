@@ -17,7 +17,7 @@ export type {
 } from './contracts';
 export { WebSocketError, type WebSocketErrorCode } from './errors';
 export { isWebSocketRequest } from './negotiation';
-export type { ConnectionOptions, ConnectOptions, Origins, ServerOptions } from './options';
+export type { ConnectionOptions, ConnectOptions, HighWaterMark, Origins, ServerOptions, Streamed } from './options';
 export { createPair, type PairOptions } from './pair';
 export { type ReconnectingOptions, reconnecting } from './reconnecting';
 export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server';
@@ -44,5 +44,5 @@ export {
 export type { MessageSource } from './streams/outgoingStream';
 export type { ServerCounters } from './streams/serverCounters';
 export type { CloseOptions, CloseSummary } from './streams/shutdown';
-export { WebSocket } from './streams/webSocket';
+export { type AnyWebSocket, WebSocket } from './streams/webSocket';
 export type { HttpServer } from './transports/dispatcher';

@@ -5,8 +5,17 @@ import { parseExtensions } from '../lib/codec/headers';
 import type { PerMessageDeflateOptions, Role } from '../lib/contracts';
 import { draftFor, knownVersions } from '../lib/drafts';
 import { answerExtensions, offerExtensions } from '../lib/extensions';
-import { WebSocket } from '../lib/streams/webSocket';
-import { type ConnectionOptions, connect, Deframer, type Message, type Version } from '../lib/webSocketHandler';
+import { type AnyWebSocket, WebSocket } from '../lib/streams/webSocket';
+import {
+  type ClientOptions,
+  type ConnectionOptions,
+  type ConnectOptions,
+  connect,
+  Deframer,
+  type Message,
+  type Streamed,
+  type Version,
+} from '../lib/webSocketHandler';
 import {
   type Manners,
   pipeManners,
@@ -63,7 +72,7 @@ function randomDeflate(dice: Dice): PerMessageDeflateOptions {
 }
 
 /** Two WebSockets with a link between. */
-type Ends = Readonly<Record<Role, WebSocket>> & { readonly link: CuttingLink };
+type Ends = Readonly<Record<Role, AnyWebSocket>> & { readonly link: CuttingLink };
 
 function openInMemory(dice: Dice, { version, perMessageDeflate, options }: Setting): Ends {
   const offer = draftFor(version).can.extensions ? offerExtensions({ perMessageDeflate }) : '';
@@ -87,7 +96,7 @@ interface Conversation {
 
 function begin(dice: Dice, setting: Setting, { server, client, link }: Ends): Conversation {
   const { can } = draftFor(setting.version);
-  const talker = (role: Role, ws: WebSocket) =>
+  const talker = (role: Role, ws: AnyWebSocket) =>
     new Talker(ws, randomMessages(dice, can), setting.manners[role], can, fork(dice));
   return { setting, server: talker('server', server), client: talker('client', client), link };
 }
@@ -357,12 +366,18 @@ describe('Nothing is lost', function () {
 
     const open = async (dice: Dice, { version, perMessageDeflate, options }: Setting): Promise<Ends> => {
       proxy.link = new CuttingLink(dice);
-      const accepted = new Promise<WebSocket>((resolve) => {
+      const accepted = new Promise<AnyWebSocket>((resolve) => {
         accept = (_request, { webSocket }) =>
-          resolve((webSocket as WebSocket).connect({ ...options.server, perMessageDeflate }));
+          resolve(
+            (webSocket as WebSocket).connect({ ...options.server, perMessageDeflate } as
+              | ConnectOptions
+              | Streamed<ConnectOptions>),
+          );
       });
       const url = `ws://127.0.0.1:${proxy.port}`;
-      const client = connect(url, { ...options.client, perMessageDeflate, version });
+      const client = connect(url, { ...options.client, perMessageDeflate, version } as
+        | ClientOptions
+        | Streamed<ClientOptions>);
       const [ws] = await Promise.all([accepted, once(client, 'open')]);
       return { server: ws, client, link: proxy.link };
     };

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { mock } from 'node:test';
 import { expect } from 'chai';
 import {
+  type AnyWebSocket,
   type CloseSummary,
   configureServer,
   connect,
@@ -193,7 +194,7 @@ describe('The spread of a shutdown', () => {
     mock.method(Math, 'random', () => numbers.shift() ?? 0);
   }
 
-  const isClosing = (ws: WebSocket) => ws.writableEnded;
+  const isClosing = (ws: AnyWebSocket) => ws.writableEnded;
 
   it('closes each connection at a moment of its own', async () => {
     await using server = await listen(listener);

@@ -63,7 +63,12 @@ export class OutputQueue implements ByteSink {
 
   /** The same for the common case of one piece, without a list; undefined in every other case. */
   takeOnly(): Uint8Array | undefined {
-    if (this.#pieces.length > 0 || this.#end === this.#start) return undefined;
+    if (this.pieces !== 1) return undefined;
+    const piece = this.#pieces.pop();
+    if (piece !== undefined) {
+      this.#pieceLength = 0;
+      return piece;
+    }
     const bytes = this.bytes.subarray(this.#start, this.#end);
     this.#forgetRegion();
     return bytes;

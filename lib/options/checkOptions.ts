@@ -12,8 +12,8 @@ import type {
 
 interface AllOptions
   extends Required<ServerOptions>,
-    Required<ConnectOptions>,
-    Required<OpeningOptions>,
+    Required<Omit<ConnectOptions, 'messages'>>,
+    Required<Omit<OpeningOptions, 'messages'>>,
     Required<RetryOptions> {
   role: Role;
   extensions: string;

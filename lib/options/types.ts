@@ -46,6 +46,14 @@ export interface ConnectionOptions extends ExtensionOptions, HighWaterMarkOption
   messages?: 'whole' | 'stream';
 }
 
+/** The options of a connection whose messages are delivered whole: what its type says of `messages` decides what it reads. */
+export interface WholeMessages extends ConnectionOptions {
+  messages?: 'whole';
+}
+
+/** The same options for one that delivers each message as a stream. */
+export type Streamed<O extends WholeMessages> = Omit<O, 'messages'> & { messages: 'stream' };
+
 export interface HeartbeatOptions {
   /** Milliseconds of silence until the ping. Default 30,000. */
   interval?: number;
@@ -73,7 +81,7 @@ export interface ServerOptions extends ConnectionOptions {
 }
 
 /** What `res.webSocket.connect()` takes; it overrides the server's options for this connection. */
-export interface ConnectOptions extends ConnectionOptions {
+export interface ConnectOptions extends WholeMessages {
   /** The subprotocol to agree on. It is left out of the answer if the client did not offer it. Default none. */
   protocol?: string;
   /** Headers for the answer, beside those set on `res` and in `responseHeaders`. */
@@ -81,7 +89,7 @@ export interface ConnectOptions extends ConnectionOptions {
 }
 
 /** What `connect(url)` takes, beside what it hands on to Node. */
-export interface OpeningOptions extends ConnectionOptions {
+export interface OpeningOptions extends WholeMessages {
   /** The subprotocols to offer, best first. Default none. */
   protocols?: readonly string[];
   /** Headers for the opening request. */

@@ -1,20 +1,20 @@
 import { draftFor } from '../drafts';
 import { checkOptions } from '../options';
 import { type BinaryData, PreparedMessage } from './outgoingMessage';
-import type { WebSocket } from './webSocket';
+import type { AnyWebSocket } from './webSocket';
 
 /** What can be sent to many connections at once. */
 export type BroadcastMessage = string | BinaryData | PreparedMessage;
 
 /** Which connections a message is for: those of which it says true. */
-export type BroadcastFilter = (webSocket: WebSocket) => boolean;
+export type BroadcastFilter = (webSocket: AnyWebSocket) => boolean;
 
 /**
  * Writes a message to every WebSocket that is open and can carry it, and returns to how many.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function broadcast(
-  webSockets: Iterable<WebSocket>,
+  webSockets: Iterable<AnyWebSocket>,
   message: BroadcastMessage,
   filter: BroadcastFilter | undefined,
 ): number {
@@ -36,11 +36,11 @@ export function prepare(message: BroadcastMessage): PreparedMessage {
 }
 
 /** Whether neither side has said goodbye. */
-export function isOpen(webSocket: WebSocket): boolean {
+export function isOpen(webSocket: AnyWebSocket): boolean {
   return webSocket.writable && webSocket.closeCode === undefined;
 }
 
 /** Whether the version of the connection has a form for the message. */
-export function carries(webSocket: WebSocket, { message }: PreparedMessage): boolean {
+export function carries(webSocket: AnyWebSocket, { message }: PreparedMessage): boolean {
   return message.opcode === 'text' || draftFor(webSocket.version).can.binary;
 }

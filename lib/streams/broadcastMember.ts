@@ -1,5 +1,5 @@
 import type { PreparedMessage } from './outgoingMessage';
-import type { WebSocket } from './webSocket';
+import type { AnyWebSocket } from './webSocket';
 import type { Callback } from './writingDuplex';
 
 /** What has become of the messages for a member of a BroadcastStream. */
@@ -36,7 +36,7 @@ export class Member {
 
   /** @param caughtUp called when it lags and the transport has taken all that it was given */
   constructor(
-    readonly webSocket: WebSocket,
+    readonly webSocket: AnyWebSocket,
     caughtUp: (member: Member) => void,
   ) {
     this.#taken = () => {

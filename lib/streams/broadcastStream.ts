@@ -6,7 +6,7 @@ import { checkOptions, defaults } from '../options';
 import { type BroadcastMessage, carries, isOpen, prepare } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
 import { join, leave } from './memberships';
-import { WebSocket } from './webSocket';
+import { type AnyWebSocket, WebSocket } from './webSocket';
 import type { Callback } from './writingDuplex';
 
 /** What becomes of the messages for a member that lags: its `write()` has returned false, and it has not caught up since. */
@@ -46,8 +46,8 @@ export class BroadcastStream extends Writable {
   readonly #key: ((message: unknown) => unknown) | undefined;
   readonly #code: number;
   readonly #reason: string;
-  readonly #members = new Map<WebSocket, Member>();
-  readonly #webSockets = new Set<WebSocket>();
+  readonly #members = new Map<AnyWebSocket, Member>();
+  readonly #webSockets = new Set<AnyWebSocket>();
   #lagging = 0;
   /** A member has begun to lag over the message in hand. */
   #justLagging = false;
@@ -72,7 +72,7 @@ export class BroadcastStream extends Writable {
   }
 
   /** Live. */
-  get members(): ReadonlySet<WebSocket> {
+  get members(): ReadonlySet<AnyWebSocket> {
     return this.#webSockets;
   }
 
@@ -83,7 +83,7 @@ export class BroadcastStream extends Writable {
   }
 
   /** The counts of a member; undefined of others. */
-  stats(webSocket: WebSocket): BroadcastCounts | undefined {
+  stats(webSocket: AnyWebSocket): BroadcastCounts | undefined {
     return this.#members.get(webSocket)?.counts;
   }
 
@@ -91,7 +91,7 @@ export class BroadcastStream extends Writable {
    * Sends messages to this WebSocket too, until it closes. Without effect if it is closing already, or if this stream has ended.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
-  add(webSocket: WebSocket): this {
+  add(webSocket: AnyWebSocket): this {
     if (!(webSocket instanceof WebSocket))
       throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'a member is a WebSocket');
     if (this.#members.has(webSocket) || !this.writable || !isOpen(webSocket)) return this;
@@ -102,7 +102,7 @@ export class BroadcastStream extends Writable {
   }
 
   /** Sends nothing more to this WebSocket, nor what waits for it. Returns whether it was a member. */
-  delete(webSocket: WebSocket): boolean {
+  delete(webSocket: AnyWebSocket): boolean {
     const member = this.#members.get(webSocket);
     if (member === undefined) return false;
     this.#members.delete(webSocket);

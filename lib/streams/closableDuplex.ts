@@ -1,11 +1,13 @@
 import { closeCodes } from '../closeCodes';
+import type { Message } from '../contracts';
 import type { CloseOutcome } from '../session';
+import type { Delivered } from './incomingMessages';
 import { SendingDuplex } from './sendingDuplex';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
 /** A Duplex of messages that tells how its connection ended. */
-export abstract class ClosableDuplex extends SendingDuplex {
+export abstract class ClosableDuplex<M extends Delivered = Message> extends SendingDuplex<M> {
   #outcome: CloseOutcome | undefined;
   /** Those who wait for it. The promise is made only when it is asked for; mostly it is not. */
   readonly #waiting: ((outcome: CloseOutcome) => void)[] = [];

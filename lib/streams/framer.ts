@@ -28,6 +28,12 @@ export interface FramerOptions extends ExtensionOptions {
 /** Prepared frames up to this size are copied next to others; larger ones go out by reference. */
 const copiedFrame = 4096;
 
+/**
+ * With nothing before it, one from this size on goes out by reference as well: the copy for the next connection would be in memory
+ * that no cache knows yet.
+ */
+const sharedFrame = 256;
+
 /** Bytes of frames that are passed on at once, even if the tick is not over. */
 export const batchSize = 64 * 1024;
 
@@ -120,7 +126,7 @@ export class Framer extends Transform {
         this.#compressor?.sentAlone();
         this.#countCompressed(item.message.payload, bytes);
       }
-      if (bytes.length > copiedFrame) this.#output.append(bytes);
+      if (bytes.length > (this.#output.length === 0 ? sharedFrame : copiedFrame)) this.#output.append(bytes);
       else {
         const at = this.#output.reserve(bytes.length);
         this.#output.bytes.set(bytes, at);

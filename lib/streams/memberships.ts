@@ -1,14 +1,14 @@
-import type { WebSocket } from './webSocket';
+import type { AnyWebSocket } from './webSocket';
 
 /** What a WebSocket can be a member of. */
 interface Group {
-  delete(webSocket: WebSocket): boolean;
+  delete(webSocket: AnyWebSocket): boolean;
 }
 
-const memberships = new WeakMap<WebSocket, Set<Group>>();
+const memberships = new WeakMap<AnyWebSocket, Set<Group>>();
 
 /** From now on a group hears of the end of a WebSocket. One listener does for all of its groups: a chat may have many rooms. */
-export function join(webSocket: WebSocket, group: Group): void {
+export function join(webSocket: AnyWebSocket, group: Group): void {
   const groups = memberships.get(webSocket);
   if (groups !== undefined) groups.add(group);
   else {
@@ -17,7 +17,7 @@ export function join(webSocket: WebSocket, group: Group): void {
   }
 }
 
-export function leave(webSocket: WebSocket, group: Group): void {
+export function leave(webSocket: AnyWebSocket, group: Group): void {
   const groups = memberships.get(webSocket);
   groups?.delete(group);
   if (groups?.size !== 0) return;
@@ -25,6 +25,6 @@ export function leave(webSocket: WebSocket, group: Group): void {
   webSocket.removeListener('close', leaveAll);
 }
 
-function leaveAll(this: WebSocket): void {
+function leaveAll(this: AnyWebSocket): void {
   for (const group of memberships.get(this) ?? []) group.delete(this);
 }

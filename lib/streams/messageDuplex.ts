@@ -17,7 +17,7 @@ let ownListeners: readonly (readonly [event: string, listener: (this: MessageDup
  * An object-mode Duplex whose chunks are messages, for every way of reading them: 'data', pipes, async iteration, and
  * 'message' listeners, which are a consumer like the others.
  */
-export abstract class MessageDuplex extends WritingDuplex {
+export abstract class MessageDuplex<M extends Delivered = Message> extends WritingDuplex<M> {
   #failure: Error | undefined;
   /** How many streams are piped into this one. */
   #sources = 0;
@@ -112,7 +112,7 @@ export abstract class MessageDuplex extends WritingDuplex {
     return super.write(message, encoding as BufferEncoding, callback);
   }
 
-  override read(size?: number): Delivered | null {
+  override read(size?: number): M | null {
     const message = super.read(size);
     if (this.#failure !== undefined && this.readableLength === 0) {
       // The message in hand reaches its reader before the error does; a loop may also answer it.
@@ -125,12 +125,12 @@ export abstract class MessageDuplex extends WritingDuplex {
    * Reads until the end; leaving the loop early destroys the stream, as with every stream. Reaching the end does not: what
    * was written in the loop still has to leave.
    */
-  override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<Message> {
+  override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<M> {
     let finished = false;
     this.#loops++;
     this.#wasReadAsStream = this.#wasReadByLoop = true;
     try {
-      yield* this.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>;
+      yield* this.iterator({ destroyOnReturn: false }) as AsyncIterable<M>;
       finished = true;
     } finally {
       this.#loops--;

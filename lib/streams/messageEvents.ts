@@ -11,11 +11,14 @@ export interface MessageInfo {
 const textInfo: MessageInfo = Object.freeze({ binary: false });
 const binaryInfo: MessageInfo = Object.freeze({ binary: true });
 
-/** What the listeners of each event are called with, beside the events that every Duplex has. */
-export interface WebSocketEvents {
+/**
+ * What the listeners of each event are called with, beside the events that every Duplex has.
+ * @typeParam M what is delivered: messages, or, with the option `messages: 'stream'`, each as a stream
+ */
+export interface WebSocketEvents<M extends Delivered = Message> {
   /** A message, in the event style. Listening is reading: it starts the flow. */
-  message: [message: Message, info: MessageInfo];
-  data: [message: Message];
+  message: [message: M, info: MessageInfo];
+  data: [message: M];
   /** `connect()` was called. */
   start: [];
   /** Messages can travel. */
@@ -29,10 +32,10 @@ export interface WebSocketEvents {
 // biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares its listeners
 type Listener = (...parameters: any[]) => void;
 
-type ListenerOf<E extends keyof WebSocketEvents> = (...parameters: WebSocketEvents[E]) => void;
+type ListenerOf<M extends Delivered, E extends keyof WebSocketEvents> = (...parameters: WebSocketEvents<M>[E]) => void;
 
 /** A Duplex of messages that also emits them as 'message' events: listening is a way of reading like the others. */
-export abstract class MessageEvents extends Duplex {
+export abstract class MessageEvents<M extends Delivered = Message> extends Duplex {
   /** The last 'message' listener has gone, and with it the flow. */
   #pausedForListener = false;
 
@@ -44,7 +47,7 @@ export abstract class MessageEvents extends Duplex {
   /** Called when it becomes so. */
   protected forsaken(): void {}
 
-  override on<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override on<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<M, E>): this;
   override on(event: string | symbol, listener: Listener): this;
   override on(event: string | symbol, listener: Listener): this {
     super.on(event, listener);
@@ -52,19 +55,19 @@ export abstract class MessageEvents extends Duplex {
     return this;
   }
 
-  override addListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override addListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<M, E>): this;
   override addListener(event: string | symbol, listener: Listener): this;
   override addListener(event: string | symbol, listener: Listener): this {
     return this.on(event, listener);
   }
 
-  override once<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override once<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<M, E>): this;
   override once(event: string | symbol, listener: Listener): this;
   override once(event: string | symbol, listener: Listener): this {
     return super.once(event, listener);
   }
 
-  override prependListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override prependListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<M, E>): this;
   override prependListener(event: string | symbol, listener: Listener): this;
   override prependListener(event: string | symbol, listener: Listener): this {
     super.prependListener(event, listener);
@@ -72,7 +75,7 @@ export abstract class MessageEvents extends Duplex {
     return this;
   }
 
-  override removeListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override removeListener<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<M, E>): this;
   override removeListener(event: string | symbol, listener: Listener): this;
   override removeListener(event: string | symbol, listener: Listener): this {
     super.removeListener(event, listener);
@@ -80,7 +83,7 @@ export abstract class MessageEvents extends Duplex {
     return this;
   }
 
-  override off<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<E>): this;
+  override off<E extends keyof WebSocketEvents>(event: E, listener: ListenerOf<M, E>): this;
   override off(event: string | symbol, listener: Listener): this;
   override off(event: string | symbol, listener: Listener): this {
     return this.removeListener(event, listener);

@@ -1,12 +1,13 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import type { Abilities, Agreement, HttpRequest, TransportName, Version } from '../contracts';
+import type { Abilities, Agreement, HttpRequest, Message, TransportName, Version } from '../contracts';
 import { draftFor } from '../drafts';
 import { type ConnectionOptions, defaults } from '../options';
 import { ClosableDuplex } from './closableDuplex';
+import type { Delivered } from './incomingMessages';
 import type { WebSocketSetup } from './webSocketSetup';
 
 /** A Duplex of messages that tells what the opening handshake was about, and what came out of it. */
-export abstract class NegotiatedDuplex extends ClosableDuplex {
+export abstract class NegotiatedDuplex<M extends Delivered = Message> extends ClosableDuplex<M> {
   /** The opening request; undefined for a WebSocket that did not come from one. */
   readonly request: HttpRequest | undefined;
   /** The subprotocols that the client offered. */

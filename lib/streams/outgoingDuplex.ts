@@ -1,6 +1,8 @@
+import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import { defaults } from '../options';
 import type { Connection } from './connection';
+import type { Delivered } from './incomingMessages';
 import { NegotiatedDuplex } from './negotiatedDuplex';
 import { Outbox } from './outbox';
 import { isBinary, toOutgoing } from './outgoingMessage';
@@ -8,7 +10,7 @@ import { isMessageSource, type MessageSource } from './outgoingStream';
 import type { Callback } from './writingDuplex';
 
 /** A Duplex of messages that sends what is written as soon as there is a connection, and room on it. */
-export abstract class OutgoingDuplex extends NegotiatedDuplex {
+export abstract class OutgoingDuplex<M extends Delivered = Message> extends NegotiatedDuplex<M> {
   readonly #outbox = new Outbox(this);
 
   /** Bytes that were written and have not reached the operating system. */

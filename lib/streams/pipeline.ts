@@ -8,6 +8,7 @@ import { batchSize } from './framer';
 import { JoinedDeframer, JoinedFramer } from './joined';
 import { PacedWriter } from './pacedWriter';
 import type { PipelineOptions, PipelineOwner } from './pipelineOwner';
+import { flushLater } from './ticks';
 import { discardUntilClosed, resetTransport } from './transportEnds';
 
 /**
@@ -134,7 +135,7 @@ export class Pipeline {
     if (this.#framer.gatheredBytes >= batchSize) this.#flush();
     else if (!this.#reading && !this.#flushScheduled) {
       this.#flushScheduled = true;
-      process.nextTick(Pipeline.#flushScheduledFrames, this);
+      flushLater(this);
     }
   }
 
@@ -253,9 +254,10 @@ export class Pipeline {
     this.#stream.uncork();
   }
 
-  static #flushScheduledFrames(pipeline: Pipeline): void {
-    pipeline.#flushScheduled = false;
-    if (!pipeline.#outputOver) pipeline.#flush();
+  /** Lets what was sent in this tick leave. */
+  flushScheduled(): void {
+    this.#flushScheduled = false;
+    if (!this.#outputOver) this.#flush();
   }
 
   /** The peer's bytes have ended; what the Deframer still holds comes first. */

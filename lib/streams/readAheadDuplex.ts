@@ -1,3 +1,4 @@
+import type { Message } from '../contracts';
 import { type HighWaterMarkOptions, type Marks, readableMarks } from '../options';
 import { costOf } from './cost';
 import { diagnostics } from './diagnostics';
@@ -11,7 +12,7 @@ const outOfTheWay = Number.MAX_SAFE_INTEGER;
  * A Duplex that reads ahead of its reader up to two marks: so many messages, or so many bytes of memory, whichever comes first.
  * What is behind that stays with the peer.
  */
-export abstract class ReadAheadDuplex extends MessageEvents {
+export abstract class ReadAheadDuplex<M extends Delivered = Message> extends MessageEvents<M> {
   #marks: Marks;
   /** Bytes of memory that the messages in the queue keep alive. */
   #cost = 0;
@@ -77,8 +78,8 @@ export abstract class ReadAheadDuplex extends MessageEvents {
     else this.#held = true;
   }
 
-  override read(size?: number): Delivered | null {
-    const message = super.read(size);
+  override read(size?: number): M | null {
+    const message: M | null = super.read(size);
     if (message !== null && (this.#held || this.#cost > 0)) this.#taken(message);
     return message;
   }

@@ -1,10 +1,11 @@
-import type { DataFrame } from '../contracts';
+import type { DataFrame, Message } from '../contracts';
+import type { Delivered } from './incomingMessages';
 import { MessageDuplex } from './messageDuplex';
 import { type BinaryData, binaryMessage, type SendOptions, textMessage } from './outgoingMessage';
 import type { Callback } from './writingDuplex';
 
 /** A Duplex of messages with methods that name the kind of a message. */
-export abstract class SendingDuplex extends MessageDuplex {
+export abstract class SendingDuplex<M extends Delivered = Message> extends MessageDuplex<M> {
   /**
    * Sends text, whatever the argument's type. Returns false if the program should wait for 'drain'. Bytes that are not UTF-8
    * destroy the stream with WS_ERR_INVALID_UTF8.

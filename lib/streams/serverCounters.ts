@@ -1,6 +1,6 @@
 import type { CloseOutcome } from '../session';
 import { addCounters, type ConnectionCounters, noCounters } from './counters';
-import type { WebSocket } from './webSocket';
+import type { AnyWebSocket } from './webSocket';
 
 /** What has happened on all connections of a server so far. */
 export interface ServerCounters extends ConnectionCounters {
@@ -19,7 +19,7 @@ export class ServerTotals {
   readonly #closed: Record<number, number> = {};
   #ofThoseGone = noCounters;
 
-  opened(webSocket: WebSocket): void {
+  opened(webSocket: AnyWebSocket): void {
     this.#opened++;
     void webSocket.closed.then(({ code }: CloseOutcome) => {
       this.#closed[code] = (this.#closed[code] ?? 0) + 1;
@@ -32,7 +32,7 @@ export class ServerTotals {
   }
 
   /** @param open the connections that are not gone */
-  counters(open: Iterable<WebSocket>): ServerCounters {
+  counters(open: Iterable<AnyWebSocket>): ServerCounters {
     let sum = this.#ofThoseGone;
     for (const webSocket of open) sum = addCounters(sum, webSocket.counters);
     return { ...sum, opened: this.#opened, refused: this.#refused, closed: { ...this.#closed } };

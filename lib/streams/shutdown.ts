@@ -3,7 +3,7 @@ import { checkClose } from '../codec/controlFrames';
 import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
-import { WebSocket } from './webSocket';
+import { type AnyWebSocket, WebSocket } from './webSocket';
 
 export interface CloseOptions {
   /** The close code for the connections. Default 1001, going away. */
@@ -47,14 +47,14 @@ export class Shutdown {
   });
   readonly #code: number;
   readonly #reason: string;
-  readonly #left = new Set<WebSocket>();
+  readonly #left = new Set<AnyWebSocket>();
   readonly #deadline: NodeJS.Timeout;
   #deadlinePassed = false;
   #closed = 0;
   #dropped = 0;
   #refused = 0;
 
-  constructor(connections: Iterable<WebSocket>, options: CloseOptions) {
+  constructor(connections: Iterable<AnyWebSocket>, options: CloseOptions) {
     const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout, spread = 0 } = options;
     this.#code = code;
     this.#reason = reason;
@@ -72,13 +72,13 @@ export class Shutdown {
   }
 
   /** Takes in a connection that has been accepted meanwhile. */
-  add(webSocket: WebSocket): void {
+  add(webSocket: AnyWebSocket): void {
     if (this.#deadlinePassed) webSocket.abort();
     // The program has it in hand at this moment, and may have something to say.
     this.#await(webSocket, this.#closeAfter(webSocket, 0));
   }
 
-  #await(webSocket: WebSocket, timer: NodeJS.Timeout | undefined): void {
+  #await(webSocket: AnyWebSocket, timer: NodeJS.Timeout | undefined): void {
     this.#left.add(webSocket);
     void webSocket.closed.then(({ wasClean }: CloseOutcome) => {
       clearTimeout(timer);
@@ -89,11 +89,11 @@ export class Shutdown {
     });
   }
 
-  #closeAfter(webSocket: WebSocket, delay: number): NodeJS.Timeout {
+  #closeAfter(webSocket: AnyWebSocket, delay: number): NodeJS.Timeout {
     return setTimeout(() => this.#close(webSocket), delay);
   }
 
-  #close(webSocket: WebSocket): void {
+  #close(webSocket: AnyWebSocket): void {
     WebSocket.closeUnasked(webSocket, this.#code, this.#reason);
   }
 

@@ -1,19 +1,31 @@
 import { AsyncResource } from 'node:async_hooks';
 import { closeCodes } from '../closeCodes';
 import { checkClose, controlPayload } from '../codec/controlFrames';
-import type { Agreement, CloseFrame, Opening, Role, Transport } from '../contracts';
+import type { Agreement, CloseFrame, Message, Opening, Role, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
-import { type ConnectOptions, checkOptions, connectionOptionNames, connectionSettings, defaults } from '../options';
+import {
+  type ConnectOptions,
+  checkOptions,
+  connectionOptionNames,
+  connectionSettings,
+  defaults,
+  type Streamed,
+} from '../options';
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
 import { type ConnectionCounters, noCounters } from './counters';
 import { diagnostics } from './diagnostics';
+import type { Delivered } from './incomingMessages';
+import type { MessageStream } from './messageStream';
 import { OutgoingDuplex } from './outgoingDuplex';
 import { rejectPing } from './pendingPings';
 import { resetTransport } from './transportEnds';
 import type { WebSocketSetup } from './webSocketSetup';
 import type { Callback } from './writingDuplex';
+
+/** A WebSocket, whichever way its messages are delivered. */
+export type AnyWebSocket = WebSocket<Delivered>;
 
 /**
  * One WebSocket as an object-mode Duplex: each chunk is a message, a string for text, a Buffer for binary.
@@ -25,8 +37,9 @@ import type { Callback } from './writingDuplex';
  *
  * The readable side ends with the peer's Close, after the last message; the writable side ends with ours, after the last
  * write. Any other end is an error on the stream.
+ * @typeParam M what is read: messages, or, with the option `messages: 'stream'`, each as a stream
  */
-export class WebSocket extends OutgoingDuplex {
+export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> {
   readonly #role: Role;
   #opening: Opening | undefined;
   /** Ends a handshake that has not come to its end. */
@@ -59,7 +72,10 @@ export class WebSocket extends OutgoingDuplex {
    * Accepts the opening request: the positive answer leaves through the response, with the headers set on it so far.
    * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
    */
-  connect(options: ConnectOptions = {}): this {
+  connect(options?: ConnectOptions): WebSocket;
+  connect(options: Streamed<ConnectOptions>): WebSocket<MessageStream>;
+  connect(options: ConnectOptions | Streamed<ConnectOptions>): AnyWebSocket;
+  connect(options: ConnectOptions | Streamed<ConnectOptions> = {}): AnyWebSocket {
     checkOptions(options, 'protocol', 'headers', ...connectionOptionNames);
     const opening = this.#opening;
     if (this.#connecting || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
@@ -165,7 +181,7 @@ export class WebSocket extends OutgoingDuplex {
   }
 
   /** Gives a WebSocket its transport; for those that make one, not for programs. */
-  static open(webSocket: WebSocket, transport: Transport, agreement: Agreement): void {
+  static open(webSocket: AnyWebSocket, transport: Transport, agreement: Agreement): void {
     webSocket.#open(transport, agreement);
   }
 
@@ -173,7 +189,7 @@ export class WebSocket extends OutgoingDuplex {
    * Closes a WebSocket that its program has not asked to close; for those who close many. What the program writes after that only
    * fails, and what becomes of it need not concern the program: it must not end the process.
    */
-  static closeUnasked(webSocket: WebSocket, code: number, reason: string): void {
+  static closeUnasked(webSocket: AnyWebSocket, code: number, reason: string): void {
     webSocket.on('error', ignore);
     if (webSocket.writableEnded) return;
     webSocket.#goodbye = { code, reason };
@@ -181,7 +197,7 @@ export class WebSocket extends OutgoingDuplex {
   }
 
   /** Tells a WebSocket that its request is over without `connect()`: it was refused, or the client has left. */
-  static unanswered(webSocket: WebSocket, { refused }: { refused: boolean }): void {
+  static unanswered(webSocket: AnyWebSocket, { refused }: { refused: boolean }): void {
     if (webSocket.#connection !== undefined) return;
     webSocket.settle();
     // Of a client that has left the program learns when it connects, as of one that leaves right after that.

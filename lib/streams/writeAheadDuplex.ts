@@ -1,4 +1,6 @@
+import type { Message } from '../contracts';
 import { type HighWaterMarkOptions, type Marks, writableMarks } from '../options';
+import type { Delivered } from './incomingMessages';
 import { ReadAheadDuplex } from './readAheadDuplex';
 
 /**
@@ -6,7 +8,7 @@ import { ReadAheadDuplex } from './readAheadDuplex';
  * so many bytes of memory, those that the transport holds included. Then `write()` returns false, and 'drain' comes when nothing
  * waits any more and the transport takes bytes again.
  */
-export abstract class WriteAheadDuplex extends ReadAheadDuplex {
+export abstract class WriteAheadDuplex<M extends Delivered = Message> extends ReadAheadDuplex<M> {
   #marks: Marks;
   #needsDrain = false;
   #drainScheduled = false;

@@ -1,5 +1,7 @@
+import type { Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { HighWaterMarkOptions } from '../options';
+import type { Delivered } from './incomingMessages';
 import type { BinaryData, PreparedMessage } from './outgoingMessage';
 import type { MessageSource } from './outgoingStream';
 import { WriteAheadDuplex } from './writeAheadDuplex';
@@ -11,7 +13,7 @@ export type Callback = (error?: Error | null) => void;
 export type Writable = string | BinaryData | PreparedMessage | MessageSource;
 
 /** A Duplex of messages that says of each write what becomes of it: sent past the queue, queued, failed alone, or too late. */
-export abstract class WritingDuplex extends WriteAheadDuplex {
+export abstract class WritingDuplex<M extends Delivered = Message> extends WriteAheadDuplex<M> {
   /** We, and not the program, have ended the writable side. */
   #endedUnasked = false;
   /** Why the program could not say all that it wanted to. */

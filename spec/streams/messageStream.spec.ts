@@ -11,6 +11,7 @@ import { constants, deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import { knownVersions } from '../../lib/drafts';
 import {
+  type AnyWebSocket,
   type BinaryData,
   connect,
   createPair,
@@ -26,7 +27,7 @@ import { RawPeer, rawFrame } from '../support/rawPeer';
 const mebibyte = 1024 * 1024;
 
 /** The streams of a WebSocket whose messages are streams. */
-const streamsOf = (ws: WebSocket) => ws as unknown as AsyncIterable<MessageStream>;
+const streamsOf = (ws: AnyWebSocket) => ws as WebSocket<MessageStream>;
 
 /** The kind of a message stream, and all that is in it. */
 async function read(stream: MessageStream): Promise<Message> {
@@ -259,7 +260,7 @@ describe('A message that is read as a stream', () => {
     const seen: unknown[] = [];
     server.on('message', (message, { binary }) => {
       seen.push(binary, message instanceof MessageStream);
-      (message as unknown as MessageStream).resume();
+      message.resume();
     });
     client.write('text');
     client.end(Buffer.from('bytes'));
@@ -287,7 +288,7 @@ describe('A message that is read as a stream', () => {
   it('holds back what is behind it until it is read', async () => {
     const [server, client] = open();
     const streams: MessageStream[] = [];
-    server.on('data', (stream) => streams.push(stream as unknown as MessageStream));
+    server.on('data', (stream) => streams.push(stream));
     let produced = 0;
     async function* source() {
       for (; produced < 64; produced++) yield Buffer.alloc(16 * 1024);

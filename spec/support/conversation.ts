@@ -4,10 +4,10 @@ import { finished } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Abilities } from '../../lib/contracts';
 import {
+  type AnyWebSocket,
   type Message,
   type MessageStream,
   PreparedMessage,
-  type WebSocket,
   type WebSocketError,
 } from '../../lib/webSocketHandler';
 import { fork } from './seeds';
@@ -78,17 +78,17 @@ interface Notes {
 }
 
 /** Reads a WebSocket until it is over. */
-type Reader = (ws: WebSocket, dice: Dice, note: Notes) => Promise<void>;
+type Reader = (ws: AnyWebSocket, dice: Dice, note: Notes) => Promise<void>;
 
 /** Stops the flow at some messages, for some turns of the event loop. */
-function restSometimes(ws: WebSocket, dice: Dice): void {
+function restSometimes(ws: AnyWebSocket, dice: Dice): void {
   if (dice.roll(5) > 0) return;
   ws.pause();
   void turns(dice).then(() => ws.resume());
 }
 
 /** A loop throws the error of the stream, and no other. */
-async function untilFailure(ws: WebSocket, note: Notes, loop: Promise<void>): Promise<void> {
+async function untilFailure(ws: AnyWebSocket, note: Notes, loop: Promise<void>): Promise<void> {
   await loop.catch((error) => {
     if (error !== ws.errored) note.fault(`a loop threw ${error}`);
   });
@@ -187,7 +187,7 @@ const partsReader: Reader = async (ws, dice, note) => {
   };
   const readAll = async (): Promise<void> => {
     for await (const message of ws) {
-      await readParts(message as unknown as MessageStream).catch((error) => {
+      await readParts(message as MessageStream).catch((error) => {
         failure = error;
       });
     }
@@ -206,10 +206,10 @@ interface Asides {
 }
 
 /** Writes messages until all have been written, or the WebSocket takes no more. */
-type Writer = (ws: WebSocket, messages: readonly Message[], dice: Dice, asides: Asides) => Promise<void>;
+type Writer = (ws: AnyWebSocket, messages: readonly Message[], dice: Dice, asides: Asides) => Promise<void>;
 
 async function writeEach(
-  ws: WebSocket,
+  ws: AnyWebSocket,
   messages: readonly Message[],
   write: (message: Message, done: Callback | undefined) => boolean,
   dice: Dice,
@@ -225,7 +225,7 @@ async function writeEach(
   }
 }
 
-function drained(ws: WebSocket): Promise<void> {
+function drained(ws: AnyWebSocket): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
       for (const event of ['drain', 'close']) ws.off(event, settle);
@@ -237,7 +237,7 @@ function drained(ws: WebSocket): Promise<void> {
   });
 }
 
-function sendByName(ws: WebSocket, message: Message, done: Callback | undefined, dice: Dice): boolean {
+function sendByName(ws: AnyWebSocket, message: Message, done: Callback | undefined, dice: Dice): boolean {
   const bytes = Buffer.from(message as Buffer);
   const [data, options] = [dice.pick([message, bytes]), dice.pick([{}, { compress: true }, { compress: false }])];
   if (dice.roll(4) === 0)
@@ -261,10 +261,10 @@ function inPieces(message: Message, dice: Dice): Readable {
   return Object.assign(Readable.from(pieces()), { binary: typeof message !== 'string' });
 }
 
-const writeInPieces = (ws: WebSocket, message: Message, done: Callback | undefined, dice: Dice) =>
+const writeInPieces = (ws: AnyWebSocket, message: Message, done: Callback | undefined, dice: Dice) =>
   ws.write(dice.roll(3) === 0 ? inPieces(message, dice) : message, done);
 
-async function pipeInto(ws: WebSocket, messages: readonly Message[], end: boolean): Promise<void> {
+async function pipeInto(ws: AnyWebSocket, messages: readonly Message[], end: boolean): Promise<void> {
   const source = Readable.from(messages);
   source.pipe(ws, { end });
   await new Promise((resolve) => {
@@ -343,7 +343,7 @@ export class Talker {
   readonly #waiting: (() => void)[] = [];
 
   constructor(
-    readonly ws: WebSocket,
+    readonly ws: AnyWebSocket,
     readonly messages: readonly Message[],
     { reader, writer }: Manners,
     can: Abilities,

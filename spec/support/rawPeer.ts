@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import type { Role } from '../../lib/contracts';
 import { WebSocket } from '../../lib/streams/webSocket';
-import type { PairOptions } from '../../lib/webSocketHandler';
+import type { ConnectionOptions } from '../../lib/webSocketHandler';
 import { exampleKey, masked, peerOf } from './vectors';
 
 /** One frame as it stood on the wire, unmasked. */
@@ -54,7 +54,7 @@ export class RawPeer {
   #unread: Buffer = Buffer.alloc(0);
 
   /** @param role that of the WebSocket, which is open */
-  constructor(role: Role, options: PairOptions & { extensions?: string; reads?: boolean } = {}) {
+  constructor(role: Role, options: ConnectionOptions & { extensions?: string; reads?: boolean } = {}) {
     const { extensions = '', reads = true, ...rest } = options;
     const [ours, theirs] = [new ByteStream(), new ByteStream()];
     ours.peer = theirs;

@@ -5,6 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import {
   type ClientOptions,
+  type ConnectOptions,
   configureServer,
   connect,
   createPair,
@@ -12,6 +13,7 @@ import {
   type HttpResponse,
   type HttpServer,
   type PairOptions,
+  type Streamed,
   type TransportName,
   type WebSocket,
   type WebSocketServer,
@@ -22,7 +24,7 @@ import { createCertificate } from '../support/certificate';
 export type Ends = Readonly<Record<'server' | 'client', WebSocket>>;
 
 /** What both ends of a connection are opened with; the subprotocol is the one to agree on. */
-export type EndOptions = Omit<PairOptions, 'version'>;
+export type EndOptions = Omit<PairOptions, 'version' | 'messages'> & { messages?: 'whole' | 'stream' };
 
 /** Something that carries WebSockets, for as long as a spec needs it. */
 export interface Rig extends AsyncDisposable {
@@ -48,7 +50,7 @@ async function pairRig(): Promise<Rig> {
   const open: WebSocket[] = [];
   return {
     async open(options = {}) {
-      const [server, client] = createPair(options);
+      const [server, client] = createPair(options as PairOptions);
       open.push(server, client);
       await Promise.all([once(server, 'open'), once(client, 'open')]);
       return { server, client };
@@ -79,7 +81,7 @@ async function serverRig(
       (response as ServerResponse).writeHead(Number(refuse), { 'X-Reason': 'unknown' }).end('who are you?');
     else if (response.webSocket === undefined) response.writeHead(404).end();
     else if (url === '/other') response.webSocket.pipe(response.webSocket.connect());
-    else accepted.emit(url, response.webSocket.connect(settings.get(url)));
+    else accepted.emit(url, response.webSocket.connect(settings.get(url) as ConnectOptions));
   });
   http.on('connection', (socket) => {
     sockets.add(socket);
@@ -89,8 +91,10 @@ async function serverRig(
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   const { port } = http.address() as AddressInfo;
-  const open = (path: string, options: ClientOptions = {}) => {
-    const client = connect(`${scheme}://localhost:${port}${path}`, { family: 4, ...clientOptions, ...options });
+  // What the messages are is for the specs to know.
+  const open = (path: string, options: ClientOptions | Streamed<ClientOptions> = {}) => {
+    const all = { family: 4, ...clientOptions, ...options } as ClientOptions;
+    const client = connect(`${scheme}://localhost:${port}${path}`, all);
     clients.add(client);
     return client;
   };
@@ -103,7 +107,7 @@ async function serverRig(
         perMessageDeflate: false,
         ...options,
         ...(protocol && { protocols: ['other', protocol] }),
-      });
+      } as ClientOptions);
       const [[server]] = await Promise.all([arrived, once(client, 'open')]);
       return { server, client };
     },
