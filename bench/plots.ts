@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContenderName } from './contenders';
-import { keyOf, type Results } from './results';
 import type { Scenario } from './scenario';
 import { scenarios } from './scenarios';
 import { type Summary, summarize } from './statistics';
+import { keyOf, type Results } from './storedResults';
 
 /** A plot of the figures of one section. */
 interface Plot {
