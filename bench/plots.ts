@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContenderName } from './contenders';
-import { keyOf, type Results } from './results';
+import { styleOf } from './figures';
 import type { Scenario } from './scenario';
 import { scenarios } from './scenarios';
 import { type Summary, summarize } from './statistics';
+import { keyOf, type Results } from './storedResults';
 
 /** A plot of the figures of one section. */
 interface Plot {
@@ -37,19 +38,18 @@ const colours: Partial<Record<string, string>> = {
   websocket: '#bcbd22',
 };
 
-const colour = {
-  field: 'contender',
-  type: 'nominal',
-  title: null,
-  scale: { domain: Object.keys(colours), range: Object.values(colours) },
-};
-
+/** With a legend of those who are there. */
 function colourOf(points: readonly Point[]): object {
   const names = Object.keys(colours).filter((name) => points.some(({ contender }) => contender === name));
-  return { ...colour, scale: { domain: names, range: names.map((name) => colours[name]) } };
+  const scale = { domain: names, range: names.map((name) => colours[name]) };
+  return { field: 'contender', type: 'nominal', title: null, scale };
 }
 
-const base = { $schema: 'https://vega.github.io/schema/vega-lite/v6.json', background: 'white' };
+const base = {
+  $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+  background: 'white',
+  config: { axis: { labelLimit: 420 }, legend: { labelLimit: 300 } },
+};
 
 function growthPlot(title: string, x: 'connections' | 'size', y: string, points: readonly Point[]): object {
   const values = points
@@ -78,11 +78,11 @@ function growthPlot(title: string, x: 'connections' | 'size', y: string, points:
 
 function dotPlot(title: string, x: string, figures: readonly string[], points: readonly Point[]): object {
   const values = points
-    .filter(({ figure }) => figures.includes(figure))
-    .map((point) => ({ ...point, row: figures.length > 1 ? point.figure : point.scenario }));
+    .filter(({ figure, contender }) => figures.includes(figure) && contender in colours)
+    .map((point) => ({ ...point, row: figures.length > 1 ? styleOf(point.figure).title : point.scenario }));
   const axis = { type: 'quantitative', scale: { type: 'log' }, title: x };
   const rows = [...new Set(values.map(({ row }) => row))];
-  const y = { field: 'row', type: 'nominal', title: null, sort: rows, axis: { labelLimit: 400, grid: true } };
+  const y = { field: 'row', type: 'nominal', title: null, sort: rows, axis: { grid: true } };
   const encoding = { y, color: colourOf(points) };
   return {
     ...base,

@@ -7,10 +7,10 @@ import { formatRatio, styleOf } from './figures';
 import { judge } from './marks';
 import { plots } from './plots';
 import { figuresOf } from './print';
-import { keyOf, type Results } from './results';
 import type { Scenario, Settings } from './scenario';
 import { scenarios } from './scenarios';
 import { type Summary, summarize, summarizeRatios } from './statistics';
+import { keyOf, type Results } from './storedResults';
 
 /** Writes `results.md`. */
 export function writeReport({ environment, rounds }: Results, settings: Settings): void {

@@ -13,15 +13,17 @@ import { printResult } from './print';
 import { pinned } from './processes';
 import { summarizeProfiles } from './profiles';
 import { writeReport } from './report';
-import { keyOf, type Results, readResults, writeResults } from './results';
 import type { Scenario, Settings } from './scenario';
 import { scenarios } from './scenarios';
 import { smoke } from './smoke';
+import { keyOf, type Results, readResults, writeResults } from './storedResults';
+
+const measured = Number(process.env['MILLISECONDS'] ?? 800);
 
 const settings: Settings = {
   rounds: Number(process.env['ROUNDS'] ?? 5),
-  measured: Number(process.env['MILLISECONDS'] ?? 800),
-  warmUp: 1200,
+  measured,
+  warmUp: 1.5 * measured,
   settling: 300,
   silence: 2500,
 };

@@ -35,37 +35,37 @@ interface Shape {
 
 const shapes: readonly Shape[] = [
   {
-    name: '20 B, 64 in flight on each of 50 connections',
+    name: '20 B, 64 in flight, 50 connections',
     work: { size: 20, connections: 50, inFlight: 64 },
     contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
     marks: [...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }), ...cpu('ours, events', { ours: noWorse })],
   },
   {
-    name: '20 B, 1 in flight on each of 50 connections',
+    name: '20 B, 1 in flight, 50 connections',
     work: { size: 20, connections: 50, inFlight: 1 },
     contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
     marks: [...cpu('ours', { ws: 0.85, net: 1.15 }), ...cpu('ours, events', { ours: noWorse })],
   },
   {
-    name: '1 KiB, 16 in flight on each of 50 connections',
+    name: '1 KiB, 16 in flight, 50 connections',
     work: { size: kibibyte, connections: 50, inFlight: 16 },
     contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
     marks: [...cpu('ours', { ws: 0.28, 'uWebSockets.js': 1.8 }), ...cpu('ours, events', { ours: noWorse })],
   },
   {
-    name: '64 KiB, 4 in flight on each of 10 connections',
+    name: '64 KiB, 4 in flight, 10 connections',
     work: { size: 64 * kibibyte, connections: 10, inFlight: 4 },
     contenders: ['ours', ...jsPeers, 'uWebSockets.js', 'net'],
     marks: cpu('ours', { ws: 1, net: 1.5 }),
   },
   {
-    name: '1 MiB, 1 in flight on each of 4 connections',
+    name: '1 MiB, 1 in flight, 4 connections',
     work: { size: mebibyte, connections: 4, inFlight: 1 },
     contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
     marks: cpu('ours', { ws: 1, net: 1.2 }),
   },
   {
-    name: '16 MiB, 1 in flight on each of 2 connections',
+    name: '16 MiB, 1 in flight, 2 connections',
     work: { size: 16 * mebibyte, connections: 2, inFlight: 1 },
     contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
     marks: cpu('ours', { ws: 1, net: 1.2 }),
@@ -86,7 +86,7 @@ const echoes: Scenario[] = shapes.flatMap(({ name, work, contenders: all, marks 
 const otherEchoes: Scenario[] = [
   {
     section: 'Echoes',
-    name: 'text in other scripts, 1 KiB, 16 in flight on each of 50 connections',
+    name: 'text in other scripts, 1 KiB, 16 in flight, 50 connections',
     measures: 'echo',
     work: { ...plain, content: 'otherScripts', size: kibibyte, connections: 50, inFlight: 16 },
     contenders: ['ours', 'ws', 'uWebSockets.js'],
@@ -94,7 +94,7 @@ const otherEchoes: Scenario[] = [
   },
   {
     section: 'Echoes',
-    name: 'text, through split2, 20 B, 64 in flight on each of 50 connections',
+    name: 'text, through split2, 20 B, 64 in flight, 50 connections',
     measures: 'echo',
     work: { ...plain, content: 'line', size: 20, connections: 50, inFlight: 64 },
     contenders: ['ours, split2', 'ws, split2'],
@@ -107,7 +107,7 @@ const json = { ...plain, content: 'json', size: 900, deflate: true } as const;
 const compressed: Scenario[] = [
   {
     section: 'Compressed',
-    name: 'JSON of 900 B, 8 in flight on each of 20 connections, context takeover',
+    name: 'JSON of 900 B, 8 in flight, 20 connections, context takeover',
     measures: 'echo',
     work: { ...json, connections: 20, inFlight: 8 },
     contenders: ['ours', 'ours, events', 'ws', 'uWebSockets.js'],
@@ -198,7 +198,7 @@ const memories: Scenario[] = [
     name: '10,000 connections after one echo',
     measures: 'memory',
     work: { ...plain, kind: 'binary', size: 20, connections: 10_000 },
-    contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
+    contenders: ['ours', 'ours, events', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
     marks: [...memory('ours', 'ws', 1.25), ...memory('ours', 'ws, createWebSocketStream', 0.7)],
     rounds: 3,
   },
@@ -242,7 +242,7 @@ const http2: Scenario[] = [
   })),
   {
     section: 'HTTP/2, all connections on one session',
-    name: 'binary, 20 B, 1 in flight on each of 1,000 connections',
+    name: 'binary, 20 B, 1 in flight, 1,000 connections',
     measures: 'echo',
     work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
     contenders: overHttp2,

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Address, Work } from '../work';
 import { openConnections } from './connections';
+import { answerPing } from './frames';
 import { createMessages, type Messages } from './messages';
 import { expectReplies, type Replies } from './replies';
 
@@ -31,6 +32,8 @@ export class Audience {
     this.listeners = streams.map((stream) => {
       const listener: Listener = { stream, replies: createReplies(), onReplies: () => {} };
       stream.on('data', (bytes: Buffer) => {
+        const pong = answerPing(bytes);
+        if (pong !== undefined && listener.replies.messages % 1 === 0) return void stream.write(pong);
         const count = listener.replies.read(bytes);
         if (count > 0) listener.onReplies(count);
       });

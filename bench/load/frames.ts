@@ -28,6 +28,14 @@ function createHead(size: number, mask: number, { kind, compressed }: FrameOptio
   return head;
 }
 
+/** The answer to a chunk that is a ping and nothing else; undefined if it is something else. A server may ping who has been silent. */
+export function answerPing(bytes: Buffer): Buffer | undefined {
+  if (bytes[0] !== 0x89 || bytes.length !== 2 + (bytes[1] as number)) return undefined;
+  const pong = createRequest(bytes.subarray(2), { kind: 'text', compressed: false });
+  pong[0] = 0x8a;
+  return pong;
+}
+
 export interface Frame {
   readonly kind: 'text' | 'binary' | undefined;
   readonly compressed: boolean;
