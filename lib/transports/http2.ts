@@ -19,6 +19,9 @@ const headersOfOrdinaryResponses = ['content-length', 'trailer'];
 /** What speaks about a connection has no place in HTTP/2 (RFC 9113 §8.2.2). */
 const headersOfConnections = new Set(['connection', 'upgrade']);
 
+/** What is done to a response, and must not be done to its stream when that is a WebSocket. */
+type Guarded = 'end' | 'destroy' | 'write';
+
 /**
  * An extended CONNECT (RFC 8441 §5) that the application answers as it answers a GET over HTTP/1.1: by any response, or by
  * `connect()`, which makes the stream of the request a stream of frames.
@@ -150,13 +153,14 @@ export class ExtendedConnectExchange implements Exchange {
   }
 
   /**
-   * To Node the response and its stream are one. Once the stream is a WebSocket, whoever ends the response, or writes a body
-   * that there is none of, means the response only.
+   * To Node the response and its stream are one. Once the stream is a WebSocket, whoever ends or destroys the response, or
+   * writes a body that there is none of, means the response only.
    */
   #guardResponse(): void {
-    const response = this.response as unknown as Record<'end' | 'write', (...parameters: unknown[]) => unknown>;
+    const response = this.response as unknown as Record<Guarded, (...parameters: unknown[]) => unknown>;
     for (const [name, returned] of [
       ['end', response],
+      ['destroy', response],
       ['write', false],
     ] as const) {
       const original = response[name];
