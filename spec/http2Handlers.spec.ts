@@ -85,6 +85,19 @@ describe('A handler of an extended CONNECT', () => {
     expect(await askOnce(server.url)).to.include({ status: 503 });
     expect(await response.webSocket?.connect().closed).to.include({ code: 1006 });
   });
+
+  for (const [what, handler] of [
+    ['does not answer', () => {}],
+    ['answers with more', (_: unknown, response: Http2ServerResponse) => response.end('a'.repeat(100_000))],
+  ] as const) {
+    it(`that ${what} to a client that takes nothing loses the client`, async () => {
+      await using server = await listenHttp2(handler, { handshakeTimeout: 20 });
+      using client = await RawHttp2.connect(server.url, { initialWindowSize: 0 });
+      client.write(openingFrame(1));
+      expect(await client.resetCode(1)).to.equal(errorCodes.cancel);
+      expect(client.data(1)).to.have.lengthOf(0);
+    });
+  }
 });
 
 describe('A response that has become a WebSocket', () => {

@@ -185,10 +185,11 @@ export class ExtendedConnectExchange implements Exchange {
     discardUntilClosed({ stream, reset: () => stream.close() }, this.#timeout);
   };
 
-  /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
+  /** The application has not answered in time. A response that has begun, ours too, may go on for as long as the peer takes bytes. */
   #expire(): void {
     const stream = this.#stream;
-    if (stream.headersSent) return void stream.setTimeout(this.#timeout, () => this.#reset());
+    stream.setTimeout(this.#timeout, () => this.#reset());
+    if (stream.headersSent) return;
     this.#expired = true;
     this.#answer(503, 'The server did not answer in time');
   }
