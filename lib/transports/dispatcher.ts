@@ -106,7 +106,11 @@ export class Dispatcher {
   /** Node makes a 'connect' of a stream only if there are listeners for 'request'; nobody would answer. */
   #withoutApplication(stream: ServerHttp2Stream, headers: Http2ServerRequest['headers']): void {
     if (this.#server.listenerCount('request') > 0 || this.#server.listenerCount('stream') > 1) return;
-    if (isWebSocketRequest({ headers })) stream.respond({ ':status': 404 }, { endStream: true });
+    if (stream.destroyed || !isWebSocketRequest({ headers })) return;
+    // Nobody else does, and a reset would end the process.
+    stream.on('error', ignore);
+    // The client may have left already.
+    if (!stream.closed) stream.respond({ ':status': 404 }, { endStream: true });
   }
 }
 

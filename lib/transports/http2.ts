@@ -14,6 +14,9 @@ const headersOfOrdinaryResponses = ['content-length', 'trailer'];
 /** What speaks about a connection has no place in HTTP/2 (RFC 9113 §8.2.2). */
 const headersOfConnections = new Set(['connection', 'upgrade']);
 
+/** What is done to a response, and must not be done to its stream when that is a WebSocket. */
+type Guarded = 'end' | 'destroy' | 'write';
+
 /**
  * An extended CONNECT (RFC 8441 §5) that the application answers as it answers a GET over HTTP/1.1: by any response, or by
  * `connect()`, which makes the stream of the request a stream of frames.
@@ -140,18 +143,19 @@ export class ExtendedConnectExchange implements Exchange {
     // Middleware that waits for the end of the response has its turn.
     response.end();
     // From now on without this exchange, which a connection need not keep.
-    Object.assign(response, { end: endNothing, write: writeNothing });
+    Object.assign(response, { end: endNothing, destroy: endNothing, write: writeNothing });
     opened(transportOn(stream));
   }
 
   /**
-   * To Node the response and its stream are one. Once the stream is a WebSocket, whoever ends the response, or writes a body
-   * that there is none of, means the response only.
+   * To Node the response and its stream are one. Once the stream is a WebSocket, whoever ends or destroys the response, or
+   * writes a body that there is none of, means the response only.
    */
   #guardResponse(): void {
-    const response = this.response as unknown as Record<'end' | 'write', (...parameters: unknown[]) => unknown>;
+    const response = this.response as unknown as Record<Guarded, (...parameters: unknown[]) => unknown>;
     for (const [name, after] of [
       ['end', endNothing],
+      ['destroy', endNothing],
       ['write', writeNothing],
     ] as const) {
       const before = response[name];
@@ -171,10 +175,11 @@ export class ExtendedConnectExchange implements Exchange {
     discardUntilClosed({ stream, reset: () => stream.close() }, this.#timeout);
   };
 
-  /** The application has not answered in time. A response that has begun may go on for as long as the peer takes bytes. */
+  /** The application has not answered in time. A response that has begun, ours too, may go on for as long as the peer takes bytes. */
   #expire(): void {
     const stream = this.#stream;
-    if (stream.headersSent) return void stream.setTimeout(this.#timeout, () => resetStream(stream));
+    stream.setTimeout(this.#timeout, () => resetStream(stream));
+    if (stream.headersSent) return;
     this.#expired = true;
     this.#answer(503, 'The server did not answer in time');
   }
