@@ -158,8 +158,11 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
     }
-    this.#totals.opened(webSocket);
-    void webSocket.closed.then(() => this.connections.delete(webSocket));
+    this.#totals.opened();
+    WebSocket.whenClosed(webSocket, (outcome) => {
+      this.connections.delete(webSocket);
+      this.#totals.closed(webSocket, outcome);
+    });
     this.#shutdown?.add(webSocket);
   }
 }

@@ -23,9 +23,11 @@ export interface CloseOutcome {
   readonly wasClean: boolean;
 }
 
+const open: State = { at: 'open' };
+
 /** The close handshake as a state machine: no streams, no timers. */
 export class Session {
-  #state: State = { at: 'open' };
+  #state = open;
 
   get closeSent(): boolean {
     return this.#state.at === 'closeSent' || this.#state.at === 'closed';

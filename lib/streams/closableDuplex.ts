@@ -10,7 +10,7 @@ const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasCl
 export abstract class ClosableDuplex<M extends Delivered = Message> extends SendingDuplex<M> {
   #outcome: CloseOutcome | undefined;
   /** Those who wait for it. The promise is made only when it is asked for; mostly it is not. */
-  readonly #waiting: ((outcome: CloseOutcome) => void)[] = [];
+  #waiting: ((outcome: CloseOutcome) => void)[] | undefined;
 
   /**
    * A promise of a `CloseOutcome`, once the transport is gone. It never rejects: 'error' tells of failures. Every Duplex has a
@@ -25,6 +25,12 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
         return askedByPipeline() ? this.destroyed : this.#promise();
       },
     });
+  }
+
+  /** As `closed`, without a promise: for those who watch many connections, and have nothing to wait for. */
+  static whenClosed(duplex: ClosableDuplex<Delivered>, callback: (outcome: CloseOutcome) => void): void {
+    if (duplex.#outcome === undefined) duplex.#whenSettled(callback);
+    else callback(duplex.#outcome);
   }
 
   /** The code of the peer's Close frame: 1005 if it had none, 1006 if the connection ended without one, undefined before. */
@@ -48,7 +54,14 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
   protected settle(outcome: CloseOutcome = neverOpened): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
-    for (const resolve of this.#waiting.splice(0)) resolve(outcome);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const settled of waiting) settled(outcome);
+  }
+
+  #whenSettled(callback: (outcome: CloseOutcome) => void): void {
+    this.#waiting ??= [];
+    this.#waiting.push(callback);
   }
 
   get #latestOutcome(): CloseOutcome | undefined {
@@ -58,7 +71,7 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
   #promise(): Promise<CloseOutcome> {
     const outcome = this.#outcome;
     if (outcome !== undefined) return Promise.resolve(outcome);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => this.#whenSettled(resolve));
   }
 }
 

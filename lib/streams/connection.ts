@@ -5,11 +5,11 @@ import { WebSocketError } from '../errors';
 import { type CloseOutcome, Session } from '../session';
 import type { ConnectionOwner, ConnectionSettings } from './connectionOwner';
 import type { ConnectionCounters } from './counters';
-import { type Watched, watch } from './heartbeat';
+import { type Heart, type Watched, watch } from './heartbeat';
 import { IncomingMessages } from './incomingMessages';
 import { PendingPings, rejectPing } from './pendingPings';
 import { Pipeline } from './pipeline';
-import type { PipelineOptions } from './pipelineOwner';
+import type { PipelineOptions, PipelineOwner } from './pipelineOwner';
 
 /** What the end of the byte stream means where there is no frame for it. */
 const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
@@ -18,7 +18,7 @@ const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, re
  * An open connection below the stream: the pipeline, and everything that RFC 6455 wants done without the program, pongs, the
  * close handshake and its deadline.
  */
-export class Connection implements Watched {
+export class Connection implements PipelineOwner, Watched {
   readonly #pipeline: Pipeline;
   readonly #session = new Session();
   readonly #options: PipelineOptions;
@@ -38,20 +38,20 @@ export class Connection implements Watched {
   /** How often the transport has taken all that we had. */
   #drains = 0;
   #transportClosed = false;
-  readonly #stopHeartbeat: (() => void) | undefined;
+  readonly #heart: Heart | undefined;
 
   constructor(transport: Transport, options: ConnectionSettings, owner: ConnectionOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#can = draftFor(options.version).can;
-    if (options.parts) this.#incoming = new IncomingMessages(owner.message, () => this.resumeReading());
-    this.#pipeline = new Pipeline(transport, options, {
-      receive: (item) => this.#receive(item),
-      ended: (error) => this.#inputEnded(error),
-      drained: () => this.#drained(),
-      closed: () => this.#closed(),
-    });
-    if (options.heartbeat !== undefined && this.#can.ping) this.#stopHeartbeat = watch(this, options.heartbeat);
+    if (options.parts) {
+      this.#incoming = new IncomingMessages(
+        (message) => owner.message(message),
+        () => this.resumeReading(),
+      );
+    }
+    this.#pipeline = new Pipeline(transport, options, this);
+    if (options.heartbeat !== undefined && this.#can.ping) this.#heart = watch(this, options.heartbeat);
   }
 
   /** Whether messages can be sent. */
@@ -164,8 +164,8 @@ export class Connection implements Watched {
     });
   }
 
-  /** Returns false when the reader has enough. */
-  #receive(item: Incoming): boolean {
+  /** Of the pipeline: returns false when the reader has enough. */
+  receive(item: Incoming): boolean {
     if (this.#left) return false;
     if (typeof item === 'string' || item instanceof Uint8Array) return this.#receiveMessage(item);
     if (item.opcode === 'part') return (this.#incoming as IncomingMessages).part(item);
@@ -239,7 +239,8 @@ export class Connection implements Watched {
     }, this.#options.closeTimeout);
   }
 
-  #inputEnded(error: Error | undefined): void {
+  /** Of the pipeline. */
+  ended(error: Error | undefined): void {
     // The peer may end its byte stream together with its Close; our answer can still leave.
     if (this.#session.complete || (error === undefined && this.#session.closeReceived)) return;
     if (error === undefined && !this.#can.close) return this.#receiveClose(endOfStream);
@@ -270,8 +271,8 @@ export class Connection implements Watched {
     this.#pipeline.finish();
   }
 
-  /** The transport takes bytes again. */
-  #drained(): void {
+  /** Of the pipeline: the transport takes bytes again. */
+  drained(): void {
     this.#drains++;
     const pong = this.#owedPong;
     this.#owedPong = undefined;
@@ -279,10 +280,11 @@ export class Connection implements Watched {
     this.#owner.drained();
   }
 
-  #closed(): void {
+  /** Of the pipeline. */
+  closed(): void {
     this.#transportClosed = true;
     clearTimeout(this.#timer);
-    this.#stopHeartbeat?.();
+    this.#heart?.stop();
     this.#owner.closed();
   }
 }

@@ -24,14 +24,20 @@ const lateness = 1;
 const shortestSilence = 0.7;
 
 /** Pings a peer that is silent, and says when it stays so. It counts ticks, not time: one that comes late, because the process was busy or asleep, counts once. */
-class Heart {
+export class Heart {
   readonly #watched: Watched;
+  readonly #hearts: Hearts;
   /** Ticks since the last sign of life, or since the ping. */
   #silence = 0;
   #pinged = false;
 
-  constructor(watched: Watched) {
+  constructor(watched: Watched, hearts: Hearts) {
     this.#watched = watched;
+    this.#hearts = hearts;
+  }
+
+  stop(): void {
+    this.#hearts.remove(this);
   }
 
   tick(ticksToPing: number, ticksToAnswer: number): void {
@@ -57,12 +63,14 @@ class Heart {
 /** All connections with the same settings, on one timer, which does not keep the process alive. */
 class Hearts {
   readonly #hearts = new Set<Heart>();
+  readonly #key: string;
   readonly #tick: number;
   readonly #ticksToPing: number;
   readonly #ticksToAnswer: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ interval, timeout }: HeartbeatSettings) {
+  constructor(key: string, { interval, timeout }: HeartbeatSettings) {
+    this.#key = key;
     this.#tick = Math.max(1, Math.min(interval, timeout) / precision);
     // A ping has all of its time for the answer.
     this.#ticksToAnswer = Math.floor(timeout / this.#tick) + 1;
@@ -70,10 +78,6 @@ class Hearts {
     // settings is for the silence before the ping.
     const ticks = Math.floor((interval + timeout) / (this.#tick + lateness)) - this.#ticksToAnswer - 1;
     this.#ticksToPing = Math.max(1, ticks, Math.floor((shortestSilence * interval) / this.#tick));
-  }
-
-  get size(): number {
-    return this.#hearts.size;
   }
 
   add(heart: Heart): void {
@@ -86,6 +90,7 @@ class Hearts {
     if (this.#hearts.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+    heartsBySettings.delete(this.#key);
   }
 
   #beat(): void {
@@ -96,17 +101,14 @@ class Hearts {
 const heartsBySettings = new Map<string, Hearts>();
 
 /**
- * Watches a connection until the returned function is called. A silent peer is pinged after the interval; if nothing at all
- * comes from it within the timeout, it is lost (RFC 6455 §5.5.2 leaves the keepalive to us).
+ * Watches a connection until its heart stops. A silent peer is pinged after the interval; if nothing at all comes from it within
+ * the timeout, it is lost (RFC 6455 §5.5.2 leaves the keepalive to us).
  */
-export function watch(watched: Watched, settings: HeartbeatSettings): () => void {
+export function watch(watched: Watched, settings: HeartbeatSettings): Heart {
   const key = `${settings.interval} ${settings.timeout}`;
-  const hearts = heartsBySettings.get(key) ?? new Hearts(settings);
+  const hearts = heartsBySettings.get(key) ?? new Hearts(key, settings);
   heartsBySettings.set(key, hearts);
-  const heart = new Heart(watched);
+  const heart = new Heart(watched, hearts);
   hearts.add(heart);
-  return () => {
-    hearts.remove(heart);
-    if (hearts.size === 0) heartsBySettings.delete(key);
-  };
+  return heart;
 }

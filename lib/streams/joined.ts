@@ -6,26 +6,40 @@ import { messageSize } from './outgoingMessage';
 
 const noEncoding = 'buffer' as BufferEncoding;
 
+/** What stands behind the Deframer. */
+export interface DeframerNeighbour {
+  /** Returns false when it has enough. */
+  take(item: Incoming): boolean;
+  /** The chunk in hand is used up, or was not worth it. */
+  chunkUsed(error?: Error | null): void;
+}
+
+/** What stands behind the Framer. */
+export interface FramerNeighbour {
+  writeBytes(bytes: Uint8Array): void;
+  /** The Framer is not busy any more. */
+  compressed(): void;
+}
+
 /**
  * The Deframer and the Framer of a WebSocket: the same transforms, joined to their neighbours without the queues that a
  * stream has on both sides. The socket and the WebSocket have queues; two more would cost each read six ticks of the event
  * loop (1.2 of 10 µs for a small echo).
  */
 export class JoinedDeframer extends Deframer {
-  readonly #take: (item: Incoming) => boolean;
-  readonly #done: (error?: Error | null) => void;
-  /** Whether the chunk in hand waits for the owner to take more. */
+  readonly #neighbour: DeframerNeighbour;
+  /** Whether the chunk in hand waits for the neighbour to take more. */
   busy = false;
 
-  /** @param done the chunk in hand is used up, or was not worth it */
-  constructor(options: DeframerOptions, take: (item: Incoming) => boolean, done: (error?: Error | null) => void) {
+  constructor(options: DeframerOptions, neighbour: DeframerNeighbour) {
     super(options);
-    this.#take = take;
-    this.#done = (error) => {
-      this.busy = false;
-      done(error);
-    };
+    this.#neighbour = neighbour;
   }
+
+  readonly #done = (error?: Error | null) => {
+    this.busy = false;
+    this.#neighbour.chunkUsed(error);
+  };
 
   feed(bytes: Buffer): void {
     this.busy = true;
@@ -37,25 +51,22 @@ export class JoinedDeframer extends Deframer {
   }
 
   override push(item: Incoming): boolean {
-    return this.#take(item);
+    return this.#neighbour.take(item);
   }
 }
 
 export class JoinedFramer extends Framer {
-  readonly #take: (bytes: Uint8Array) => void;
-  readonly #compressed: () => void;
+  readonly #neighbour: FramerNeighbour;
   /** A message is being compressed on another thread, and others must not overtake it. */
   busy = false;
   /** What came meanwhile. */
   readonly #behind: Outgoing[] = [];
   #waiting: Outgoing | undefined;
 
-  /** @param compressed no longer busy */
-  constructor(options: FramerOptions, take: (bytes: Uint8Array) => void, compressed: () => void) {
+  constructor(options: FramerOptions, neighbour: FramerNeighbour) {
     super(options);
     this.hold();
-    this.#take = take;
-    this.#compressed = compressed;
+    this.#neighbour = neighbour;
   }
 
   /** Bytes in hand: encoded, and to be encoded. */
@@ -84,11 +95,11 @@ export class JoinedFramer extends Framer {
     if (this.#waiting === undefined) return;
     this.#waiting = undefined;
     while (!this.busy && this.#behind.length > 0) this.feed(this.#behind.shift() as Outgoing);
-    if (!this.busy) this.#compressed();
+    if (!this.busy) this.#neighbour.compressed();
   };
 
   override push(bytes: Uint8Array): boolean {
-    this.#take(bytes);
+    this.#neighbour.writeBytes(bytes);
     return true;
   }
 }

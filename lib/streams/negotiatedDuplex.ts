@@ -6,23 +6,25 @@ import { ClosableDuplex } from './closableDuplex';
 import type { Delivered } from './incomingMessages';
 import type { WebSocketSetup } from './webSocketSetup';
 
+const noProtocols: readonly string[] = [];
+
 /** A Duplex of messages that tells what the opening handshake was about, and what came out of it. */
 export abstract class NegotiatedDuplex<M extends Delivered = Message> extends ClosableDuplex<M> {
   /** The opening request; undefined for a WebSocket that did not come from one. */
   readonly request: HttpRequest | undefined;
   /** The subprotocols that the client offered. */
   readonly protocols: readonly string[];
-  /** Headers for the answer to the opening request; set them before `connect()`. */
-  readonly responseHeaders: OutgoingHttpHeaders = {};
   #agreement: Partial<Agreement> & Omit<Agreement, 'transport'>;
+  #responseHeaders: OutgoingHttpHeaders | undefined;
   #settings: ConnectionOptions;
   #can: Abilities;
 
-  constructor({ role, opening, options = {}, version = defaults.version, protocols = [] }: WebSocketSetup) {
+  constructor({ role, opening, options = {}, version = defaults.version, protocols = noProtocols }: WebSocketSetup) {
     super({ tolerant: role === 'server', marks: options });
     this.#settings = options;
     this.request = opening?.request;
-    this.protocols = opening?.protocols ?? protocols;
+    const offered = opening?.protocols ?? protocols;
+    this.protocols = offered.length === 0 ? noProtocols : offered;
     const { transport } = opening ?? {};
     this.#agreement = {
       version: opening?.version ?? version,
@@ -31,6 +33,12 @@ export abstract class NegotiatedDuplex<M extends Delivered = Message> extends Cl
       ...(transport && { transport }),
     };
     this.#can = draftFor(this.version).can;
+  }
+
+  /** Headers for the answer to the opening request; set them before `connect()`. */
+  get responseHeaders(): OutgoingHttpHeaders {
+    this.#responseHeaders ??= {};
+    return this.#responseHeaders;
   }
 
   /** The chosen subprotocol; '' for none. */

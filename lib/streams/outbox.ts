@@ -17,13 +17,18 @@ export class Outbox {
   #first: { readonly item: Outgoing; readonly done: Done } | undefined;
   #bytesBehind = 0;
   #costBehind = 0;
-  readonly #sources = new OutgoingStreams();
+  #sources: OutgoingStreams | undefined;
   /** Messages that have been sent. */
   sent = 0;
 
   /** @param webSocket whose it is */
   constructor(webSocket: object) {
     this.#webSocket = webSocket;
+  }
+
+  get #streams(): OutgoingStreams {
+    this.#sources ??= new OutgoingStreams();
+    return this.#sources;
   }
 
   /** Whether a write waits. */
@@ -63,14 +68,14 @@ export class Outbox {
 
   /** A chunk goes into the stream's queue. */
   enqueued(chunk: unknown): void {
-    if (isMessageSource(chunk)) return this.#sources.enqueued(chunk);
+    if (isMessageSource(chunk)) return this.#streams.enqueued(chunk);
     this.#bytesBehind += messageSize(chunk);
     this.#costBehind += costOfOutgoing(chunk);
   }
 
   /** A source will not be sent. */
   discard(source: MessageSource): void {
-    this.#sources.discard(source);
+    this.#streams.discard(source);
   }
 
   /** A chunk has come out of the queue. */
@@ -94,7 +99,7 @@ export class Outbox {
     const send = (fragment: DataFrame, sent: Done) => {
       if (!this.send(fragment, sent)) held();
     };
-    await this.#sources.send(source, send, rules);
+    await this.#streams.send(source, send, rules);
   }
 
   /** There may be room again. */
@@ -107,7 +112,7 @@ export class Outbox {
 
   /** Nothing more will be sent. */
   fail(error: Error | null): void {
-    this.#sources.cancel();
+    this.#sources?.cancel();
     this.#bytesBehind = this.#costBehind = 0;
     const first = this.#first;
     if (first === undefined) return;

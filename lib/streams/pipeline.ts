@@ -1,11 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
-import type { Outgoing, Transport } from '../contracts';
+import type { Incoming, Outgoing, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { ByteMeter } from './byteMeter';
 import { type ConnectionCounters, noCounters } from './counters';
 import { batchSize } from './framer';
-import { JoinedDeframer, JoinedFramer } from './joined';
+import { type DeframerNeighbour, type FramerNeighbour, JoinedDeframer, JoinedFramer } from './joined';
 import { PacedWriter } from './pacedWriter';
 import type { PipelineOptions, PipelineOwner } from './pipelineOwner';
 import { flushLater } from './ticks';
@@ -21,13 +21,14 @@ import { discardUntilClosed, resetTransport } from './transportEnds';
  * They are what `pipe()` would do, by hand: `pipe()` makes eight closures a joint and a write for every frame, where here
  * all the answers to one read leave in one write (0.5 against 0.9 µs for a small echo).
  */
-export class Pipeline {
+export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   /** The asynchronous context of whoever has opened the connection, for all that happens on it: the socket has another one. */
   readonly #context = new AsyncResource('WebSocket');
   readonly #stream: Duplex;
-  readonly #ends: Pick<Transport, 'stream' | 'reset'>;
-  /** There if the transport does not take everything at once. */
-  readonly #pacer: PacedWriter | undefined;
+  readonly #reset: Transport['reset'];
+  readonly #largestWrite: number | undefined;
+  /** There once there was more than the transport should have at once. */
+  #pacer: PacedWriter | undefined;
   readonly #deframer: JoinedDeframer;
   readonly #framer: JoinedFramer;
   readonly #owner: PipelineOwner;
@@ -51,20 +52,12 @@ export class Pipeline {
 
   constructor(transport: Transport, options: PipelineOptions, owner: PipelineOwner) {
     this.#stream = transport.stream;
-    this.#ends = { stream: transport.stream, reset: transport.reset };
-    if (transport.largestWrite !== undefined) this.#pacer = new PacedWriter(transport.stream, transport.largestWrite);
+    this.#reset = transport.reset;
+    this.#largestWrite = transport.largestWrite;
     this.#owner = owner;
     this.#closeTimeout = options.closeTimeout;
-    this.#deframer = new JoinedDeframer(
-      options,
-      (item) => !this.#discarding && owner.receive(item),
-      (error) => this.#chunkUsed(error),
-    );
-    this.#framer = new JoinedFramer(
-      options,
-      (bytes) => this.#writeBytes(bytes),
-      () => this.#compressed(),
-    );
+    this.#deframer = new JoinedDeframer(options, this);
+    this.#framer = new JoinedFramer(options, this);
     this.#joinStream(transport.head);
   }
 
@@ -145,7 +138,7 @@ export class Pipeline {
 
   /** Lets what was sent leave, then ends our side of the byte stream, or, if `afterPeer`, when the peer has ended its own. */
   finish({ afterPeer = false } = {}): void {
-    if (!this.#finishing) discardUntilClosed(this.#ends, this.#closeTimeout);
+    if (!this.#finishing) discardUntilClosed({ stream: this.#stream, reset: this.#reset }, this.#closeTimeout);
     this.#finishing = true;
     this.#discarding = true;
     if (afterPeer && !this.#stream.readableEnded) this.#stream.once('end', () => this.#endOutput());
@@ -161,7 +154,7 @@ export class Pipeline {
   destroy(): void {
     this.#discarding = true;
     this.#outputOver = true;
-    resetTransport(this.#ends);
+    resetTransport({ stream: this.#stream, reset: this.#reset });
   }
 
   #joinStream(head: Buffer): void {
@@ -213,8 +206,13 @@ export class Pipeline {
     this.#meter.paused();
   }
 
-  /** A chunk has been read to its end, which may have waited for the owner. */
-  #chunkUsed(error?: Error | null): void {
+  /** Of the Deframer. */
+  take(item: Incoming): boolean {
+    return !this.#discarding && this.#owner.receive(item);
+  }
+
+  /** Of the Deframer: a chunk has been read to its end, which may have waited for the owner. */
+  chunkUsed(error?: Error | null): void {
     if (error) this.#inputEnded(error);
     else if (this.#inputOver) this.#endInput();
     else if (this.#stream.isPaused()) {
@@ -223,8 +221,11 @@ export class Pipeline {
     }
   }
 
-  #writeBytes(bytes: Uint8Array): void {
+  /** Of the Framer. */
+  writeBytes(bytes: Uint8Array): void {
     this.#meter.sent += bytes.length;
+    const largest = this.#largestWrite;
+    if (largest !== undefined && bytes.length > largest) this.#pacer ??= new PacedWriter(this.#stream, largest);
     if (!(this.#pacer ?? this.#stream).write(bytes)) this.#full = true;
   }
 
@@ -236,8 +237,8 @@ export class Pipeline {
     this.#stream.end();
   }
 
-  /** A message that was compressed on another thread is on its way, with what had to wait for it. */
-  #compressed(): void {
+  /** Of the Framer: a message that was compressed on another thread is on its way, with what had to wait for it. */
+  compressed(): void {
     if (this.#outputOver) return;
     this.#flushInTime();
     if (this.#endWhenSent) this.#endOutput();

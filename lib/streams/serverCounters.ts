@@ -19,12 +19,13 @@ export class ServerTotals {
   readonly #closed: Record<number, number> = {};
   #ofThoseGone = noCounters;
 
-  opened(webSocket: AnyWebSocket): void {
+  opened(): void {
     this.#opened++;
-    void webSocket.closed.then(({ code }: CloseOutcome) => {
-      this.#closed[code] = (this.#closed[code] ?? 0) + 1;
-      this.#ofThoseGone = addCounters(this.#ofThoseGone, webSocket.counters);
-    });
+  }
+
+  closed(webSocket: AnyWebSocket, { code }: CloseOutcome): void {
+    this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    this.#ofThoseGone = addCounters(this.#ofThoseGone, webSocket.counters);
   }
 
   refused(): void {

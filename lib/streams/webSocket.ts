@@ -1,28 +1,20 @@
 import { AsyncResource } from 'node:async_hooks';
 import { closeCodes } from '../closeCodes';
-import { checkClose, controlPayload } from '../codec/controlFrames';
-import type { Agreement, CloseFrame, Message, Opening, Role, Transport } from '../contracts';
+import { checkClose } from '../codec/controlFrames';
+import type { Agreement, CloseFrame, Message, Opening, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { answerExtensions } from '../extensions';
-import {
-  type ConnectOptions,
-  checkOptions,
-  connectionOptionNames,
-  connectionSettings,
-  defaults,
-  type Streamed,
-} from '../options';
-import type { CloseOutcome } from '../session';
-import { Connection } from './connection';
-import { type ConnectionCounters, noCounters } from './counters';
+import { type ConnectOptions, checkOptions, connectionOptionNames, type Streamed } from '../options';
+import { ConnectedDuplex } from './connectedDuplex';
 import { diagnostics } from './diagnostics';
 import type { Delivered } from './incomingMessages';
 import type { MessageStream } from './messageStream';
-import { OutgoingDuplex } from './outgoingDuplex';
-import { rejectPing } from './pendingPings';
 import { resetTransport } from './transportEnds';
 import type { WebSocketSetup } from './webSocketSetup';
 import type { Callback } from './writingDuplex';
+
+const noOptions: ConnectOptions = {};
+const allDone: Omit<CloseFrame, 'opcode'> = { code: closeCodes.normal, reason: '' };
 
 /** A WebSocket, whichever way its messages are delivered. */
 export type AnyWebSocket = WebSocket<Delivered>;
@@ -39,33 +31,23 @@ export type AnyWebSocket = WebSocket<Delivered>;
  * write. Any other end is an error on the stream.
  * @typeParam M what is read: messages, or, with the option `messages: 'stream'`, each as a stream
  */
-export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> {
-  readonly #role: Role;
+export class WebSocket<M extends Delivered = Message> extends ConnectedDuplex<M> {
   #opening: Opening | undefined;
   /** Ends a handshake that has not come to its end. */
   #giveUp: (() => void) | undefined;
-  #connection: Connection | undefined;
   /** `connect()` was called; the rest of the handshake may still be on its way. */
   #connecting = false;
   /** The writable side has ended before the connection was open. */
   #finishOnOpen: (() => void) | undefined;
   /** The Close that the program asked for; without it the writable side ends with 1000. */
-  #goodbye: Omit<CloseFrame, 'opcode'> = { code: closeCodes.normal, reason: '' };
+  #goodbye = allDone;
   #aborted = false;
-  #whenTransportClosed: (() => void) | undefined;
 
   constructor(setup: WebSocketSetup) {
     super(setup);
-    const { role, opening, giveUp } = setup;
-    this.#role = role;
+    const { opening, giveUp } = setup;
     this.#opening = opening;
     this.#giveUp = opening?.abandon ?? giveUp;
-  }
-
-  /** What has happened on this connection so far. */
-  get counters(): ConnectionCounters {
-    const counters = this.#connection?.counters ?? noCounters;
-    return { ...counters, messagesReceived: this.received, messagesSent: this.sent };
   }
 
   /**
@@ -75,17 +57,18 @@ export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> 
   connect(options?: ConnectOptions): WebSocket;
   connect(options: Streamed<ConnectOptions>): WebSocket<MessageStream>;
   connect(options: ConnectOptions | Streamed<ConnectOptions>): AnyWebSocket;
-  connect(options: ConnectOptions | Streamed<ConnectOptions> = {}): AnyWebSocket {
+  connect(options: ConnectOptions | Streamed<ConnectOptions> = noOptions): AnyWebSocket {
     checkOptions(options, 'protocol', 'headers', ...connectionOptionNames);
     const opening = this.#opening;
-    if (this.#connecting || this.#role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (this.#connecting || this.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
     if (this.destroyed || opening === undefined)
       throw new WebSocketError('WS_ERR_NOT_OPEN', 'it was refused or destroyed');
     // A subprotocol that was not offered must not be answered (RFC 6455 §4.2.2); without one the connection is still good.
     const { protocol: wanted = opening.draft.can.declineProtocol ? '' : this.protocols[0] } = options;
     const protocol = wanted !== undefined && this.protocols.includes(wanted) ? wanted : '';
     this.emit('start');
-    const settings = { ...this.settings, ...options };
+    // Connections that have nothing of their own have their settings in common.
+    const settings = options === noOptions ? this.settings : { ...this.settings, ...options };
     const extensions = answerExtensions(opening.extensions, settings);
     const headers = { ...this.responseHeaders, ...options.headers };
     const { transport: carrier, version } = opening;
@@ -96,29 +79,6 @@ export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> 
     this.#connecting = true;
     this.agreeOn(agreement, settings);
     return this;
-  }
-
-  /**
-   * Sends a ping and resolves with the round trip in milliseconds. It goes between messages, not behind those that wait.
-   * Rejects with WS_ERR_NOT_OPEN if the connection is not open, or closes before the pong, and with WS_ERR_UNSUPPORTED in drafts
-   * without pings.
-   * @param data at most 125 bytes; default: a number that tells this ping from others
-   */
-  ping(data?: string | Uint8Array): Promise<number> {
-    const payload = data === undefined ? undefined : controlPayload(data);
-    if (!this.can.ping) return rejectPing(new WebSocketError('WS_ERR_UNSUPPORTED', `${this.version} has no pings`));
-    return this.#connection?.ping(payload) ?? rejectPing();
-  }
-
-  /**
-   * Sends a pong that answers no ping (RFC 6455 §5.5.3); pings are answered without the program's help. Returns false if the
-   * connection is not open.
-   * @param data at most 125 bytes
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
-   */
-  pong(data: string | Uint8Array = ''): boolean {
-    const payload = controlPayload(data);
-    return (this.can.ping && this.#connection?.pong(payload)) || false;
   }
 
   /**
@@ -137,30 +97,22 @@ export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> 
   /** Drops the connection now, without a Close frame. The error, if given, is emitted. */
   abort(error?: Error): void {
     this.#aborted = true;
-    if (this.destroyed) this.#connection?.abort();
+    if (this.destroyed) this.connection?.abort();
     this.destroy(error);
-  }
-
-  protected override ending(): void {
-    this.#connection?.expectProgress();
-  }
-
-  protected override readOn(): void {
-    this.#connection?.resumeReading();
   }
 
   override _final(done: Callback): void {
     const { code, reason } = this.#goodbye;
     const finish = () => {
-      this.#connection?.close(code, reason);
+      this.connection?.close(code, reason);
       done();
     };
-    if (this.#connection === undefined) this.#finishOnOpen = finish;
+    if (this.connection === undefined) this.#finishOnOpen = finish;
     else finish();
   }
 
   override _destroy(error: Error | null, done: Callback): void {
-    const connection = this.#connection;
+    const connection = this.connection;
     this.giveUpSending(error);
     if (this.#aborted) connection?.abort();
     else connection?.leave(error);
@@ -176,7 +128,7 @@ export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> 
       done(failure);
     };
     // A clean end is complete when the transport is gone; an error is told at once.
-    if (error === null && connection?.transportClosed === false) this.#whenTransportClosed = finish;
+    if (error === null && connection?.transportClosed === false) this.afterTransport(finish);
     else finish();
   }
 
@@ -198,7 +150,7 @@ export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> 
 
   /** Tells a WebSocket that its request is over without `connect()`: it was refused, or the client has left. */
   static unanswered(webSocket: AnyWebSocket, { refused }: { refused: boolean }): void {
-    if (webSocket.#connection !== undefined) return;
+    if (webSocket.connection !== undefined) return;
     webSocket.settle();
     // Of a client that has left the program learns when it connects, as of one that leaves right after that.
     if (!refused) return;
@@ -213,68 +165,8 @@ export class WebSocket<M extends Delivered = Message> extends OutgoingDuplex<M> 
       resetTransport(transport);
       return;
     }
-    this.agreeOn(agreement, settings);
-    process.nextTick(() => {
-      if (this.destroyed) return;
-      if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this });
-      this.emit('open');
-    });
-    const { version, extensions } = agreement;
-    const options = { role: this.#role, version, extensions, ...connectionSettings(settings, this.can) };
-    this.#connection = new Connection(transport, options, {
-      message: (message) => this.deliver(message),
-      ping: (payload) => this.emit('ping', payload),
-      pong: (payload) => this.emit('pong', payload),
-      ended: () => this.#peerEnded(),
-      overdue: () => this.#answerOverdue(),
-      failed: (fault) => this.#fail(fault),
-      drained: () => this.sendWaiting(),
-      closed: () => this.#closed(),
-    });
-    this.sendThrough(this.#connection);
+    this.openOn(transport, agreement, settings);
     this.#finishOnOpen?.();
-  }
-
-  protected override get outcomeSoFar(): CloseOutcome | undefined {
-    return this.#connection?.outcome;
-  }
-
-  #peerEnded(): void {
-    // This side ends when the peer does: a write that comes too late for that is no mistake of the program.
-    this.tolerateError();
-    this.endReading();
-  }
-
-  #answerOverdue(): void {
-    const hadEnded = this.endForPeer();
-    if (this.hasUnsent)
-      this.#fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before all was sent'));
-    // A pipeline would wait for its end forever. All that it has written has left, and all that came can be read.
-    else if (!hadEnded)
-      this.tellAtTheEnd(
-        new WebSocketError('WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before the program had ended'),
-      );
-  }
-
-  #fail(fault: WebSocketError): boolean {
-    this.tolerateError();
-    return this.failAfterReading(fault);
-  }
-
-  #closed(): void {
-    const { outcome } = this.#connection as Connection;
-    this.settle(outcome as CloseOutcome);
-    if (diagnostics.close.hasSubscribers) diagnostics.close.publish({ webSocket: this, ...outcome });
-    if (this.#whenTransportClosed !== undefined) return this.#whenTransportClosed();
-    if (this.destroyed) return;
-    this.checkUnsent();
-    this.giveUpReadingAfter(this.settings.closeTimeout ?? defaults.closeTimeout);
-  }
-
-  /** A peer that said goodbye and was gone before it had all that we had to say: the program must know. */
-  protected override checkUnsent(): void {
-    if (!this.hasUnsent || !this.#connection?.transportClosed || !this.#connection.isAwaited) return;
-    this.#fail(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before all was sent'));
   }
 }
 

@@ -54,12 +54,12 @@ describe('A heartbeat', () => {
     it(`gives up a silent peer within interval plus timeout: ${interval} and ${timeout} ms`, () => {
       for (const phase of [0, 1, timeout / 20, timeout / 11]) {
         const patient = new Patient();
-        const stop = watch(patient, { interval, timeout });
+        const heart = watch(patient, { interval, timeout });
         patient.live(Math.floor(phase));
         patient.heard = true;
         const lastLife = patient.now;
         patient.live(interval + timeout + 5);
-        stop();
+        heart.stop();
         const [ping = Number.NaN] = patient.pings;
         const [loss = Number.NaN] = patient.losses;
         expect(loss - lastLife).to.be.at.most(Math.max(interval + timeout, 5));
@@ -79,26 +79,26 @@ describe('A heartbeat', () => {
       patient.pings.push(patient.now);
       patient.heard = true;
     };
-    const stop = watch(patient, { interval: 100, timeout: 50 });
+    const heart = watch(patient, { interval: 100, timeout: 50 });
     patient.live(1000);
-    stop();
+    heart.stop();
     expect([patient.pings.length > 8, patient.losses]).to.deep.equal([true, []]);
   });
 
   it('does not ping a peer that talks', () => {
     const patient = new Patient();
-    const stop = watch(patient, { interval: 100, timeout: 50 });
+    const heart = watch(patient, { interval: 100, timeout: 50 });
     for (let i = 0; i < 20; i++) {
       patient.heard = true;
       patient.live(50);
     }
-    stop();
+    heart.stop();
     expect([patient.pings, patient.losses]).to.deep.equal([[], []]);
   });
 
   it('stands still while there is an excuse for the silence, before the ping and after it', () => {
     const patient = new Patient();
-    const stop = watch(patient, { interval: 100, timeout: 50 });
+    const heart = watch(patient, { interval: 100, timeout: 50 });
     patient.excusesSilence = true;
     patient.live(1000);
     expect(patient.pings).to.deep.equal([]);
@@ -111,7 +111,7 @@ describe('A heartbeat', () => {
     patient.excusesSilence = false;
     patient.live(55);
     expect(patient.losses).not.to.deep.equal([]);
-    stop();
+    heart.stop();
   });
 
   it('counts the time in which the process could do nothing only once', () => {
@@ -124,14 +124,14 @@ describe('A heartbeat', () => {
       beat = callback;
       return setInterval(() => {}, 2 ** 30).unref();
     }) as typeof setInterval;
-    const stop = watch(patient, { interval: 1000, timeout: 1000 });
+    const heart = watch(patient, { interval: 1000, timeout: 1000 });
     globalThis.setInterval = setInterval;
     for (let i = 0; i < 8; i++) beat();
     expect([patient.pings.length, patient.losses.length]).to.deep.equal([1, 0]);
     // An hour asleep.
     beat();
     expect(patient.losses).to.deep.equal([]);
-    stop();
+    heart.stop();
   });
 
   it('needs one timer for all connections with the same settings, and none without connections', () => {
@@ -143,11 +143,11 @@ describe('A heartbeat', () => {
       return setInterval(callback, delay);
     }) as typeof setInterval;
     const settings = { interval: 1000, timeout: 1000 };
-    const stops = [1, 2, 3].map(() => watch(new Patient(), settings));
+    const hearts = [1, 2, 3].map(() => watch(new Patient(), settings));
     const other = watch(new Patient(), { interval: 500, timeout: 500 });
     globalThis.setInterval = setInterval;
     expect(started).to.deep.equal([100, 50]);
-    for (const stop of [...stops, other]) stop();
+    for (const heart of [...hearts, other]) heart.stop();
   });
 });
 
