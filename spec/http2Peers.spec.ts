@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { createSecureServer, type Http2ServerRequest } from 'node:http2';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -198,6 +201,32 @@ describe('Chromium, over HTTP/2', function () {
       });
     }
   }
+});
+
+describe('The HTTP/2 demo, started as its readers start it', () => {
+  it('speaks WebSocket over HTTP/2 and over HTTP/1.1, and says so to others', async () => {
+    const demo = await runDemo('http2Demo.ts');
+    try {
+      for (const [http2, name] of [
+        [true, 'HTTP/2. WebSockets on this session: 1'],
+        [false, 'HTTP/1.1'],
+      ] as const) {
+        const ws = connect(demo.webSocketUrl('/'), { http2, rejectUnauthorized: false });
+        expect(await once(ws, 'data')).to.deep.equal([`We talk over ${name}`]);
+        ws.write('ECHO');
+        expect(await once(ws, 'data')).to.deep.equal(['ECHO']);
+        ws.end();
+        expect((await ws.closed).wasClean).to.equal(true);
+      }
+      const asked = get(demo.httpUrl('/nowhere'), { rejectUnauthorized: false, agent: false });
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      expect(response.statusCode).to.equal(426);
+      expect(response.headers.upgrade).to.equal('websocket');
+      expect(await text(response)).to.equal('We only speak WebSockets here\n');
+    } finally {
+      await demo.stop();
+    }
+  });
 });
 
 describe('Other programs, on a server for HTTP/1.1 and HTTP/2 with WebSockets over both', () => {
