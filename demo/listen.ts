@@ -1,8 +1,7 @@
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 
 /** Runs a demo on the port that the environment variable PORT names, or on 4080. */
-export function listen(server: Server): void {
+export function listen(server: Server, scheme: 'http' | 'https' = 'http'): void {
   const { PORT } = process.env;
   const port = Number(PORT || 4080);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
@@ -13,7 +12,7 @@ export function listen(server: Server): void {
     giveUp(`Port ${port} is in use. The variable PORT chooses another one, for example PORT=${port + 1}.`);
   });
   server.listen(port, () => {
-    console.log(`Server running at http://localhost:${(server.address() as AddressInfo).port}`);
+    console.log(`Server running at ${scheme}://localhost:${(server.address() as AddressInfo).port}`);
   });
 }
 

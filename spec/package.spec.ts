@@ -24,7 +24,8 @@ describe('The package', function () {
     });
     const tarball = packed.trim().split('\n').at(-1) as string;
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true }));
-    run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--offline', `./${tarball}`);
+    // `npm ci` leaves the packages in npm's cache, but not the list of their versions, which is asked for here.
+    run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./${tarball}`);
   });
   afterEach(stopPrograms);
   after(() => rmSync(project, { recursive: true }));

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
-import type { Agent, Server } from 'node:http';
+import { type Agent, request, type Server } from 'node:http';
+import { createSecureServer as createHttp2Server, connect as openSession } from 'node:http2';
 import { createServer as createSecureServer, Agent as SecureAgent } from 'node:https';
+import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import type { Context } from 'mocha';
@@ -10,6 +13,7 @@ import { connect, type Message } from '../lib/webSocketHandler';
 import { createCertificate } from './support/certificate';
 import { failureOf } from './support/failure';
 import { type Handler, listen, serve, type TestServer } from './support/http';
+import { echoListener, serveOurs } from './support/ourServer';
 import { accepting, freePort, Program } from './support/program';
 import { microsocks, need, tinyproxy } from './support/tools';
 
@@ -116,6 +120,24 @@ describe('A client behind a proxy', () => {
       expect(await failureOf(refused)).to.include({ code: 'WS_ERR_HANDSHAKE_REFUSED', statusCode: 403 });
     });
   }
+
+  it('goes through it over HTTP/2, with a session of its own', async () => {
+    await using server = await serveOurs(createHttp2Server(certificate), echoListener());
+    const path = `localhost:${server.port}`;
+    const tunnel = request({ host: '127.0.0.1', port: httpProxy.port, method: 'CONNECT', path }).end();
+    const [, socket] = (await once(tunnel, 'connect')) as [unknown, Socket];
+    const session = openSession(`https://${path}`, {
+      createConnection: () =>
+        connectTls({ socket, servername: 'localhost', ca: certificate.cert, ALPNProtocols: ['h2'] }),
+    });
+    const ws = connect(`wss://${path}/transport`, { http2: session });
+    expect(await once(ws, 'data')).to.deep.equal(['http2']);
+    ws.end();
+    expect((await ws.closed).wasClean).to.equal(true);
+    session.close();
+    await once(session, 'close');
+    expect(httpProxy.log.filter((line) => line.includes(path))).not.to.deep.equal([]);
+  });
 
   it('is gone from the proxy when it is aborted on its way', async () => {
     const agent = new HttpsProxyAgent(`http://127.0.0.1:${httpProxy.port}`);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Context } from 'mocha';
-import { type Browser, chromium as playwright } from 'playwright-core';
+import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { Agent, WebSocket as UndiciClient } from 'undici';
 import { WebSocket as WsClient } from 'ws';
 import type { Message } from '../../lib/webSocketHandler';
@@ -116,13 +116,14 @@ function openPython(path: string): Peer {
 }
 
 async function openChromium(browser: Browser): Promise<Peer> {
-  const page = await browser.newPage();
-  const script = readFileSync(join(__dirname, 'echoInPage.js'), 'utf8');
-  await page.evaluate(script);
-  return {
-    converse: async (conversation) => readOutcome(await page.evaluate(`converse(${writeConversation(conversation)})`)),
-    dispose: () => browser.close(),
-  };
+  const converse = await conversationsOf(await browser.newPage());
+  return { converse, dispose: () => browser.close() };
+}
+
+/** What a page does that has been loaded already. */
+export async function conversationsOf(page: Page): Promise<Peer['converse']> {
+  await page.evaluate(readFileSync(join(__dirname, 'echoInPage.js'), 'utf8'));
+  return async (conversation) => readOutcome(await page.evaluate(`converse(${writeConversation(conversation)})`));
 }
 
 /** A message on its way to and from another process. */

@@ -1,71 +1,28 @@
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import FayeWebSocket from 'faye-websocket';
-import type { Context } from 'mocha';
 import { server as WebSocketNodeServer } from 'websocket';
 import { WebSocketServer as WsServer } from 'ws';
-import type { Message } from '../../lib/webSocketHandler';
-import type { createCertificate } from './certificate';
-import { listen, type TestServer } from './http';
-import type { Closing } from './peers';
-import { accepting, type Files, freePort, Program } from './program';
-import { haproxy, need, nginx, python } from './tools';
+import { Program } from './program';
+import {
+  asRead,
+  type Certificate,
+  certificateFile,
+  certificateFiles,
+  greet,
+  type Listening,
+  maxMessageSize,
+  type Setting,
+  type Startable,
+  startable,
+} from './startable';
+import { need, python } from './tools';
 
-type Certificate = ReturnType<typeof createCertificate>;
-
-/** Bytes of the largest message that each of the servers takes. */
-export const maxMessageSize = 8 * 1024 * 1024;
-
-/**
- * A server that our client can talk to. It echoes all messages, and before that
- * - on `/close?code=4321&reason=bye` it sends a message, `last words`, and closes with that code and reason;
- * - on `/ping` it pings with the payload `Are you there?`, and sends that of the pong in a message, behind `pong: `.
- */
-export interface RunningServer {
-  readonly name: string;
-  readonly capabilities: Capabilities;
-  /** What its certificate is to be verified with; undefined without TLS. */
-  readonly ca: Buffer | undefined;
-  url(path: string): string;
-  /** The close that the server will have read from a client, which must ask for this path after this call. */
-  closing(path: string): Promise<Closing>;
-  stop(): Promise<void>;
-}
-
-/** In what the servers differ. */
-export interface Capabilities {
-  /** Whether it agrees to permessage-deflate. */
-  readonly compression: boolean;
-  /** What it answers a client's Close with. */
-  closeAnswer(closing: Closing): Closing;
-}
-
-/** A server that can be started. The context is that of the calling hook, which is skipped without the server's program. */
-export interface Startable extends Pick<RunningServer, 'name' | 'capabilities'> {
-  start(context: Context, certificate?: Certificate): Promise<RunningServer>;
-}
-
-/** What the server is told to be. */
-interface Setting {
-  readonly context: Context;
-  /** For TLS; without it the server speaks plain text. */
-  readonly certificate: Certificate | undefined;
-  /** To be called when a connection has ended, with the path of its request. */
-  report(path: string, closing: Closing): void;
-}
-
-interface Listening {
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
-const asRead = (closing: Closing) => closing;
-const withoutReason = ({ code }: Closing) => ({ code, reason: '' });
-
+/** Servers that others have written. */
 export const servers: readonly Startable[] = [
   startable('the ws package', startWs, { compression: true, closeAnswer: asRead }),
   startable('faye-websocket', startFaye, { compression: false, closeAnswer: asRead }),
@@ -75,51 +32,7 @@ export const servers: readonly Startable[] = [
     closeAnswer: () => ({ code: 1000, reason: '' }),
   }),
   startable('the websockets package of Python', startPython, { compression: true, closeAnswer: asRead }),
-  startable('nginx in front of our server', startNginx, { compression: true, closeAnswer: withoutReason }),
-  startable('haproxy in front of our server', startHaproxy, { compression: true, closeAnswer: withoutReason }),
 ];
-
-function startable(
-  name: string,
-  listenWith: (setting: Setting) => Promise<Listening>,
-  capabilities: Capabilities,
-): Startable {
-  return {
-    name,
-    capabilities,
-    async start(context, certificate) {
-      const reports = new EventEmitter();
-      const report = (path: string, closing: Closing) => void reports.emit(path, closing);
-      const { port, stop } = await listenWith({ context, certificate, report });
-      return {
-        name,
-        capabilities,
-        ca: certificate?.cert,
-        url: (path) => `${certificate ? 'wss' : 'ws'}://localhost:${port}${path}`,
-        closing: (path) => new Promise((resolve) => void reports.once(path, resolve)),
-        stop,
-      };
-    },
-  };
-}
-
-/** A connection, with what every library can do. */
-interface Connection {
-  send(message: Message): void;
-  close(code: number, reason: string): void;
-  /** Calls back when the pong has come, with its payload. */
-  ping(payload: string, ponged: (payload: string) => void): void;
-}
-
-/** Does what the path asks for. */
-function greet(path: string, connection: Connection): void {
-  const { pathname, searchParams } = new URL(path, 'ws://localhost');
-  if (pathname === '/close') {
-    connection.send('last words');
-    connection.close(Number(searchParams.get('code')), searchParams.get('reason') ?? '');
-  }
-  if (pathname === '/ping') connection.ping('Are you there?', (payload) => connection.send(`pong: ${payload}`));
-}
 
 function startWs({ certificate, report }: Setting): Promise<Listening> {
   const http = createHttpServer(certificate);
@@ -220,123 +133,4 @@ async function startPython({ context, certificate, report }: Setting): Promise<L
     report(path, closing);
   });
   return { port: JSON.parse(line).port, stop: () => program.stop() };
-}
-
-function startNginx({ context, certificate, report }: Setting): Promise<Listening> {
-  const path = need(nginx, context);
-  return startProxy({
-    certificate,
-    report,
-    command: [path, '-e', 'stderr', '-p', '.', '-c', 'nginx.conf'],
-    configuration: (port, target) => ({
-      'nginx.conf': `
-        ${process.getuid?.() === 0 ? 'user root;' : '# Only root may name a user.'}
-        daemon off;
-        master_process off;
-        pid nginx.pid;
-        error_log stderr error;
-        events {
-          worker_connections 1024;
-        }
-        http {
-          access_log off;
-          client_body_temp_path body;
-          proxy_temp_path proxy;
-          fastcgi_temp_path fastcgi;
-          uwsgi_temp_path uwsgi;
-          scgi_temp_path scgi;
-          server {
-            listen 127.0.0.1:${port} ${certificate ? 'ssl' : ''};
-            ${certificate ? `ssl_certificate ${certificateFile}; ssl_certificate_key ${certificateFile};` : ''}
-            location / {
-              proxy_pass http://127.0.0.1:${target};
-              proxy_http_version 1.1;
-              proxy_set_header Host $http_host;
-              proxy_set_header Upgrade $http_upgrade;
-              proxy_set_header Connection upgrade;
-            }
-          }
-        }
-      `,
-    }),
-  });
-}
-
-function startHaproxy({ context, certificate, report }: Setting): Promise<Listening> {
-  const path = need(haproxy, context);
-  return startProxy({
-    certificate,
-    report,
-    command: [path, '-db', '-f', 'haproxy.cfg'],
-    configuration: (port, target) => ({
-      'haproxy.cfg': `
-        global
-          maxconn 500
-        defaults
-          mode http
-          timeout connect 5s
-          timeout client 20s
-          timeout server 20s
-          timeout tunnel 1m
-        frontend clients
-          bind 127.0.0.1:${port} ${certificate ? `ssl crt ${certificateFile}` : ''}
-          default_backend ours
-        backend ours
-          server ours 127.0.0.1:${target}
-      `,
-    }),
-  });
-}
-
-interface Proxy extends Omit<Setting, 'context'> {
-  readonly command: readonly string[];
-  /** The files that make it pass on what comes to one port to another. */
-  configuration(port: number, target: number): Files;
-}
-
-/** Starts a proxy, and behind it our own server, which does not know of TLS. */
-async function startProxy({ command, configuration, certificate, report }: Proxy): Promise<Listening> {
-  const ours = await startOurs(report);
-  try {
-    const port = await freePort();
-    const files = { ...configuration(port, ours.port), ...certificateFiles(certificate) };
-    const program = await Program.start(command, files);
-    await accepting(port, program);
-    return {
-      port,
-      async stop() {
-        await Promise.all([program.stop(), ours[Symbol.asyncDispose]()]);
-      },
-    };
-  } catch (error) {
-    await ours[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-function startOurs(report: Setting['report']): Promise<TestServer> {
-  return listen(
-    ({ url: path = '' }, response) => {
-      const ws = response.webSocket?.connect();
-      if (ws === undefined) return void response.writeHead(426).end();
-      ws.on('message', (message) => ws.write(message));
-      void ws.closed.then(({ code, reason }: Closing) => report(path, { code, reason }));
-      greet(path, {
-        send: (message) => ws.write(message),
-        close: (code, reason) => ws.close(code, reason),
-        ping(payload, ponged) {
-          ws.once('pong', (bytes) => ponged(bytes.toString()));
-          void ws.ping(payload);
-        },
-      });
-    },
-    { perMessageDeflate: true, maxMessageSize },
-  );
-}
-
-const certificateFile = 'certificate.pem';
-
-/** The certificate and its key, as all of the programs read them from one file. */
-function certificateFiles(certificate: Certificate | undefined): Files {
-  return certificate ? { [certificateFile]: `${certificate.cert}${certificate.key}` } : {};
 }

@@ -6,7 +6,7 @@ import type { Context } from 'mocha';
 const { CI, PATH = '' } = process.env;
 
 /** A program from outside of npm that some specs need. */
-interface Tool {
+export interface Tool {
   readonly name: string;
   readonly command: string;
   readonly path: string | undefined;
@@ -34,6 +34,24 @@ export const haproxy: Tool = {
   name: 'HAProxy',
   command: 'apt-get install haproxy',
   path: find('/usr/sbin/haproxy', 'haproxy').find(isExecutable),
+};
+
+export const nghttpx: Tool = {
+  name: 'nghttpx',
+  command: 'apt-get install nghttp2-proxy',
+  path: find('/usr/sbin/nghttpx', 'nghttpx').find(isExecutable),
+};
+
+export const nghttp: Tool = {
+  name: 'nghttp',
+  command: 'apt-get install nghttp2-client',
+  path: find('/usr/bin/nghttp', 'nghttp').find(isExecutable),
+};
+
+export const curl: Tool = {
+  name: 'curl',
+  command: 'apt-get install curl',
+  path: find('/usr/bin/curl', 'curl').find(isExecutable),
 };
 
 export const tinyproxy: Tool = {

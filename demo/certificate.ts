@@ -1,0 +1,78 @@
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+
+const tags = {
+  integer: 0x02,
+  bits: 0x03,
+  bytes: 0x04,
+  identifier: 0x06,
+  text: 0x0c,
+  time: 0x17,
+  sequence: 0x30,
+  set: 0x31,
+  dnsName: 0x82,
+  address: 0x87,
+  version: 0xa0,
+  extensions: 0xa3,
+} as const;
+
+/** One element in the notation of certificates (DER). Up to 65,535 bytes, which is more than is needed here. */
+function element(tag: keyof typeof tags, ...parts: readonly Uint8Array[]): Buffer {
+  const { length } = Buffer.concat(parts);
+  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.of(tags[tag], ...size), ...parts]);
+}
+
+const identifiers = {
+  commonName: element('identifier', Buffer.from('550403', 'hex')),
+  subjectAltName: element('identifier', Buffer.from('551d11', 'hex')),
+  ecdsaWithSha256: element('identifier', Buffer.from('2a8648ce3d040302', 'hex')),
+};
+
+function time(date: Date): Buffer {
+  // 2026-11-25T20:00:00.000Z has the form 261125200000Z there.
+  return element('time', Buffer.from(`${date.toISOString().replace(/\D/g, '').slice(2, 14)}Z`));
+}
+
+/**
+ * A private key and a certificate for localhost that nobody has signed but itself, both as PEM. Browsers talk HTTP/2 over TLS
+ * only, and Node makes keys but no certificates; so here is the little that one needs (RFC 5280 §4.1).
+ * @param days from now until it expires
+ */
+export function createCertificate({ days = 1 } = {}): { readonly key: string; readonly cert: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const now = Date.now();
+  const name = element(
+    'sequence',
+    element('set', element('sequence', identifiers.commonName, element('text', Buffer.from('localhost')))),
+  );
+  const names = element(
+    'sequence',
+    element('dnsName', Buffer.from('localhost')),
+    element('address', Buffer.of(127, 0, 0, 1)),
+    element('address', Buffer.alloc(16).fill(1, 15)),
+  );
+  const algorithm = element('sequence', identifiers.ecdsaWithSha256);
+  const content = element(
+    'sequence',
+    // The third version, counted from 0.
+    element('version', element('integer', Buffer.of(2))),
+    // A first byte below 128 makes it a positive number, and one above 0 a number without a needless byte.
+    element('integer', Buffer.of(1), randomBytes(15)),
+    algorithm,
+    name,
+    // Of a clock that is a little behind as well.
+    element('sequence', time(new Date(now - 3_600_000)), time(new Date(now + days * 86_400_000))),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    element(
+      'extensions',
+      element('sequence', element('sequence', identifiers.subjectAltName, element('bytes', names))),
+    ),
+  );
+  const signature = element('bits', Buffer.of(0), sign('sha256', content, privateKey));
+  const certificate = element('sequence', content, algorithm, signature).toString('base64');
+  return {
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    cert: `-----BEGIN CERTIFICATE-----\n${certificate.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+  };
+}
