@@ -90,6 +90,8 @@ export interface Decoder {
   /** Hands over the next bytes. The previous ones must be used up: `next()` has returned undefined. */
   feed(chunk: Buffer): void;
   next(): Incoming | CompressedMessage | undefined;
+  /** Between two messages, with nothing in hand and everything to come. */
+  readonly idle: boolean;
   /** The byte stream has ended: throws if that cuts a frame or a message in two. */
   finish(): void;
 }

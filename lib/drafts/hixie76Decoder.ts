@@ -54,8 +54,12 @@ export class Hixie76Decoder implements Decoder {
     return undefined;
   }
 
+  get idle(): boolean {
+    return this.#state.in === 'nothing' && this.#chunk.length === 0;
+  }
+
   finish(): void {
-    if (this.#state.in !== 'nothing' && this.#state.in !== 'closed') throw new WebSocketError('WS_ERR_TRUNCATED');
+    if (!this.idle && this.#state.in !== 'closed') throw new WebSocketError('WS_ERR_TRUNCATED');
   }
 
   #step(state: State): Incoming | undefined {

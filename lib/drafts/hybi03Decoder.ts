@@ -59,10 +59,12 @@ export class Hybi03Decoder implements Decoder {
     return undefined;
   }
 
+  get idle(): boolean {
+    return !this.#closed && this.#frame === undefined && this.#message === undefined && this.#chunk.length === 0;
+  }
+
   finish(): void {
-    if (this.#closed) return;
-    if (this.#frame !== undefined || this.#message !== undefined || this.#chunk.length > 0)
-      throw new WebSocketError('WS_ERR_TRUNCATED');
+    if (!this.#closed && !this.idle) throw new WebSocketError('WS_ERR_TRUNCATED');
   }
 
   get #available(): number {

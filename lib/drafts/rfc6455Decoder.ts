@@ -66,11 +66,12 @@ export class Rfc6455Decoder implements Decoder {
     return undefined;
   }
 
+  get idle(): boolean {
+    return !this.#closed && this.#remaining === undefined && this.#message === undefined && this.#chunk.length === 0;
+  }
+
   finish(): void {
-    if (this.#closed) return;
-    if (this.#remaining !== undefined || this.#message !== undefined || this.#chunk.length > 0) {
-      throw new WebSocketError('WS_ERR_TRUNCATED');
-    }
+    if (!this.#closed && !this.idle) throw new WebSocketError('WS_ERR_TRUNCATED');
   }
 
   get #available(): number {

@@ -1,7 +1,7 @@
 import { controlPayload } from '../codec/controlFrames';
 import type { Agreement, Message, Role, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
-import { type ConnectionOptions, connectionSettings, defaults } from '../options';
+import { type ConnectionOptions, defaults } from '../options';
 import type { CloseOutcome } from '../session';
 import { Connection } from './connection';
 import type { ConnectionOwner } from './connectionOwner';
@@ -10,6 +10,7 @@ import { diagnostics } from './diagnostics';
 import type { Delivered } from './incomingMessages';
 import { OutgoingDuplex } from './outgoingDuplex';
 import { rejectPing } from './pendingPings';
+import { sharedSettings } from './sharedSettings';
 import type { WebSocketSetup } from './webSocketSetup';
 
 /** A Duplex of messages on a connection, once there is one: it does what the connection tells, and what the program asks of it. */
@@ -73,8 +74,7 @@ export abstract class ConnectedDuplex<M extends Delivered = Message> extends Out
       if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this });
       this.emit('open');
     });
-    const { version, extensions } = agreement;
-    const options = { role: this.role, version, extensions, ...connectionSettings(settings, this.can) };
+    const options = sharedSettings(settings, this.role, agreement, this.can);
     this.#connection = new Connection(transport, options, new ConnectedDuplex.#Owner(this));
     this.sendThrough(this.#connection);
   }

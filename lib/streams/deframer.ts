@@ -72,6 +72,13 @@ export class Deframer extends Transform {
     this.#decoder = draftFor(version).decoder(role, { maxMessageSize, compression, parts: this.#parts });
   }
 
+  /** Whether it holds nothing that the next chunk could depend on. */
+  get isIdle(): boolean {
+    return (
+      this.#decompressor === undefined && this.#done === undefined && this.#failure === undefined && this.#decoder.idle
+    );
+  }
+
   /** Bytes of the messages that came compressed; undefined if there were none. */
   get decompression(): Readonly<CompressionCounter> | undefined {
     return this.#decompression;

@@ -64,6 +64,11 @@ export class Framer extends Transform {
     this.#variant = role === 'server' ? `${version} ${this.#compressor?.variant ?? ''}` : undefined;
   }
 
+  /** Whether it holds nothing that the next item could depend on. */
+  get isIdle(): boolean {
+    return this.#compressor === undefined && this.#output.length === 0;
+  }
+
   /** Bytes of the messages that were sent compressed; undefined if there were none. */
   get compression(): Readonly<CompressionCounter> | undefined {
     return this.#compression;

@@ -1,6 +1,6 @@
 import type { TransformCallback } from 'node:stream';
 import type { Incoming, Outgoing } from '../contracts';
-import { Deframer, type DeframerOptions } from './deframer';
+import { Deframer } from './deframer';
 import { Framer, type FramerOptions } from './framer';
 import { messageSize } from './outgoingMessage';
 
@@ -27,18 +27,14 @@ export interface FramerNeighbour {
  * loop (1.2 of 10 µs for a small echo).
  */
 export class JoinedDeframer extends Deframer {
-  readonly #neighbour: DeframerNeighbour;
+  /** Whose it is at the moment. */
+  neighbour: DeframerNeighbour | undefined;
   /** Whether the chunk in hand waits for the neighbour to take more. */
   busy = false;
 
-  constructor(options: DeframerOptions, neighbour: DeframerNeighbour) {
-    super(options);
-    this.#neighbour = neighbour;
-  }
-
   readonly #done = (error?: Error | null) => {
     this.busy = false;
-    this.#neighbour.chunkUsed(error);
+    this.neighbour?.chunkUsed(error);
   };
 
   feed(bytes: Buffer): void {
@@ -51,22 +47,26 @@ export class JoinedDeframer extends Deframer {
   }
 
   override push(item: Incoming): boolean {
-    return this.#neighbour.take(item);
+    return this.neighbour?.take(item) === true;
   }
 }
 
 export class JoinedFramer extends Framer {
-  readonly #neighbour: FramerNeighbour;
+  /** Whose it is at the moment. */
+  neighbour: FramerNeighbour | undefined;
   /** A message is being compressed on another thread, and others must not overtake it. */
   busy = false;
   /** What came meanwhile. */
   readonly #behind: Outgoing[] = [];
   #waiting: Outgoing | undefined;
 
-  constructor(options: FramerOptions, neighbour: FramerNeighbour) {
+  constructor(options: FramerOptions) {
     super(options);
     this.hold();
-    this.#neighbour = neighbour;
+  }
+
+  override get isIdle(): boolean {
+    return !this.busy && super.isIdle;
   }
 
   /** Bytes in hand: encoded, and to be encoded. */
@@ -95,11 +95,11 @@ export class JoinedFramer extends Framer {
     if (this.#waiting === undefined) return;
     this.#waiting = undefined;
     while (!this.busy && this.#behind.length > 0) this.feed(this.#behind.shift() as Outgoing);
-    if (!this.busy) this.#neighbour.compressed();
+    if (!this.busy) this.neighbour?.compressed();
   };
 
   override push(bytes: Uint8Array): boolean {
-    this.#neighbour.writeBytes(bytes);
+    this.neighbour?.writeBytes(bytes);
     return true;
   }
 }

@@ -3,11 +3,13 @@ import type { Duplex } from 'node:stream';
 import type { Incoming, Outgoing, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { ByteMeter } from './byteMeter';
+import type { ConnectionSettings } from './connectionOwner';
 import { type ConnectionCounters, noCounters } from './counters';
 import { batchSize } from './framer';
-import { type DeframerNeighbour, type FramerNeighbour, JoinedDeframer, JoinedFramer } from './joined';
+import type { DeframerNeighbour, FramerNeighbour, JoinedDeframer, JoinedFramer } from './joined';
+import { type JointSource, jointSourceFor } from './jointSource';
 import { PacedWriter } from './pacedWriter';
-import type { PipelineOptions, PipelineOwner } from './pipelineOwner';
+import type { PipelineOwner } from './pipelineOwner';
 import { flushLater } from './ticks';
 import { discardUntilClosed, resetTransport } from './transportEnds';
 
@@ -29,8 +31,10 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   readonly #largestWrite: number | undefined;
   /** There once there was more than the transport should have at once. */
   #pacer: PacedWriter | undefined;
-  readonly #deframer: JoinedDeframer;
-  readonly #framer: JoinedFramer;
+  readonly #joints: JointSource;
+  /** There while something goes on: a connection that is silent has none (see JointSource). */
+  #deframer: JoinedDeframer | undefined;
+  #framer: JoinedFramer | undefined;
   readonly #owner: PipelineOwner;
   readonly #closeTimeout: number;
   /** We are inside a read: what is written now leaves at its end. */
@@ -50,25 +54,24 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   #outputOver = false;
   #streamError: Error | undefined;
 
-  constructor(transport: Transport, options: PipelineOptions, owner: PipelineOwner) {
+  constructor(transport: Transport, settings: ConnectionSettings, owner: PipelineOwner) {
     this.#stream = transport.stream;
     this.#reset = transport.reset;
     this.#largestWrite = transport.largestWrite;
     this.#owner = owner;
-    this.#closeTimeout = options.closeTimeout;
-    this.#deframer = new JoinedDeframer(options, this);
-    this.#framer = new JoinedFramer(options, this);
+    this.#closeTimeout = settings.closeTimeout;
+    this.#joints = jointSourceFor(settings);
     this.#joinStream(transport.head);
   }
 
   /** Bytes that have been encoded and have not reached the operating system. */
   get bufferedAmount(): number {
-    return this.#framer.bytes + (this.#pacer?.length ?? 0) + this.#stream.writableLength;
+    return (this.#framer?.bytes ?? 0) + (this.#pacer?.length ?? 0) + this.#stream.writableLength;
   }
 
   /** Whether `offer()` takes nothing for now. */
   get isFull(): boolean {
-    return this.#full || this.#framer.busy;
+    return this.#full || this.#framer?.busy === true;
   }
 
   get destroyed(): boolean {
@@ -91,8 +94,8 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   }
 
   get counters(): ConnectionCounters {
-    const { compression } = this.#framer;
-    const { decompression } = this.#deframer;
+    const compression = this.#framer?.compression;
+    const decompression = this.#deframer?.decompression;
     return {
       ...noCounters,
       bytesReceived: this.#meter.received,
@@ -120,12 +123,13 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   /** Sends an item, full or not. */
   send(item: Outgoing): void {
     if (this.#outputOver) return;
+    this.#framer ??= this.#joints.framer(this);
     this.#framer.feed(item);
     this.#flushInTime();
   }
 
   #flushInTime(): void {
-    if (this.#framer.gatheredBytes >= batchSize) this.#flush();
+    if ((this.#framer?.gatheredBytes ?? 0) >= batchSize) this.#flush();
     else if (!this.#reading && !this.#flushScheduled) {
       this.#flushScheduled = true;
       flushLater(this);
@@ -133,7 +137,8 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   }
 
   resumeReading(): void {
-    this.#deframer.pull();
+    this.#deframer?.pull();
+    this.#deframer = this.#joints.parkDeframer(this.#deframer);
   }
 
   /** Lets what was sent leave, then ends our side of the byte stream, or, if `afterPeer`, when the peer has ended its own. */
@@ -187,13 +192,14 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
     if (this.#pacer?.resume() === false) return;
     this.#full = false;
     if (this.#endWhenSent) this.#endOutput();
-    else if (!this.#framer.busy) this.#owner.drained();
+    else if (this.#framer?.busy !== true) this.#owner.drained();
   }
 
   #readBytes(bytes: Buffer): void {
     this.#meter.received += bytes.length;
     if (this.#discarding) return;
     this.#reading = true;
+    this.#deframer ??= this.#joints.deframer(this);
     try {
       this.#deframer.feed(bytes);
     } finally {
@@ -201,7 +207,8 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
       this.#reading = false;
       this.#flush();
     }
-    if (!this.#deframer.busy || this.#discarding) return;
+    this.#deframer = this.#joints.parkDeframer(this.#deframer);
+    if (this.#deframer?.busy !== true || this.#discarding) return;
     this.#stream.pause();
     this.#meter.paused();
   }
@@ -230,8 +237,8 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   }
 
   #endOutput(): void {
-    if (!this.#framer.busy) this.#flush();
-    this.#endWhenSent = this.#framer.busy || (this.#pacer?.length ?? 0) > 0;
+    if (this.#framer?.busy !== true) this.#flush();
+    this.#endWhenSent = this.#framer?.busy === true || (this.#pacer?.length ?? 0) > 0;
     if (this.#endWhenSent) return;
     this.#outputOver = true;
     this.#stream.end();
@@ -246,13 +253,16 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   }
 
   #flush(): void {
-    const pieces = this.#framer.gatheredPieces;
-    if (pieces === 0) return;
-    if (pieces === 1) return this.#framer.flush();
-    // A header and its large payload leave in one system call.
-    this.#stream.cork();
-    this.#framer.flush();
-    this.#stream.uncork();
+    const framer = this.#framer;
+    if (framer === undefined) return;
+    if (framer.gatheredPieces <= 1) framer.flush();
+    else {
+      // A header and its large payload leave in one system call.
+      this.#stream.cork();
+      framer.flush();
+      this.#stream.uncork();
+    }
+    this.#framer = this.#joints.parkFramer(framer);
   }
 
   /** Lets what was sent in this tick leave. */
@@ -264,8 +274,9 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   /** The peer's bytes have ended; what the Deframer still holds comes first. */
   #endInput(): void {
     this.#inputOver = true;
-    if (this.#discarding || this.#deframer.busy) return;
-    this.#deframer._flush((error) => this.#inputEnded(error));
+    if (this.#discarding || this.#deframer?.busy === true) return;
+    if (this.#deframer === undefined) this.#inputEnded();
+    else this.#deframer._flush((error) => this.#inputEnded(error));
   }
 
   #inputEnded(error?: Error | null): void {
@@ -282,8 +293,8 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
     if (!this.#stream.readableEnded && !this.#discarding)
       this.#streamError ??= new Error('the byte stream was cut off');
     this.#endInput();
-    this.#deframer.release();
-    this.#framer.release();
+    this.#deframer?.release();
+    this.#framer?.release();
     this.#owner.closed();
   }
 }
