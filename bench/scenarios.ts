@@ -298,7 +298,7 @@ export function describeSize(bytes: number): string {
 const large: Scenario[] = [
   {
     section: 'One message of any size',
-    name: 'an echo of 4 GiB in one message',
+    name: 'an echo of 4 GiB in one message; who takes more than 1,024 MiB is stopped',
     measures: 'large',
     work: { ...plain, kind: 'binary', size: 4096 * mebibyte, connections: 1 },
     contenders: ['ours', 'ws', 'websocket-stream'],
