@@ -20,7 +20,7 @@ function cpu(subject: ContenderName, marks: Partial<Record<ContenderName, number
   }));
 }
 
-/** "No worse": two processes of the same server differ by that much from run to run. */
+/** "No worse", with a tolerance: what is meant to be equal is never exactly so. */
 const noWorse = 1.03;
 
 const jsPeers = ['ws', 'ws, createWebSocketStream', 'websocket-stream', 'faye-websocket', 'websocket'] as const;
