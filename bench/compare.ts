@@ -10,8 +10,10 @@ export type Rounds = Partial<Record<ContenderName, Figures[]>>;
 export async function compare(scenario: Scenario, settings: Settings, load: Load): Promise<Rounds> {
   const rounds: Rounds = {};
   const runners: [ContenderName, Runner][] = [];
+  let current: ContenderName | undefined;
   try {
     for (const contender of scenario.contenders) {
+      current = contender;
       const runner = await measurements[scenario.measures](contender, scenario, settings, load);
       runners.push([contender, runner]);
       await runner.warmUp();
@@ -21,10 +23,14 @@ export async function compare(scenario: Scenario, settings: Settings, load: Load
       // Nobody is always the first, or always behind the same other one.
       const order = round % 2 === 0 ? runners : [...runners].reverse();
       for (const [contender, runner] of order) {
+        current = contender;
         rounds[contender] ??= [];
         rounds[contender].push(await runner.measure());
       }
     }
+  } catch (cause) {
+    const where = `${scenario.section}: ${scenario.name}: ${current}`;
+    throw new Error(`${where}: ${(cause as Error).message}`, { cause });
   } finally {
     for (const [, runner] of runners) await runner.stop();
   }

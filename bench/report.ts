@@ -89,6 +89,8 @@ function writeFigures(scenario: Scenario, rounds: Rounds): string {
 }
 
 function formatSpread({ median, lower, upper }: Summary, format: (value: number) => string): string {
+  // Not everybody has every figure.
+  if (Number.isNaN(median)) return '–';
   return lower === upper ? format(median) : `${format(median)} (${format(lower)}–${format(upper)})`;
 }
 
