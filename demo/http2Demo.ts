@@ -2,19 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { join } from 'node:path';
 import serveStatic from 'serve-static';
-import { configureServer, type WebSocket } from '../lib/webSocketHandler';
+import { configureServer, type WebSocket, type WebSocketServer } from '../lib/webSocketHandler';
 import { createCertificate } from './certificate';
 import { listen } from './listen';
 
 const serveFiles = serveStatic(join(__dirname, 'public'), { index: 'echotest.html' });
 
 /** The HTTP/2 session that a WebSocket shares with others, and with ordinary requests. */
-function sessionOf({ request }: WebSocket): unknown {
+function sessionOf({ request }: Pick<WebSocket, 'request'>): unknown {
   return request !== undefined && 'stream' in request ? request.stream.session : undefined;
 }
 
 /** Says what it is carried by, then echoes. An echo is the same over both. */
-function talk(ws: WebSocket, connections: ReadonlySet<WebSocket>): void {
+function talk(ws: WebSocket, { connections }: WebSocketServer): void {
   ws.connect();
   const session = sessionOf(ws);
   const sharing = [...connections].filter((other) => sessionOf(other) === session).length;
@@ -26,11 +26,11 @@ function talk(ws: WebSocket, connections: ReadonlySet<WebSocket>): void {
 export function createHttp2Demo(): Http2SecureServer {
   // Browsers have never heard of the certificate, and ask whether you trust it.
   const server = createSecureServer({ ...createCertificate(), allowHTTP1: true });
-  const { connections } = configureServer(server);
+  const handle = configureServer(server);
 
   // Requests and responses of HTTP/2 have what middleware uses of those of HTTP/1.1.
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (response.webSocket) return talk(response.webSocket, connections);
+    if (response.webSocket) return talk(response.webSocket, handle);
 
     serveFiles(request, response, () => {
       // HTTP/2 has no upgrade, and a header of that name is an error there.
