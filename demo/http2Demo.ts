@@ -14,7 +14,7 @@ function sessionOf({ request }: Pick<WebSocket, 'request'>): unknown {
 }
 
 /** Says what it is carried by, then echoes. An echo is the same over both. */
-function talk(ws: WebSocket, connections: WebSocketServer['connections']): void {
+function talk(ws: WebSocket, { connections }: WebSocketServer): void {
   ws.connect();
   const session = sessionOf(ws);
   const sharing = [...connections].filter((other) => sessionOf(other) === session).length;
@@ -26,11 +26,11 @@ function talk(ws: WebSocket, connections: WebSocketServer['connections']): void 
 export function createHttp2Demo(): Http2SecureServer {
   // Browsers have never heard of the certificate, and ask whether you trust it.
   const server = createSecureServer({ ...createCertificate(), allowHTTP1: true });
-  const { connections } = configureServer(server);
+  const handle = configureServer(server);
 
   // Requests and responses of HTTP/2 have what middleware uses of those of HTTP/1.1.
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (response.webSocket) return talk(response.webSocket, connections);
+    if (response.webSocket) return talk(response.webSocket, handle);
 
     serveFiles(request, response, () => {
       // HTTP/2 has no upgrade, and a header of that name is an error there.
