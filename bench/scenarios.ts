@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ContenderName } from './contenders';
 import { contenders } from './contenders';
 import type { Mark, Scenario } from './scenario';
@@ -317,6 +315,6 @@ export const scenarios: readonly Scenario[] = [
   ...memories,
   ...latencies,
   ...large,
-  ...(existsSync(join(__dirname, '../lib/transports/http2.ts')) ? http2 : []),
+  ...http2,
   ...growth,
 ];
