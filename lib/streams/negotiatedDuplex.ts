@@ -41,6 +41,11 @@ export abstract class NegotiatedDuplex<M extends Delivered = Message> extends Cl
     return this.#responseHeaders;
   }
 
+  /** Headers for the answer: those of the program, and more. */
+  protected answerHeaders(more: OutgoingHttpHeaders | undefined): OutgoingHttpHeaders {
+    return { ...this.#responseHeaders, ...more };
+  }
+
   /** The chosen subprotocol; '' for none. */
   get protocol(): string {
     return this.#agreement.protocol;

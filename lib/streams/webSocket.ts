@@ -70,7 +70,7 @@ export class WebSocket<M extends Delivered = Message> extends ConnectedDuplex<M>
     // Connections that have nothing of their own have their settings in common.
     const settings = options === noOptions ? this.settings : { ...this.settings, ...options };
     const extensions = answerExtensions(opening.extensions, settings);
-    const headers = { ...this.responseHeaders, ...options.headers };
+    const headers = this.answerHeaders(options.headers);
     const { transport: carrier, version } = opening;
     const agreement = { transport: carrier, version, protocol, extensions };
     // Where the rest of the handshake comes later, it comes outside of what the request was handled in.
