@@ -14,28 +14,15 @@ export function seeds(usual: number, thorough: number): readonly number[] {
 }
 
 /**
- * Checks a property with each seed. When it fails, the error says with which. All that is random must come from the dice: what
- * Math.random() has drawn cannot be drawn again, and nobody would see the failure a second time.
- * @param atOnce how many seeds are checked at the same time. Default 1: what happens beside it may change the order of events,
- *   and with it whether a seed fails
+ * Checks a property with each seed, one after the other. When it fails, the error says with which. All that is random must come
+ * from the dice: what Math.random() has drawn cannot be drawn again, and nobody would see the failure a second time.
  */
-export async function checkSeeds(
-  list: readonly number[],
-  check: (dice: Dice) => Promise<void>,
-  { atOnce = 1 } = {},
-): Promise<void> {
-  const failures: Error[] = [];
-  const rest = list.values();
-  const checkSome = async () => {
-    for (const seed of rest) {
-      await check(new Dice(seed)).catch((cause: Error) => {
-        failures.push(new Error(`With SEED=${seed}: ${cause.message}`, { cause }));
-      });
-      if (failures.length > 0) return;
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, checkSome));
-  if (failures.length > 0) throw failures[0];
+export async function checkSeeds(list: readonly number[], check: (dice: Dice) => Promise<void>): Promise<void> {
+  for (const seed of list) {
+    await check(new Dice(seed)).catch((cause: Error) => {
+      throw new Error(`With SEED=${seed}: ${cause.message}`, { cause });
+    });
+  }
 }
 
 /** Dice of their own for one of several that roll at the same time: what the others roll, and when, must not matter to it. */
