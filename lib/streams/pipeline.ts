@@ -172,6 +172,12 @@ export class Pipeline {
     }
     stream.on('drain', () => this.inContext(() => this.#drained()));
     stream.on('end', () => this.inContext(() => this.#endInput()));
+    // A stream of HTTP/2 that the peer resets must not be written to: the error would keep it from ending when all has been read.
+    if ('aborted' in stream) {
+      stream.on('aborted', () => {
+        this.#outputOver = true;
+      });
+    }
     if (stream.readableEnded) {
       process.nextTick(() => {
         this.#readBytes(head);
@@ -241,7 +247,7 @@ export class Pipeline {
 
   #flush(): void {
     const pieces = this.#framer.gatheredPieces;
-    if (pieces === 0) return;
+    if (pieces === 0 || this.#outputOver) return;
     if (pieces === 1) return this.#framer.flush();
     // A header and its large payload leave in one system call.
     this.#stream.cork();
@@ -251,7 +257,7 @@ export class Pipeline {
 
   static #flushScheduledFrames(pipeline: Pipeline): void {
     pipeline.#flushScheduled = false;
-    if (!pipeline.#outputOver) pipeline.#flush();
+    pipeline.#flush();
   }
 
   /** The peer's bytes have ended; what the Deframer still holds comes first. */
