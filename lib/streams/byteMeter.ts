@@ -1,3 +1,5 @@
+import { type CompressionCounter, type ConnectionCounters, noCounters } from './counters';
+
 /** Counts what goes over a byte stream, and how long it was not read. */
 export class ByteMeter {
   received = 0;
@@ -26,5 +28,22 @@ export class ByteMeter {
   /** Milliseconds between each `paused()` and its `resumed()`, up to now. */
   get pausedTime(): number {
     return this.#pausedTime + (this.#pausedSince === undefined ? 0 : performance.now() - this.#pausedSince);
+  }
+
+  /** All of it, beside what has been compressed and decompressed. */
+  counters(
+    compression: Readonly<CompressionCounter> | undefined,
+    decompression: Readonly<CompressionCounter> | undefined,
+  ): ConnectionCounters {
+    return {
+      ...noCounters,
+      bytesReceived: this.received,
+      bytesSent: this.sent,
+      bytesBeforeCompression: compression?.before ?? 0,
+      bytesAfterCompression: compression?.after ?? 0,
+      bytesBeforeDecompression: decompression?.before ?? 0,
+      bytesAfterDecompression: decompression?.after ?? 0,
+      pausedTime: this.pausedTime,
+    };
   }
 }

@@ -4,7 +4,7 @@ import type { Incoming, Outgoing, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { ByteMeter } from './byteMeter';
 import type { ConnectionSettings } from './connectionOwner';
-import { type ConnectionCounters, noCounters } from './counters';
+import type { ConnectionCounters } from './counters';
 import { batchSize } from './framer';
 import type { DeframerNeighbour, FramerNeighbour, JoinedDeframer, JoinedFramer } from './joined';
 import { type JointSource, jointSourceFor } from './jointSource';
@@ -94,18 +94,7 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   }
 
   get counters(): ConnectionCounters {
-    const compression = this.#framer?.compression;
-    const decompression = this.#deframer?.decompression;
-    return {
-      ...noCounters,
-      bytesReceived: this.#meter.received,
-      bytesSent: this.#meter.sent,
-      bytesBeforeCompression: compression?.before ?? 0,
-      bytesAfterCompression: compression?.after ?? 0,
-      bytesBeforeDecompression: decompression?.before ?? 0,
-      bytesAfterDecompression: decompression?.after ?? 0,
-      pausedTime: this.#meter.pausedTime,
-    };
+    return this.#meter.counters(this.#framer?.compression, this.#deframer?.decompression);
   }
 
   /** Runs what comes from outside, a timer say, as what comes from the socket is run. */
@@ -175,6 +164,12 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
     }
     stream.on('drain', () => this.inContext(() => this.#drained()));
     stream.on('end', () => this.inContext(() => this.#endInput()));
+    // A stream of HTTP/2 that the peer resets must not be written to: the error would keep it from ending when all has been read.
+    if ('aborted' in stream) {
+      stream.on('aborted', () => {
+        this.#outputOver = true;
+      });
+    }
     if (stream.readableEnded) {
       process.nextTick(() => {
         this.#readBytes(head);
@@ -189,7 +184,7 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   }
 
   #drained(): void {
-    if (this.#pacer?.resume() === false) return;
+    if (this.#outputOver || this.#pacer?.resume() === false) return;
     this.#full = false;
     if (this.#endWhenSent) this.#endOutput();
     else if (this.#framer?.busy !== true) this.#owner.drained();
@@ -254,7 +249,7 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
 
   #flush(): void {
     const framer = this.#framer;
-    if (framer === undefined) return;
+    if (framer === undefined || this.#outputOver) return;
     if (framer.gatheredPieces <= 1) framer.flush();
     else {
       // A header and its large payload leave in one system call.
@@ -268,7 +263,7 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour {
   /** Lets what was sent in this tick leave. */
   flushScheduled(): void {
     this.#flushScheduled = false;
-    if (!this.#outputOver) this.#flush();
+    this.#flush();
   }
 
   /** The peer's bytes have ended; what the Deframer still holds comes first. */

@@ -18,7 +18,16 @@ export function resetTransport({ stream, reset }: Ends): void {
  */
 export function discardUntilClosed(ends: Ends, timeout: number): void {
   const { stream } = ends;
-  if (stream.closed) return;
+  if (stream.destroyed) return;
+  // A stream of HTTP/2 that the peer has reset calls itself closed, takes no more bytes, and may stay like that: Node waits for
+  // what was written to leave. Where our side had ended there is no 'aborted' to tell of it, but an 'end'.
+  const dropIfReset = () => {
+    // Not inside of Node's own work on the session, which would go on forever.
+    if (stream.closed) setImmediate(() => resetTransport(ends));
+  };
+  dropIfReset();
+  stream.once('aborted', dropIfReset);
+  stream.once('end', dropIfReset);
   let timer: NodeJS.Timeout;
   const allow = (delay: number) => {
     clearTimeout(timer);

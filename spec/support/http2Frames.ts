@@ -150,6 +150,7 @@ export class RawHttp2 implements Disposable {
   constructor(socket: Socket, role: 'client' | 'server') {
     this.socket = socket;
     this.#prefaceLength = role === 'server' ? preface.length : 0;
+    socket.setNoDelay(true);
     socket.on('data', (bytes) => this.#receive(bytes));
     socket.on('error', () => {});
     for (const event of ['end', 'close']) {
