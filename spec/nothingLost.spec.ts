@@ -319,9 +319,9 @@ const breakGoodbye: Course = async (conversation, dice) => {
 };
 
 /** How many seeds: in an ordinary run, and where everything must be tested. */
-const inMemory = seeds(400, 2500);
+const inMemory = seeds(400, 1500);
 /** Where a Close may have to wait for half of closeTimeout, in real time. */
-const inRealTime = seeds(80, 500);
+const inRealTime = seeds(80, 250);
 const overTcp = seeds(60, 300);
 
 const closingVersions = knownVersions.filter((version) => draftFor(version).can.close);
