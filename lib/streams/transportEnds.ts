@@ -1,7 +1,7 @@
 import type { Transport } from '../contracts';
 
 /** Milliseconds that we go on reading after our last byte has left. */
-const lingerTime = 1000;
+export const lingerTime = 1000;
 
 type Ends = Pick<Transport, 'stream' | 'reset'>;
 

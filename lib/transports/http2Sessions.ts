@@ -3,6 +3,7 @@ import { globalAgent, type RequestOptions } from 'node:https';
 import { connect as connectTcp, isIP, type NetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
+import { lingerTime } from '../streams/transportEnds';
 import type { ClientTarget } from './redirects';
 
 /** Whoever wants a session. It is told once, and not while it asks. */
@@ -194,8 +195,7 @@ class SharedSession {
     this.#waiting.delete(lease);
     if (!this.#users.delete(lease) || this.#users.size > 0) return;
     this.retire();
-    if (this.#session !== undefined) this.#session.close();
-    else this.#socket.destroy();
+    this.#close();
   }
 
   /** It takes no more users. */
@@ -213,7 +213,9 @@ class SharedSession {
     socket.on('error', ignore);
     // What is spoken over TLS has been agreed on in its handshake (RFC 9113 §3.2).
     if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2') return this.#unavailable(socket);
-    const session = connectHttp2(this.#url, { createConnection: () => socket });
+    // What a server might push, nobody would read or end (RFC 9113 §8.4).
+    const settings = { enablePush: false };
+    const session = connectHttp2(this.#url, { settings, createConnection: () => socket });
     this.#session = session;
     session.on('error', (error) => this.#broken(error));
     session.once('close', () => this.#broken(new Error('the session was closed')));
@@ -228,7 +230,8 @@ class SharedSession {
   }
 
   #settled(session: ClientHttp2Session): void {
-    if (!isWilling(session)) return this.#unavailable(undefined);
+    // A session without room for anybody is no use, nor would another one be.
+    if (!isWilling(session) || session.remoteSettings.maxConcurrentStreams === 0) return this.#unavailable(undefined);
     this.#open = true;
     for (const lease of this.#waiting) this.#admit(lease);
   }
@@ -241,7 +244,7 @@ class SharedSession {
       return lease.tenant.ready(session);
     }
     // No room for all those who have waited for its settings.
-    this.#users.delete(lease);
+    this.remove(lease);
     lease.join();
   }
 
@@ -258,7 +261,15 @@ class SharedSession {
       tenant.unavailable(left);
       left = undefined;
     }
-    this.#session?.close();
+    if (this.#session !== undefined) this.#close();
+  }
+
+  #close(): void {
+    if (this.#session === undefined) return void this.#socket.destroy();
+    this.#session.close();
+    // A server that does not end its side must not keep the process alive.
+    const timer = setTimeout(() => this.#socket.destroy(), lingerTime).unref();
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   #dismissed(): SharedLease[] {

@@ -144,6 +144,8 @@ export class RawHttp2 implements Disposable {
   /** Whether settings and pings are acknowledged (§6.5.3, §6.7). */
   acknowledges = true;
   ended = false;
+  /** What has come where a server of HTTP/2 expects a preface (§3.4). */
+  otherProtocol = '';
   #unread: Buffer = Buffer.alloc(0);
   #prefaceLength: number;
 
@@ -226,6 +228,10 @@ export class RawHttp2 implements Disposable {
   #receive(bytes: Buffer): void {
     this.#unread = Buffer.concat([this.#unread, bytes]);
     if (this.#unread.length < this.#prefaceLength) return;
+    if (!preface.subarray(0, this.#prefaceLength).equals(this.#unread.subarray(0, this.#prefaceLength))) {
+      this.otherProtocol = this.#unread.toString('latin1');
+      return void this.socket.emit('news');
+    }
     this.#unread = this.#unread.subarray(this.#prefaceLength);
     this.#prefaceLength = 0;
     while (this.#unread.length >= 9 && this.#unread.length >= 9 + this.#unread.readUIntBE(0, 3)) this.#readFrame();
@@ -256,10 +262,16 @@ export interface RawHttp2Server extends AsyncDisposable {
   readonly peers: readonly RawHttp2[];
 }
 
-/** @param speak called for each connection, in the order in which they come */
-export async function rawHttp2Server(speak: (peer: RawHttp2, index: number) => unknown): Promise<RawHttp2Server> {
+/**
+ * @param speak called for each connection, in the order in which they come
+ * @param allowHalfOpen whether it keeps its side open when a client has ended the other one
+ */
+export async function rawHttp2Server(
+  speak: (peer: RawHttp2, index: number) => unknown,
+  { allowHalfOpen = false } = {},
+): Promise<RawHttp2Server> {
   const peers: RawHttp2[] = [];
-  const server: Server = createServer((socket) => {
+  const server: Server = createServer({ allowHalfOpen }, (socket) => {
     const peer = new RawHttp2(socket, 'server');
     peers.push(peer);
     speak(peer, peers.length - 1);
