@@ -29,7 +29,7 @@ describe('A peer whose packets vanish, with no socket closed', () => {
     for (const { code, closeCode, after } of fates) {
       expect([code, closeCode]).to.deep.equal(['WS_ERR_HEARTBEAT_TIMEOUT', 1006]);
       // The last bytes came a moment before the clock of this spec was started, and two cores have much to do under CI.
-      expect(after).to.be.within(700, 1300);
+      expect(after).to.be.within(700, 1100);
     }
     expect(fates.length).to.equal(2);
   });
