@@ -22,6 +22,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['streams/transportEnds.ts', 5],
   ['streams/counters.ts', 5],
   ['streams/diagnostics.ts', 5],
+  ['streams/heartbeat.ts', 5],
   ['streams/*', 6],
   ['transports/*', 6],
   ['server.ts', 7],

@@ -36,7 +36,8 @@ export interface ConnectionOptions extends ExtensionOptions, HighWaterMarkOption
   /**
    * Milliseconds of silence after which the peer is pinged, or the settings, or false for no heartbeat. A peer from which nothing
    * at all comes within `timeout` after that is lost: WS_ERR_HEARTBEAT_TIMEOUT. The clock stands still while we do not read, and
-   * while what we have sent has not left. Default 30,000. Without effect in versions that have no pings.
+   * while what we have sent has not left. Over HTTP/2 the session is pinged as well. Default 30,000. Without effect in versions that
+   * have no pings.
    */
   heartbeat?: number | false | HeartbeatOptions;
   /**

@@ -1,5 +1,5 @@
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
-import type { Abilities, CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
+import type { Abilities, Carrier, CloseFrame, Incoming, Message, Outgoing, PingFrame, Transport } from '../contracts';
 import { draftFor } from '../drafts';
 import { WebSocketError } from '../errors';
 import { type CloseOutcome, Session } from '../session';
@@ -39,6 +39,7 @@ export class Connection implements PipelineOwner, Watched {
   #drains = 0;
   #transportClosed = false;
   readonly #heart: Heart | undefined;
+  readonly #carrier: Carrier | undefined;
 
   constructor(transport: Transport, options: ConnectionSettings, owner: ConnectionOwner) {
     this.#options = options;
@@ -51,7 +52,11 @@ export class Connection implements PipelineOwner, Watched {
       );
     }
     this.#pipeline = new Pipeline(transport, options, this);
-    if (options.heartbeat !== undefined && this.#can.ping) this.#heart = watch(this, options.heartbeat);
+    if (options.heartbeat !== undefined && this.#can.ping) {
+      this.#heart = watch(this, options.heartbeat);
+      this.#carrier = transport.carrier;
+      this.#carrier?.watch(this, options.heartbeat);
+    }
   }
 
   /** Whether messages can be sent. */
@@ -285,6 +290,7 @@ export class Connection implements PipelineOwner, Watched {
     this.#transportClosed = true;
     clearTimeout(this.#timer);
     this.#heart?.stop();
+    this.#carrier?.unwatch(this);
     this.#owner.closed();
   }
 }

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { mock } from 'node:test';
+import { expect } from 'chai';
+import { connect, type ServerOptions, type WebSocket } from '../../lib/webSocketHandler';
+import { clientFrame } from '../support/http';
+import { listenHttp2 } from '../support/http2';
+import {
+  dataFrame,
+  flags,
+  headersFrame,
+  openingFrame,
+  RawHttp2,
+  rawHttp2Server,
+  settingsFrame,
+  types,
+} from '../support/http2Frames';
+import { hex } from '../support/vectors';
+
+const heartbeat = { interval: 100, timeout: 100 };
+
+/** A server, and a client whose streams have no window: what is written to them waits, and excuses the silence of the stream. */
+async function openStalled(options: ServerOptions = {}) {
+  const server = await listenHttp2((request, response) => {
+    if (response.webSocket === undefined) response.end('ordinary');
+    else server.server.emit('accepted', response.webSocket.connect(request.url === '/impatient' ? { heartbeat } : {}));
+  }, options);
+  const client = await RawHttp2.connect(server.url, { initialWindowSize: 0 });
+  return {
+    server,
+    client,
+    async open(stream: number, path = '/'): Promise<WebSocket> {
+      client.write(openingFrame(stream, { ':path': path }));
+      const [ws] = (await once(server.server, 'accepted')) as [WebSocket];
+      ws.on('error', () => {}).write('there is no window for it');
+      return ws;
+    },
+    pings: () => client.frames.filter((frame) => frame.type === types.ping && frame.flags === flags.none).length,
+    async untilPings(count: number): Promise<void> {
+      await client.until(() => this.pings() >= count);
+    },
+    async [Symbol.asyncDispose]() {
+      client.socket.destroy();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('The heartbeat of a session of HTTP/2', () => {
+  afterEach(() => mock.timers.reset());
+
+  it('ends all WebSockets of a client that does not answer, though their streams excuse their silence', async () => {
+    await using opened = await openStalled({ heartbeat });
+    const { client, server } = opened;
+    client.acknowledges = false;
+    const all = [await opened.open(1), await opened.open(3)];
+    for (const ws of all) {
+      expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+      expect(ws.errored).to.include({ code: 'WS_ERR_HEARTBEAT_TIMEOUT' });
+    }
+    await client.end();
+    expect(server.handle.connections.size).to.equal(0);
+    expect(server.sessions.map(({ destroyed }) => destroyed)).to.deep.equal([true]);
+  });
+
+  it('keeps a client that answers, for as long as its streams are stalled', async () => {
+    await using opened = await openStalled({ heartbeat });
+    const ws = await opened.open(1);
+    await opened.untilPings(6);
+    expect(ws.destroyed).to.equal(false);
+  });
+
+  it('is one for all of them, by the settings of the most impatient, and ends with the last', async () => {
+    await using opened = await openStalled({ heartbeat: { interval: 60_000, timeout: 60_000 } });
+    const { client, server } = opened;
+    await opened.open(1);
+    const impatient = await opened.open(3, '/impatient');
+    await opened.open(5);
+    const begun = performance.now();
+    await opened.untilPings(4);
+    // One for each of the three would take a third of that.
+    expect(performance.now() - begun).to.be.above(3 * 0.6 * heartbeat.interval);
+    for (const ws of server.handle.connections) ws.abort();
+    expect(await impatient.closed).to.include({ code: 1006 });
+    await client.roundTrip();
+    const before = opened.pings();
+    client.write(
+      headersFrame(
+        7,
+        [
+          [':method', 'GET'],
+          [':scheme', 'http'],
+          [':path', '/'],
+          [':authority', 'a.example'],
+        ],
+        5,
+      ),
+    );
+    await client.frame(types.headers, 7);
+    expect(opened.pings()).to.equal(before);
+  });
+
+  it('is not there without the option', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    await using opened = await openStalled({ heartbeat: false });
+    const { client } = opened;
+    client.acknowledges = false;
+    const ws = await opened.open(1);
+    mock.timers.tick(60_000);
+    await client.roundTrip();
+    expect([opened.pings(), ws.destroyed]).to.deep.equal([0, false]);
+  });
+
+  it('is also a client’s', async () => {
+    await using server = await rawHttp2Server(async (peer) => {
+      peer.write(settingsFrame({ enableConnectProtocol: 1, initialWindowSize: 0 }));
+      await peer.frame(types.headers, 1);
+      peer.acknowledges = false;
+      peer.write(headersFrame(1, [[':status', '200']]), dataFrame(1, hex('81 02 6869')));
+    });
+    const ws = connect(server.url, { http2: true, heartbeat });
+    const [message] = await once(ws, 'data');
+    ws.write('there is no window for it');
+    const [error] = await once(ws, 'error');
+    expect([message, error.code]).to.deep.equal(['hi', 'WS_ERR_HEARTBEAT_TIMEOUT']);
+    for (const peer of server.peers) await peer.end();
+  });
+
+  it('takes what comes on any stream for life', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    await using opened = await openStalled({ heartbeat });
+    const { client } = opened;
+    client.acknowledges = false;
+    const stalled = await opened.open(1);
+    const talking = await opened.open(3);
+    for (let i = 0; i < 40; i++) {
+      client.write(dataFrame(3, clientFrame(0x81, `message ${i}`)));
+      await once(talking.resume(), 'message');
+      mock.timers.tick(heartbeat.interval / 2);
+    }
+    expect([opened.pings(), stalled.destroyed]).to.deep.equal([0, false]);
+  });
+});
