@@ -38,16 +38,20 @@ async function drained(peer: RawPeer): Promise<void> {
 
 describe('A peer that', () => {
   it('sends a message byte by byte makes us keep little more than the message', async () => {
-    const peer = serverFor();
-    peer.webSocket.pipe(peer.webSocket);
     const frame = rawFrame(0x81, Buffer.alloc(50 * kibibyte, 'a'), 'client');
-    const kept = await keptAfter(peer, async () => {
-      for (const byte of frame.subarray(0, -1)) {
-        peer.write(Buffer.of(byte));
-        if (peer.stream.writableNeedDrain) await drained(peer);
-      }
-    });
-    expect(kept).to.be.below(300 * kibibyte);
+    const trickle = async () => {
+      const peer = serverFor();
+      peer.webSocket.pipe(peer.webSocket);
+      return await keptAfter(peer, async () => {
+        for (const byte of frame.subarray(0, -1)) {
+          peer.write(Buffer.of(byte));
+          if (peer.stream.writableNeedDrain) await drained(peer);
+        }
+      });
+    };
+    // The first time, code is compiled as well.
+    await trickle();
+    expect(await trickle()).to.be.below(200 * kibibyte);
   });
 
   it('sends a million empty fragments, at a hundred bytes or so each, makes us keep nothing', async () => {
