@@ -79,18 +79,23 @@ export function connect(url: string | URL, options: AnyClientOptions = {}): AnyW
     }),
     http2: http2 ? http2Opening(http2, options, versions, offersFor) : undefined,
   };
+  const accepted = (
+    answer: IncomingHttpHeaders,
+    transport: Transport,
+    how: Pick<Agreement, 'transport' | 'version'>,
+  ) => {
+    const draft = draftFor(how.version);
+    const extensions = answer['sec-websocket-extensions'];
+    verifyExtensions(extensions, extensionsFor(how.version));
+    const answered = answer[draft.protocolHeader.toLowerCase()] as string | undefined;
+    const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
+    WebSocket.open(webSocket, transport, { ...how, protocol, extensions: extensions ?? '' });
+  };
+  // `AsyncResource.bind()` is slow: it marks a property of each function as deprecated.
+  const context = new AsyncResource('WebSocket');
   giveUp = openClient(opening, {
-    accepted: AsyncResource.bind(
-      (answer: IncomingHttpHeaders, transport: Transport, how: Pick<Agreement, 'transport' | 'version'>) => {
-        const draft = draftFor(how.version);
-        const extensions = answer['sec-websocket-extensions'];
-        verifyExtensions(extensions, extensionsFor(how.version));
-        const answered = answer[draft.protocolHeader.toLowerCase()] as string | undefined;
-        const protocol = verifyProtocol(answered, protocols, draft.can.declineProtocol);
-        WebSocket.open(webSocket, transport, { ...how, protocol, extensions: extensions ?? '' });
-      },
-    ),
-    failed: AsyncResource.bind((error: WebSocketError) => void webSocket.destroy(error)),
+    accepted: (...parameters) => context.runInAsyncScope(accepted, undefined, ...parameters),
+    failed: (error) => context.runInAsyncScope(() => void webSocket.destroy(error)),
   });
   return webSocket;
 }

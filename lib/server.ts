@@ -6,6 +6,7 @@ import { draftFor } from './drafts';
 import { WebSocketError } from './errors';
 import { isWebSocketRequest, negotiate } from './negotiation';
 import { checkOptions, connectionOptionNames, defaults, type ServerOptions } from './options';
+import type { CloseOutcome } from './session';
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from './streams/broadcast';
 import { type ServerCounters, ServerTotals } from './streams/serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './streams/shutdown';
@@ -159,12 +160,15 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
       session.once('close', () => this.#sessions.delete(session));
     }
     this.#totals.opened();
-    WebSocket.whenClosed(webSocket, (outcome) => {
-      this.connections.delete(webSocket);
-      this.#totals.closed(webSocket, outcome);
-    });
+    WebSocket.whenClosed(webSocket, this.#closed);
     this.#shutdown?.add(webSocket);
   }
+
+  readonly #closed = (outcome: CloseOutcome, closed: unknown) => {
+    const webSocket = closed as WebSocket;
+    this.connections.delete(webSocket);
+    this.#totals.closed(webSocket, outcome);
+  };
 }
 
 /** Offers an opening request to the application: as an ordinary request, with a WebSocket on its response. */

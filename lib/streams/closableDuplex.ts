@@ -4,13 +4,17 @@ import type { CloseOutcome } from '../session';
 import type { Delivered } from './incomingMessages';
 import { SendingDuplex } from './sendingDuplex';
 
+export type CloseListener = (outcome: CloseOutcome, duplex: ClosableDuplex<Delivered>) => void;
+
+const nobody: readonly never[] = [];
+
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
 /** A Duplex of messages that tells how its connection ended. */
 export abstract class ClosableDuplex<M extends Delivered = Message> extends SendingDuplex<M> {
   #outcome: CloseOutcome | undefined;
   /** Those who wait for it. The promise is made only when it is asked for; mostly it is not. */
-  #waiting: ((outcome: CloseOutcome) => void)[] | undefined;
+  #waiting: readonly CloseListener[] = nobody;
 
   /**
    * A promise of a `CloseOutcome`, once the transport is gone. It never rejects: 'error' tells of failures. Every Duplex has a
@@ -27,10 +31,10 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
     });
   }
 
-  /** As `closed`, without a promise: for those who watch many connections, and have nothing to wait for. */
-  static whenClosed(duplex: ClosableDuplex<Delivered>, callback: (outcome: CloseOutcome) => void): void {
-    if (duplex.#outcome === undefined) duplex.#whenSettled(callback);
-    else callback(duplex.#outcome);
+  /** As `closed`, without a promise: for those who watch many connections, with one function for all of them. */
+  static whenClosed(duplex: ClosableDuplex<Delivered>, listener: CloseListener): void {
+    if (duplex.#outcome === undefined) duplex.#whenSettled(listener);
+    else listener(duplex.#outcome, duplex);
   }
 
   /** The code of the peer's Close frame: 1005 if it had none, 1006 if the connection ended without one, undefined before. */
@@ -54,14 +58,14 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
   protected settle(outcome: CloseOutcome = neverOpened): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
-    const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    for (const settled of waiting) settled(outcome);
+    const waiting = this.#waiting;
+    this.#waiting = nobody;
+    for (const settled of waiting) settled(outcome, this);
   }
 
-  #whenSettled(callback: (outcome: CloseOutcome) => void): void {
-    this.#waiting ??= [];
-    this.#waiting.push(callback);
+  #whenSettled(listener: CloseListener): void {
+    // An array that grows by push(), or by a spread, has room for seventeen.
+    this.#waiting = this.#waiting.concat(listener);
   }
 
   get #latestOutcome(): CloseOutcome | undefined {

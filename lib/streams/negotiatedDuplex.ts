@@ -77,9 +77,21 @@ export abstract class NegotiatedDuplex<M extends Delivered = Message> extends Cl
   }
 
   protected agreeOn(agreement: Agreement, settings: ConnectionOptions): void {
-    this.#agreement = agreement;
+    this.#agreement = sharedAgreement(agreement);
     this.#settings = settings;
     this.setMarks(settings);
     this.#can = draftFor(agreement.version).can;
   }
 }
+
+/** Most connections have agreed on a version and no more: they have one object for that. */
+function sharedAgreement(agreement: Agreement): Agreement {
+  const { transport, version, protocol, extensions } = agreement;
+  if (protocol !== '' || extensions !== '') return agreement;
+  const key = `${transport} ${version}`;
+  const known = plainAgreements.get(key);
+  if (known === undefined) plainAgreements.set(key, agreement);
+  return known ?? agreement;
+}
+
+const plainAgreements = new Map<string, Agreement>();

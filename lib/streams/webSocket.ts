@@ -74,7 +74,8 @@ export class WebSocket<M extends Delivered = Message> extends ConnectedDuplex<M>
     const { transport: carrier, version } = opening;
     const agreement = { transport: carrier, version, protocol, extensions };
     // Where the rest of the handshake comes later, it comes outside of what the request was handled in.
-    const opened = AsyncResource.bind((transport: Transport) => this.#open(transport, agreement, settings));
+    const context = new AsyncResource('WebSocket');
+    const opened = (transport: Transport) => context.runInAsyncScope(this.#open, this, transport, agreement, settings);
     opening.accept({ protocol, extensions, headers }, opened);
     this.#connecting = true;
     this.agreeOn(agreement, settings);
