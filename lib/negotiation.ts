@@ -56,12 +56,12 @@ function chooseVersion(
   headers: IncomingMessage['headers'],
   versions: readonly Version[],
 ): { draft: Draft; version: Version } {
-  // §4.4: a client that gets the list can try again with another. Only numbers have a place in it.
-  const listed = versions.filter((version) => /^\d+$/.test(version)).join(', ');
-  const list = listed === '' ? {} : { 'Sec-WebSocket-Version': listed };
   const asked = claimedVersion(headers);
   const found = asked === undefined ? undefined : findDraft(asked);
   if (found !== undefined && versions.includes(found.version)) return found;
+  // §4.4: a client that gets the list can try again with another. Only numbers have a place in it.
+  const listed = versions.filter((version) => /^\d+$/.test(version)).join(', ');
+  const list = listed === '' ? {} : { 'Sec-WebSocket-Version': listed };
   const number = headers['sec-websocket-version'];
   // A decimal number up to 255 without leading zeros (§4.3); two headers arrive joined by a comma.
   if (number === undefined || !/^(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/.test(number)) {

@@ -14,7 +14,10 @@ export function splitList(value: string): string[] {
 
 /** Does a comma-separated header name this token, in any case? */
 export function hasToken(value: string | undefined, wanted: string): boolean {
-  return value !== undefined && splitList(value).some((element) => element.toLowerCase() === wanted);
+  if (value === undefined) return false;
+  const lowered = value.toLowerCase();
+  // Most often it is all that there is.
+  return lowered === wanted || splitList(lowered).includes(wanted);
 }
 
 /**

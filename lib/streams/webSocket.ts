@@ -58,7 +58,7 @@ export class WebSocket<M extends Delivered = Message> extends ConnectedDuplex<M>
   connect(options: Streamed<ConnectOptions>): WebSocket<MessageStream>;
   connect(options: ConnectOptions | Streamed<ConnectOptions>): AnyWebSocket;
   connect(options: ConnectOptions | Streamed<ConnectOptions> = noOptions): AnyWebSocket {
-    checkOptions(options, 'protocol', 'headers', ...connectionOptionNames);
+    if (options !== noOptions) checkOptions(options, 'protocol', 'headers', ...connectionOptionNames);
     const opening = this.#opening;
     if (this.#connecting || this.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
     if (this.destroyed || opening === undefined)

@@ -58,12 +58,12 @@ export class UpgradeExchange implements Exchange {
     response.assignSocket(socket as Socket);
     // Reads ahead into the socket's own buffer: a client that goes away is noticed, and the response closes, while the
     // handler still waits. One that only ends its side has gone too; Node's HTTP server says the same.
-    socket.once('end', this.#inputEnded);
+    socket.on('end', this.#inputEnded);
     socket.read(0);
     socket.on('drain', this.#passDrainOn);
     response.once('finish', () => this.#responseFinished());
     this.#deadline = setTimeout(() => this.#expire(), timeout);
-    socket.once('close', this.#clearDeadline);
+    socket.on('close', this.#clearDeadline);
   }
 
   get authority(): string | undefined {
@@ -75,7 +75,8 @@ export class UpgradeExchange implements Exchange {
     const { method, httpVersion, headers, rawHeaders } = this.request;
     if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
     if (httpVersion !== '1.1') throw invalid(400, 'the HTTP version must be 1.1');
-    const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+    let hosts = 0;
+    for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts++;
     if (hosts !== 1) throw invalid(400, 'there must be one Host header');
     if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
   }

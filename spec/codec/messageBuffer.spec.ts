@@ -73,6 +73,20 @@ describe('MessageBuffer', () => {
     expect(allocated).to.be.at.most(256 * KiB);
   });
 
+  it('sets aside for it no more than eight times what has come', () => {
+    const message = new MessageBuffer(false);
+    const piece = counting(64 * KiB);
+    message.expect(KiB ** 3);
+    let most = 0;
+    for (let length = piece.length; length < 100 * piece.length; length += piece.length) {
+      most = Math.max(
+        most,
+        bytesAllocatedBy(() => message.append(piece, 0, piece.length)),
+      );
+      expect(most).to.be.at.most(Math.max(256 * KiB, 8 * length));
+    }
+  });
+
   for (const text of [false, true]) {
     it(`does not copy a ${text ? 'text' : 'binary'} message over and over when it comes in many small pieces`, () => {
       const size = 1024 * KiB;

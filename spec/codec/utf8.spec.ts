@@ -38,6 +38,16 @@ const unfinished = ['ce', 'e2', 'e282', 'f0', 'f09f', 'f09f98', '61f09f98'];
 const bytesOf = (text: string) => hex(text.replace('!', ''));
 
 describe('decodeUtf8()', () => {
+  for (const last of ['a', 'ä', '€', '\u{1f600}', '\ufffd']) {
+    it(`reads a long text that is ASCII but for its end: ${last}`, () => {
+      for (const length of [16_000, 17_000, 1_200_000]) {
+        const text = 'a'.repeat(length) + last;
+        const bytes = Buffer.from(`(${text})`);
+        expect(decodeUtf8(bytes, 1, bytes.length - 1) === text, `${length}`).to.equal(true);
+      }
+    });
+  }
+
   for (const [what, text] of Object.entries(texts)) {
     it(`reads ${what}`, () => {
       const bytes = bytesOf(text);
