@@ -116,16 +116,21 @@ describe('A stream of HTTP/2 that', () => {
   });
 
   for (const code of [errorCodes.none, errorCodes.cancel]) {
-    it(`is reset (${code}) after its Close, before it has the answer, ends as that says`, async () => {
-      await using server = await listenEcho();
-      using client = await RawHttp2.connect(server.url, { initialWindowSize: 0 });
-      const ws = await openOn(client, server, 1);
-      client.write(dataFrame(1, clientFrame(0x88, hex('03e8'))));
-      await once(ws, 'finish');
-      client.write(resetFrame(1, code));
-      expect(await ws.closed).to.include({ code: 1000 });
-      expect(ws.errored).to.equal(null);
-    });
+    for (const [how, flag] of [
+      ['after its Close', flags.none],
+      ['after its Close and the end of its side', flags.endStream],
+    ] as const) {
+      it(`is reset (${code}) ${how}, before it has the answer, ends as that says`, async () => {
+        await using server = await listenEcho();
+        using client = await RawHttp2.connect(server.url, { initialWindowSize: 0 });
+        const ws = await openOn(client, server, 1);
+        client.write(dataFrame(1, clientFrame(0x88, hex('03e8')), flag));
+        await once(ws, 'finish');
+        client.write(resetFrame(1, code));
+        expect(await ws.closed).to.include({ code: 1000 });
+        expect(ws.errored).to.equal(null);
+      });
+    }
 
     it(`is reset (${code}) while nobody reads is lost to whoever writes`, async () => {
       await using server = await listenHttp2((_, response) => {

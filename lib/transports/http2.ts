@@ -55,9 +55,8 @@ export class ExtendedConnectExchange implements Exchange {
     return this.#stream.session as ServerHttp2Session | undefined;
   }
 
-  /** That there are a scheme and a path (RFC 8441 §4) is for Node to see. */
+  /** That there are a scheme, a path and an authority (RFC 8441 §4) is for Node to see. */
   check(): void {
-    if (this.authority === undefined) throw invalid('there must be an :authority');
     // The stream of the request is the connection.
     if (this.#stream.endAfterHeaders) throw invalid('the request must not end its stream');
     if (this.request.headers['content-length'] !== undefined) throw invalid('the request must not have a body');
