@@ -59,7 +59,7 @@ export abstract class ReadAheadDuplex<M extends Delivered = Message> extends Mes
     this.#received++;
     if (diagnostics.messageReceived.hasSubscribers) diagnostics.messageReceived.publish({ webSocket: this, message });
     if (this.readableFlowing === true && this.readableLength === 0 && this.readableDidRead) {
-      this.emit('data', message);
+      this.tell(message);
       return true;
     }
     this.#cost += costOf(message);

@@ -271,6 +271,35 @@ describe("The seed's event style", () => {
     expect(rest).to.deep.equal(['c']);
   });
 
+  it('goes along with every other way of reading, whichever comes first or last', async () => {
+    const [server, client] = createPair();
+    const heard: string[] = [];
+    const hear = (who: string) => (message: Message) => void heard.push(`${who} ${message}`);
+    const onMessage = hear('message');
+    const onData = hear('data');
+    const pipe = new Writable({ objectMode: true, write: (message, _, done) => done(void hear('pipe')(message)) });
+    const steps: readonly (readonly [step: () => void, heard: readonly string[]])[] = [
+      [() => server.on('message', onMessage), ['message']],
+      [() => server.on('data', onData), ['message', 'data']],
+      [() => server.removeListener('message', onMessage), ['data']],
+      [() => server.prependListener('message', onMessage), ['data', 'message']],
+      [() => server.pipe(pipe), ['data', 'message', 'pipe']],
+      [() => server.removeListener('data', onData), ['message', 'pipe']],
+      [() => server.unpipe(pipe).resume(), ['message']],
+      [() => server.removeAllListeners('message').resume(), []],
+      [() => server.on('message', onMessage), ['message']],
+    ];
+    for (const [index, [step, readers]] of steps.entries()) {
+      step();
+      // The second of them finds a stream that was read already.
+      for (const message of ['first', 'second']) {
+        client.write(message);
+        await client.ping();
+        expect(heard.splice(0), `step ${index}`).to.deep.equal(readers.map((who) => `${who} ${message}`));
+      }
+    }
+  });
+
   it('ends the stream at a clean close, without anybody asking for the end', async () => {
     const [server, client] = createPair();
     server.on('message', (message) => server.write(message));
