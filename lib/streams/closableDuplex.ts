@@ -33,8 +33,9 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
 
   /** As `closed`, without a promise: for those who watch many connections, with one function for all of them. */
   static whenClosed(duplex: ClosableDuplex<Delivered>, listener: CloseListener): void {
-    if (duplex.#outcome === undefined) duplex.#whenSettled(listener);
-    else listener(duplex.#outcome, duplex);
+    if (duplex.#outcome !== undefined) listener(duplex.#outcome, duplex);
+    else if (duplex.#waiting === nobody) duplex.#waiting = onlyListener(listener);
+    else duplex.#whenSettled(listener);
   }
 
   /** The code of the peer's Close frame: 1005 if it had none, 1006 if the connection ended without one, undefined before. */
@@ -77,6 +78,17 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
     if (outcome !== undefined) return Promise.resolve(outcome);
     return new Promise((resolve) => this.#whenSettled(resolve));
   }
+}
+
+const onlyListeners = new WeakMap<CloseListener, readonly CloseListener[]>();
+
+/** A list of this one, for all connections that only this one watches. */
+function onlyListener(listener: CloseListener): readonly CloseListener[] {
+  const known = onlyListeners.get(listener);
+  if (known !== undefined) return known;
+  const list = [listener];
+  onlyListeners.set(listener, list);
+  return list;
 }
 
 /**

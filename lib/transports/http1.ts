@@ -156,7 +156,12 @@ export class UpgradeExchange implements Exchange {
     this.#socket.removeListener('end', this.#inputEnded);
     this.#socket.removeListener('close', this.#clearDeadline);
     const transport = { stream: this.#socket, head: this.#head };
-    if (challenge === undefined) return opened(transport);
+    if (challenge === undefined) {
+      opened(transport);
+      // Two listeners are an array, one is not.
+      if (this.#socket.listenerCount('error') > 1) this.#socket.removeListener('error', ignore);
+      return;
+    }
     // A stream that closes before its challenge has come is told of as one that closes right after the handshake.
     const lost = () => opened(transport);
     this.#socket.once('close', lost);
