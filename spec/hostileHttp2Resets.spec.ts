@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
+import { mock } from 'node:test';
 import { expect } from 'chai';
 import type { ServerOptions, WebSocket } from '../lib/webSocketHandler';
 import { retainedBytes } from './support/garbage';
@@ -18,6 +19,7 @@ import {
   settingsFrame,
   types,
 } from './support/http2Frames';
+import { passUntil } from './support/mockedTime';
 import { hex } from './support/vectors';
 
 /** Clients over HTTP/2 that break off, one stream or all of the session, once or ten thousand times. */
@@ -58,13 +60,13 @@ async function closing({ sessions }: Http2TestServer): Promise<void> {
 }
 
 /** The end of a WebSocket whose peer has not said goodbye. */
-async function expectLost(ws: WebSocket, code: string | RegExp = 'WS_ERR_CONNECTION_LOST'): Promise<void> {
+async function expectLost(ws: WebSocket, code = 'WS_ERR_CONNECTION_LOST'): Promise<void> {
   let ended = false;
   ws.once('end', () => {
     ended = true;
   });
   expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
-  expect(ws.errored).to.include({ closeCode: 1006 }).and.to.have.property('code').that.matches(new RegExp(code));
+  expect(ws.errored).to.include({ code, closeCode: 1006 });
   expect(ended).to.equal(false);
 }
 
@@ -149,6 +151,8 @@ describe('A stream of HTTP/2 that', () => {
 });
 
 describe('A session of HTTP/2 that', () => {
+  afterEach(() => mock.timers.reset());
+
   it('will have no more streams goes on with those it has', async () => {
     await using server = await listenEcho();
     using client = await RawHttp2.connect(server.url);
@@ -183,17 +187,20 @@ describe('A session of HTTP/2 that', () => {
     ['opens a stream of the server', (client: RawHttp2) => client.write(openingFrame(2))],
   ] as const) {
     it(`${what} costs the client all of its WebSockets, and nobody else`, async () => {
-      await using server = await listenEcho({ heartbeat: { interval: 200, timeout: 200 } });
+      mock.timers.enable({ apis: ['setInterval'] });
+      await using server = await listenEcho();
       using client = await RawHttp2.connect(server.url);
       const all = [];
       for (const stream of [1, 3, 5]) all.push(await openOn(client, server, stream));
       act(client);
       await Promise.race([client.end(), client.frame(types.goaway, 0)]).catch(() => {});
       client.socket.destroy();
-      // Node 20 does not always end a session after its GOAWAY, nor tell of it, nor see that the socket has gone: the heartbeat does.
-      for (const ws of all) await expectLost(ws, /^WS_ERR_(?:CONNECTION_LOST|HEARTBEAT_TIMEOUT)$/);
-      expect(server.handle.connections.size).to.equal(0);
       await expectServing(server.url);
+      // Node 20 does not always end a session after its GOAWAY, nor tell of it, nor see that the socket has gone: the heartbeat does.
+      const forgotten = server.handle.connections.size > 0 && process.version.startsWith('v20.');
+      if (forgotten) await passUntil(Promise.all(all.map(({ closed }) => closed)));
+      for (const ws of all) await expectLost(ws, forgotten ? 'WS_ERR_HEARTBEAT_TIMEOUT' : undefined);
+      expect(server.handle.connections.size).to.equal(0);
     });
   }
 

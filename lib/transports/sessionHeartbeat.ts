@@ -4,6 +4,12 @@ import type { HeartbeatSettings } from '../options';
 import { type Heart, type Watched, watch } from '../streams/heartbeat';
 
 /**
+ * Milliseconds that an answer has at the least, however impatient the connections are: while Node writes to the socket of a session it
+ * does not read from it, and over a slow way a write takes its time.
+ */
+const leastTimeout = 10_000;
+
+/**
  * Asks the other end of a session for a sign of life by HTTP/2's own PING, which must be answered before all else (RFC 9113 §6.7),
  * whatever the windows of the streams are. So it also finds those dead whose silence a connection must excuse, because bytes of ours
  * wait for a window: sessions that Node 20 has given up after a violation of HTTP/2, without a word and without looking at the
@@ -28,7 +34,7 @@ class SessionHeartbeat implements Carrier, Watched {
     if (current !== undefined && current.interval + current.timeout <= settings.interval + settings.timeout) return;
     this.#heart?.stop();
     this.#settings = settings;
-    this.#heart = watch(this, settings);
+    this.#heart = watch(this, { ...settings, timeout: Math.max(settings.timeout, leastTimeout) });
   }
 
   unwatch(passenger: Passenger): void {

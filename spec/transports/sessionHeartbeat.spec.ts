@@ -14,6 +14,7 @@ import {
   settingsFrame,
   types,
 } from '../support/http2Frames';
+import { passUntil } from '../support/mockedTime';
 import { hex } from '../support/vectors';
 
 const heartbeat = { interval: 100, timeout: 100 };
@@ -46,6 +47,7 @@ async function openStalled(options: ServerOptions = {}) {
 }
 
 describe('The heartbeat of a session of HTTP/2', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
   afterEach(() => mock.timers.reset());
 
   it('ends all WebSockets of a client that does not answer, though their streams excuse their silence', async () => {
@@ -53,6 +55,8 @@ describe('The heartbeat of a session of HTTP/2', () => {
     const { client, server } = opened;
     client.acknowledges = false;
     const all = [await opened.open(1), await opened.open(3)];
+    // However impatient they are, an answer has ten seconds.
+    expect(await passUntil(Promise.all(all.map(({ closed }) => closed)))).to.be.within(10_000, 11_000);
     for (const ws of all) {
       expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
       expect(ws.errored).to.include({ code: 'WS_ERR_HEARTBEAT_TIMEOUT' });
@@ -65,7 +69,7 @@ describe('The heartbeat of a session of HTTP/2', () => {
   it('keeps a client that answers, for as long as its streams are stalled', async () => {
     await using opened = await openStalled({ heartbeat });
     const ws = await opened.open(1);
-    await opened.untilPings(6);
+    await passUntil(opened.untilPings(300));
     expect(ws.destroyed).to.equal(false);
   });
 
@@ -75,10 +79,8 @@ describe('The heartbeat of a session of HTTP/2', () => {
     await opened.open(1);
     const impatient = await opened.open(3, '/impatient');
     await opened.open(5);
-    const begun = performance.now();
-    await opened.untilPings(4);
     // One for each of the three would take a third of that.
-    expect(performance.now() - begun).to.be.above(3 * 0.6 * heartbeat.interval);
+    expect(await passUntil(opened.untilPings(12))).to.be.above(12 * 0.6 * heartbeat.interval);
     for (const ws of server.handle.connections) ws.abort();
     expect(await impatient.closed).to.include({ code: 1006 });
     await client.roundTrip();
@@ -96,11 +98,12 @@ describe('The heartbeat of a session of HTTP/2', () => {
       ),
     );
     await client.frame(types.headers, 7);
+    mock.timers.tick(1000);
+    await client.roundTrip();
     expect(opened.pings()).to.equal(before);
   });
 
   it('is not there without the option', async () => {
-    mock.timers.enable({ apis: ['setInterval'] });
     await using opened = await openStalled({ heartbeat: false });
     const { client } = opened;
     client.acknowledges = false;
@@ -120,13 +123,14 @@ describe('The heartbeat of a session of HTTP/2', () => {
     const ws = connect(server.url, { http2: true, heartbeat });
     const [message] = await once(ws, 'data');
     ws.write('there is no window for it');
-    const [error] = await once(ws, 'error');
+    const failed = once(ws, 'error');
+    await passUntil(failed);
+    const [error] = await failed;
     expect([message, error.code]).to.deep.equal(['hi', 'WS_ERR_HEARTBEAT_TIMEOUT']);
     for (const peer of server.peers) await peer.end();
   });
 
   it('takes what comes on any stream for life', async () => {
-    mock.timers.enable({ apis: ['setInterval'] });
     await using opened = await openStalled({ heartbeat });
     const { client } = opened;
     client.acknowledges = false;

@@ -1,0 +1,22 @@
+import { mock } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+
+/**
+ * Lets mocked time go by until this has come, with turns of the event loop in which bytes travel. Returns how many milliseconds
+ * have gone by.
+ */
+export async function passUntil(event: Promise<unknown>, step = 50): Promise<number> {
+  let passed = 0;
+  let over = false;
+  const end = () => {
+    over = true;
+  };
+  event.then(end, end);
+  while (!over) {
+    mock.timers.tick(step);
+    passed += step;
+    for (let i = 0; i < 5; i++) await turn();
+  }
+  await event;
+  return passed;
+}
