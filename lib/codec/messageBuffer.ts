@@ -14,11 +14,15 @@ const trust = 8;
 
 const noBytes: Buffer = Buffer.alloc(0);
 
+/** The largest messages whose memory is kept for the next one; the second is the limit that servers have by default. */
+const spareSizes = [256 * 1024, 2 * 1024 * 1024] as const;
+
 /**
- * The memory of the last text message, for the next: a text is handed out as a string, so its bytes are free again. It saves
- * an eighth of the cost of a 64 KiB message, most of it garbage collection.
+ * The memory of text messages, for the next ones, a piece for each size: a text is handed out as a string, so its bytes are free
+ * again. It saves an eighth of the cost of a 64 KiB message, most of it garbage collection, and half of that of 1 MiB, which is in
+ * memory that nobody has touched.
  */
-let spare = noBytes;
+const spares: Buffer[] = spareSizes.map(() => noBytes);
 
 /**
  * A message that does not come in one piece: fragments and parts of frames are joined here in one growing buffer, so a
@@ -61,7 +65,7 @@ export class MessageBuffer {
   /** The message as text, already validated; invalid bytes would become replacement characters. This is its last use. */
   toText(): string {
     const text = readUtf8(this.#bytes, 0, this.#length);
-    if (this.#bytes.length <= trustedSize && this.#bytes.length > spare.length) spare = this.#bytes;
+    keepSpare(this.#bytes);
     return text;
   }
 
@@ -73,14 +77,25 @@ export class MessageBuffer {
     const larger = Math.max(needed, Math.min(wanted, trusted));
     const bytes = this.#text ? takeSpare(larger) : Buffer.allocUnsafeSlow(larger);
     this.#bytes.copy(bytes, 0, 0, this.#length);
+    if (this.#text) keepSpare(this.#bytes);
     this.#bytes = bytes;
   }
 }
 
+function spareFor(size: number): number {
+  return spareSizes.findIndex((largest) => size <= largest);
+}
+
+function keepSpare(bytes: Buffer): void {
+  const index = spareFor(bytes.length);
+  if (bytes.length > (spares[index]?.length ?? Number.POSITIVE_INFINITY)) spares[index] = bytes;
+}
+
 function takeSpare(size: number): Buffer {
-  // Nor for a message that would pin four times its size.
-  if (size > spare.length || size * 4 < spare.length) return Buffer.allocUnsafeSlow(size);
-  const bytes = spare;
-  spare = noBytes;
-  return bytes;
+  const index = spareFor(size);
+  const spare = spares[index];
+  // Nor for a message that would pin eight times its size.
+  if (spare === undefined || size > spare.length || size * 8 < spare.length) return Buffer.allocUnsafeSlow(size);
+  spares[index] = noBytes;
+  return spare;
 }

@@ -136,6 +136,24 @@ describe('MessageBuffer', () => {
     expect(message.toText()).to.equal('\ufeffgr\u00fc\u00df \u{1f600}');
   });
 
+  it('uses the memory of texts again, of small ones and of large ones, and lets go what is larger', () => {
+    const text = (length: number) => {
+      const message = new MessageBuffer(true);
+      message.expect(length);
+      const piece = Buffer.alloc(64 * KiB, 'a');
+      for (let at = 0; at < length; at += piece.length) message.append(piece, 0, piece.length);
+      expect(message.toText()).to.have.lengthOf(length);
+    };
+    const lengths = [64 * KiB, 1024 * KiB, 2048 * KiB];
+    for (const length of lengths) text(length);
+    for (const length of lengths)
+      expect(
+        bytesAllocatedBy(() => text(length)),
+        `${length} bytes`,
+      ).to.equal(0);
+    for (let i = 0; i < 2; i++) expect(bytesAllocatedBy(() => text(4096 * KiB))).to.be.at.least(4096 * KiB);
+  });
+
   it('keeps messages apart that grow at the same time, and those that come after each other', () => {
     const letters = (letter: string) => Buffer.from(letter.repeat(3000));
     for (let round = 0; round < 3; round++) {
