@@ -164,8 +164,7 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
     this.#shutdown?.add(webSocket);
   }
 
-  readonly #closed = (outcome: CloseOutcome, closed: unknown) => {
-    const webSocket = closed as WebSocket;
+  readonly #closed = (outcome: CloseOutcome, webSocket: WebSocket) => {
     this.connections.delete(webSocket);
     this.#totals.closed(webSocket, outcome);
   };

@@ -4,7 +4,7 @@ import type { CloseOutcome } from '../session';
 import type { Delivered } from './incomingMessages';
 import { SendingDuplex } from './sendingDuplex';
 
-export type CloseListener = (outcome: CloseOutcome, duplex: ClosableDuplex<Delivered>) => void;
+type CloseListener = (outcome: CloseOutcome, duplex: ClosableDuplex<Delivered>) => void;
 
 const nobody: readonly never[] = [];
 
@@ -32,7 +32,14 @@ export abstract class ClosableDuplex<M extends Delivered = Message> extends Send
   }
 
   /** As `closed`, without a promise: for those who watch many connections, with one function for all of them. */
-  static whenClosed(duplex: ClosableDuplex<Delivered>, listener: CloseListener): void {
+  static whenClosed<D extends ClosableDuplex<Delivered>>(
+    duplex: D,
+    listener: (outcome: CloseOutcome, duplex: D) => void,
+  ): void {
+    ClosableDuplex.#watch(duplex, listener as CloseListener);
+  }
+
+  static #watch(duplex: ClosableDuplex<Delivered>, listener: CloseListener): void {
     if (duplex.#outcome !== undefined) listener(duplex.#outcome, duplex);
     else if (duplex.#waiting === nobody) duplex.#waiting = onlyListener(listener);
     else duplex.#whenSettled(listener);

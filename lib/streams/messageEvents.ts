@@ -82,7 +82,7 @@ export abstract class MessageEvents<M extends Delivered = Message> extends Duple
   override removeListener(event: string | symbol, listener: Listener): this {
     super.removeListener(event, listener);
     if (event === 'message') this.#stopMessages();
-    if (event === 'data') this.#look();
+    if (event === 'data') this.#noteReaders();
     return this;
   }
 
@@ -95,7 +95,7 @@ export abstract class MessageEvents<M extends Delivered = Message> extends Duple
   override removeAllListeners(event?: string | symbol): this {
     super.removeAllListeners(event);
     if (event === undefined || event === 'message') this.#stopMessages();
-    this.#look();
+    this.#noteReaders();
     return this;
   }
 
@@ -107,10 +107,10 @@ export abstract class MessageEvents<M extends Delivered = Message> extends Duple
 
   #listened(event: string | symbol): void {
     if (event === 'message') this.#startMessages();
-    if (event === 'data') this.#look();
+    if (event === 'data') this.#noteReaders();
   }
 
-  #look(): void {
+  #noteReaders(): void {
     const listeners = this.listeners('data');
     this.#onlyMessages = listeners.length === 1 && listeners[0] === emitMessage;
   }
@@ -118,7 +118,7 @@ export abstract class MessageEvents<M extends Delivered = Message> extends Duple
   #startMessages(): void {
     if (this.listeners('data').includes(emitMessage)) return;
     super.on('data', emitMessage);
-    this.#look();
+    this.#noteReaders();
     if (this.#pausedForListener) {
       this.#pausedForListener = false;
       this.resume();
@@ -129,7 +129,7 @@ export abstract class MessageEvents<M extends Delivered = Message> extends Duple
   #stopMessages(): void {
     if (this.listenerCount('message') > 0) return;
     super.removeListener('data', emitMessage);
-    this.#look();
+    this.#noteReaders();
     if (this.listenerCount('data') === 0 && !this.isPaused()) {
       this.pause();
       this.#pausedForListener = true;

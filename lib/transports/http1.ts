@@ -158,7 +158,7 @@ export class UpgradeExchange implements Exchange {
     const transport = { stream: this.#socket, head: this.#head };
     if (challenge === undefined) {
       opened(transport);
-      // Two listeners are an array, one is not.
+      // The WebSocket has its own by now, and an array of two would be kept for as long as the connection.
       if (this.#socket.listenerCount('error') > 1) this.#socket.removeListener('error', ignore);
       return;
     }

@@ -78,7 +78,8 @@ describe('The heartbeat of a session of HTTP/2', () => {
     const { client, server } = opened;
     await opened.open(1);
     const impatient = await opened.open(3, '/impatient');
-    await opened.open(5);
+    await opened.open(5, '/impatient');
+    await opened.open(7, '/impatient');
     // One for each of the three would take a third of that.
     expect(await passUntil(opened.untilPings(12))).to.be.above(12 * 0.6 * heartbeat.interval);
     for (const ws of server.handle.connections) ws.abort();
@@ -87,7 +88,7 @@ describe('The heartbeat of a session of HTTP/2', () => {
     const before = opened.pings();
     client.write(
       headersFrame(
-        7,
+        9,
         [
           [':method', 'GET'],
           [':scheme', 'http'],
@@ -97,7 +98,7 @@ describe('The heartbeat of a session of HTTP/2', () => {
         5,
       ),
     );
-    await client.frame(types.headers, 7);
+    await client.frame(types.headers, 9);
     mock.timers.tick(1000);
     await client.roundTrip();
     expect(opened.pings()).to.equal(before);
