@@ -19,7 +19,7 @@ import {
   settingsFrame,
   types,
 } from './support/http2Frames';
-import { passUntil } from './support/mockedTime';
+import { ownHeartbeat, passUntil } from './support/mockedTime';
 import { hex } from './support/vectors';
 
 /** Clients over HTTP/2 that break off, one stream or all of the session, once or ten thousand times. */
@@ -188,7 +188,7 @@ describe('A session of HTTP/2 that', () => {
   ] as const) {
     it(`${what} costs the client all of its WebSockets, and nobody else`, async () => {
       mock.timers.enable({ apis: ['setInterval'] });
-      await using server = await listenEcho();
+      await using server = await listenEcho({ heartbeat: ownHeartbeat({ interval: 30_000, timeout: 10_000 }) });
       using client = await RawHttp2.connect(server.url);
       const all = [];
       for (const stream of [1, 3, 5]) all.push(await openOn(client, server, stream));

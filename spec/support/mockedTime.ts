@@ -20,3 +20,13 @@ export async function passUntil(event: Promise<unknown>, step = 50): Promise<num
   await event;
   return passed;
 }
+
+let made = 0;
+
+/**
+ * A heartbeat with settings that no other connection has: those with the same settings are on one timer, and that of a connection
+ * from before the time was mocked is a real one.
+ */
+export function ownHeartbeat(settings: { interval: number; timeout: number }): { interval: number; timeout: number } {
+  return { ...settings, interval: settings.interval + ++made / 1000 };
+}

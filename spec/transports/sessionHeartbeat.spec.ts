@@ -14,10 +14,10 @@ import {
   settingsFrame,
   types,
 } from '../support/http2Frames';
-import { passUntil } from '../support/mockedTime';
+import { ownHeartbeat, passUntil } from '../support/mockedTime';
 import { hex } from '../support/vectors';
 
-const heartbeat = { interval: 100, timeout: 100 };
+let heartbeat = ownHeartbeat({ interval: 100, timeout: 100 });
 
 /** A server, and a client whose streams have no window: what is written to them waits, and excuses the silence of the stream. */
 async function openStalled(options: ServerOptions = {}) {
@@ -47,7 +47,10 @@ async function openStalled(options: ServerOptions = {}) {
 }
 
 describe('The heartbeat of a session of HTTP/2', () => {
-  beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    heartbeat = ownHeartbeat({ interval: 100, timeout: 100 });
+  });
   afterEach(() => mock.timers.reset());
 
   it('ends all WebSockets of a client that does not answer, though their streams excuse their silence', async () => {
@@ -74,7 +77,7 @@ describe('The heartbeat of a session of HTTP/2', () => {
   });
 
   it('is one for all of them, by the settings of the most impatient, and ends with the last', async () => {
-    await using opened = await openStalled({ heartbeat: { interval: 60_000, timeout: 60_000 } });
+    await using opened = await openStalled({ heartbeat: ownHeartbeat({ interval: 60_000, timeout: 60_000 }) });
     const { client, server } = opened;
     await opened.open(1);
     const impatient = await opened.open(3, '/impatient');
