@@ -1,11 +1,11 @@
 import { Duplex } from 'node:stream';
 import { parseExtensions } from './codec/headers';
 import type { Message, Version } from './contracts';
-import { draftFor } from './drafts';
 import { answerExtensions, offerExtensions } from './extensions';
 import { checkOptions, connectionOptionNames, defaults, type Streamed, type WholeMessages } from './options';
-import type { MessageStream } from './streams/messageStream';
-import { WebSocket } from './streams/webSocket';
+import { protocolVersion } from './versions';
+import type { MessageStream } from './websocket/messageStream';
+import { WebSocket } from './websocket/webSocket';
 
 export interface PairOptions extends WholeMessages {
   /** The subprotocol that both ends have agreed on. Default none. */
@@ -28,7 +28,7 @@ export function createPair(options: PairOptions | Streamed<PairOptions>): Pair<M
 export function createPair(options: PairOptions | Streamed<PairOptions> = {}): Pair<Message | MessageStream> {
   checkOptions(options, 'protocol', 'version', ...connectionOptionNames);
   const { version = defaults.version, protocol = '' } = options;
-  const offer = draftFor(version).can.extensions ? offerExtensions(options) : '';
+  const offer = protocolVersion(version).capabilities.extensions ? offerExtensions(options) : '';
   // As in an opening handshake: the client offers, the server answers.
   const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], options);
   const [serverBytes, clientBytes] = createBytePair();

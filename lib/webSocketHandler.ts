@@ -1,4 +1,14 @@
-export { type ClientOptions, connect } from './client';
+export type { BroadcastFilter, BroadcastMessage } from './broadcast/broadcast';
+export type { BroadcastCounts } from './broadcast/broadcastMember';
+export {
+  type BroadcastPolicy,
+  BroadcastStream,
+  type BroadcastStreamOptions,
+  type BroadcastTotals,
+} from './broadcast/broadcastStream';
+export { type ClientOptions, connect } from './client/connect';
+export { type ReconnectingOptions, reconnecting } from './client/reconnecting';
+export type { CloseOutcome } from './connection/closeHandshake';
 export type {
   CloseFrame,
   ControlFrame,
@@ -16,33 +26,23 @@ export type {
   Version,
 } from './contracts';
 export { WebSocketError, type WebSocketErrorCode } from './errors';
-export { isWebSocketRequest } from './negotiation';
-export type { ConnectionOptions, ConnectOptions, HighWaterMark, Origins, ServerOptions, Streamed } from './options';
-export { createPair, type PairOptions } from './pair';
-export { type ReconnectingOptions, reconnecting } from './reconnecting';
-export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server';
-export type { CloseOutcome } from './session';
-export type { BroadcastFilter, BroadcastMessage } from './streams/broadcast';
-export type { BroadcastCounts } from './streams/broadcastMember';
-export {
-  type BroadcastPolicy,
-  BroadcastStream,
-  type BroadcastStreamOptions,
-  type BroadcastTotals,
-} from './streams/broadcastStream';
-export type { ConnectionCounters } from './streams/counters';
-export { Deframer, type DeframerOptions } from './streams/deframer';
-export { Framer, type FramerOptions } from './streams/framer';
-export type { MessageInfo, WebSocketEvents } from './streams/messageEvents';
-export { MessageStream } from './streams/messageStream';
+export type { ConnectionCounters } from './framing/counters';
+export { Deframer, type DeframerOptions } from './framing/deframer';
+export { Framer, type FramerOptions } from './framing/framer';
 export {
   type BinaryData,
   PreparedMessage,
   type PreparedMessageOptions,
   type SendOptions,
-} from './streams/outgoingMessage';
-export type { MessageSource } from './streams/outgoingStream';
-export type { ServerCounters } from './streams/serverCounters';
-export type { CloseOptions, CloseSummary } from './streams/shutdown';
-export { type AnyWebSocket, WebSocket } from './streams/webSocket';
+} from './framing/outgoingMessage';
+export type { ConnectionOptions, ConnectOptions, HighWaterMark, Origins, ServerOptions, Streamed } from './options';
+export { createPair, type PairOptions } from './pair';
+export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server/configureServer';
+export { isWebSocketRequest } from './server/negotiation';
+export type { ServerCounters } from './server/serverCounters';
+export type { CloseOptions, CloseSummary } from './server/shutdown';
 export type { HttpServer } from './transports/dispatcher';
+export type { MessageInfo, WebSocketEvents } from './websocket/messageEvents';
+export { MessageStream } from './websocket/messageStream';
+export type { MessageSource } from './websocket/outgoingStream';
+export { type AnyWebSocket, WebSocket } from './websocket/webSocket';

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { knownVersions } from '../lib/drafts';
+import { knownVersions } from '../lib/versions';
 import { connect, type WebSocket } from '../lib/webSocketHandler';
 import { listen, RawClient } from './support/http';
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { type CommandLine, parseCommandLine } from '../demo/clientOptions';
-import { knownVersions } from '../lib/drafts';
+import { knownVersions } from '../lib/versions';
 import type { CloseOutcome, Message, Version, WebSocket } from '../lib/webSocketHandler';
 import packageJson from '../package.json';
 import { type Handler, listen } from './support/http';

@@ -2,21 +2,21 @@ import { Transform } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { draftFor, knownVersions } from '../lib/drafts';
 import type { WebSocketError } from '../lib/errors';
+import { knownVersions, protocolVersion } from '../lib/versions';
 import { createPair, type Message, type PairOptions, type WebSocket } from '../lib/webSocketHandler';
 import { retainedBytes } from './support/garbage';
 import { decode } from './support/vectors';
 
 /** What every version must do, in both roles. What a version has no form for is left out, and said so by `can`. */
 for (const version of knownVersions) {
-  const { can } = draftFor(version);
+  const { capabilities: can } = protocolVersion(version);
   const kinds: Message[] = [
     ...['', 'a', 'x'.repeat(125), 'x'.repeat(126), 'ü'.repeat(32_768), '\u{1f600}\u0000\ufeff', 'y'.repeat(1_000_000)],
     ...(can.binary ? [Buffer.alloc(0), Buffer.of(0, 255), Buffer.alloc(65_535, 1), Buffer.alloc(65_536, 2)] : []),
   ];
   /** What a clean end is told as: some have no code, and one not even a frame. */
-  const normal = { code: draftFor(version).can.closeCode ? 1000 : 1005, reason: '', wasClean: true };
+  const normal = { code: protocolVersion(version).capabilities.closeCode ? 1000 : 1005, reason: '', wasClean: true };
 
   for (const role of ['server', 'client'] as const) {
     /** The end of this role, and its peer. */
@@ -113,7 +113,7 @@ for (const version of knownVersions) {
         const chunks = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 10 });
         fc.assert(
           fc.property(chunks, (pieces) => {
-            const decoder = draftFor(version).decoder(role, { maxMessageSize: 1000 });
+            const decoder = protocolVersion(version).decoder(role, { maxMessageSize: 1000 });
             // Throws whatever is no WebSocketError.
             const { refusal } = decode(decoder, pieces.map(Buffer.from));
             expect(refusal ?? 'WS_ERR_').to.match(/^WS_ERR_/);

@@ -3,9 +3,8 @@ import { finished } from 'node:stream/promises';
 import { expect } from 'chai';
 import { parseExtensions } from '../lib/codec/headers';
 import type { PerMessageDeflateOptions, Role } from '../lib/contracts';
-import { draftFor, knownVersions } from '../lib/drafts';
 import { answerExtensions, offerExtensions } from '../lib/extensions';
-import { type AnyWebSocket, WebSocket } from '../lib/streams/webSocket';
+import { knownVersions, protocolVersion } from '../lib/versions';
 import {
   type ClientOptions,
   type ConnectionOptions,
@@ -16,6 +15,7 @@ import {
   type Streamed,
   type Version,
 } from '../lib/webSocketHandler';
+import { type AnyWebSocket, WebSocket } from '../lib/websocket/webSocket';
 import {
   type Manners,
   pipeManners,
@@ -76,7 +76,7 @@ function randomDeflate(dice: Dice): PerMessageDeflateOptions {
 type Ends = Readonly<Record<Role, AnyWebSocket>> & { readonly link: CuttingLink };
 
 function openInMemory(dice: Dice, { version, perMessageDeflate, options }: Setting): Ends {
-  const offer = draftFor(version).can.extensions ? offerExtensions({ perMessageDeflate }) : '';
+  const offer = protocolVersion(version).capabilities.extensions ? offerExtensions({ perMessageDeflate }) : '';
   const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], { perMessageDeflate });
   const link = new CuttingLink(dice);
   const open = (role: Role, stream: CuttingLink['ends'][0]) => {
@@ -96,7 +96,7 @@ interface Conversation {
 }
 
 function begin(dice: Dice, setting: Setting, { server, client, link }: Ends): Conversation {
-  const { can } = draftFor(setting.version);
+  const { capabilities: can } = protocolVersion(setting.version);
   const talker = (role: Role, ws: AnyWebSocket) =>
     new Talker(ws, randomMessages(dice, can), setting.manners[role], can, fork(dice));
   return { setting, server: talker('server', server), client: talker('client', client), link };
@@ -188,7 +188,7 @@ async function expectCleanEnd(conversation: Conversation): Promise<void> {
 
 /** When both have written all, one of them ends, or both do. Where the end of the bytes is the goodbye, all must have come before. */
 const sayGoodbye: Course = async (conversation, dice) => {
-  const { can } = draftFor(conversation.setting.version);
+  const { capabilities: can } = protocolVersion(conversation.setting.version);
   const [first, second] = inRandomOrder(conversation, dice);
   await allWritten(conversation);
   if (!can.close) await allReceived(conversation);
@@ -273,7 +273,7 @@ const breakOff =
         const { messages, truncated } = await understand(conversation, talker);
         expect(talker.received.length, 'messages received').to.equal(messages);
         // Where there is no form for a goodbye, the end of the bytes is one, unless it is in the middle of a message.
-        isGoodbye = !draftFor(setting.version).can.close && !truncated;
+        isGoodbye = !protocolVersion(setting.version).capabilities.close && !truncated;
       }
       expect(talker.endings).to.deep.equal([isGoodbye ? 'end' : 'WS_ERR_CONNECTION_LOST']);
       expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(isGoodbye);
@@ -324,7 +324,7 @@ const inMemory = seeds(400, 1500);
 const inRealTime = seeds(80, 250);
 const overTcp = seeds(60, 300);
 
-const closingVersions = knownVersions.filter((version) => draftFor(version).can.close);
+const closingVersions = knownVersions.filter((version) => protocolVersion(version).capabilities.close);
 
 /**
  * Two ends that talk at the same time, through a network that cuts their bytes at random places: in any version, compressed or not,

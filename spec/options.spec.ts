@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { hixie76 } from '../lib/drafts/hixie76';
-import { rfc6455 } from '../lib/drafts/rfc6455';
 import { type ConnectionOptions, checkOptions, connectionSettings, defaults } from '../lib/options';
+import { hixie76 } from '../lib/versions/hixie76';
+import { rfc6455 } from '../lib/versions/rfc6455';
 import { thrownBy } from './support/thrown';
 
 type Name = Parameters<typeof checkOptions<Record<Option, unknown>, Option>>[1];
@@ -154,14 +154,15 @@ describe('connectionSettings()', () => {
       [{ timeout: 1000 }, { interval: 30_000, timeout: 1000 }],
       [false, undefined],
     ] as const) {
-      expect(connectionSettings(heartbeat === undefined ? {} : { heartbeat }, rfc6455.can).heartbeat).to.deep.equal(
-        settings,
-      );
+      expect(
+        connectionSettings(heartbeat === undefined ? {} : { heartbeat }, rfc6455.capabilities).heartbeat,
+      ).to.deep.equal(settings);
     }
   });
 
   it('limits messages that are held as a whole, unless told otherwise', () => {
-    const sizeOf = (options: ConnectionOptions, { can } = rfc6455) => connectionSettings(options, can).maxMessageSize;
+    const sizeOf = (options: ConnectionOptions, { capabilities: can } = rfc6455) =>
+      connectionSettings(options, can).maxMessageSize;
     expect(sizeOf({})).to.equal(2 * 1024 * 1024);
     expect(sizeOf({ messages: 'stream' })).to.equal(Number.POSITIVE_INFINITY);
     expect(sizeOf({ messages: 'stream' }, hixie76)).to.equal(2 * 1024 * 1024);

@@ -11,29 +11,25 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['contracts/*', 0],
   ['closeCodes.ts', 0],
   ['errors.ts', 1],
+  ['diagnostics.ts', 1],
   ['codec/*', 2],
-  ['drafts/*', 3],
-  ['session.ts', 3],
+  ['versions/*', 3],
   ['options/*', 3],
   ['extensions/*', 4],
-  ['negotiation.ts', 5],
-  ['streams/deframer.ts', 5],
-  ['streams/framer.ts', 5],
-  ['streams/transportEnds.ts', 5],
-  ['streams/counters.ts', 5],
-  ['streams/diagnostics.ts', 5],
-  ['streams/heartbeat.ts', 5],
-  ['streams/*', 6],
-  ['transports/*', 6],
-  ['server.ts', 7],
-  ['client.ts', 7],
-  ['pair.ts', 7],
-  ['reconnecting.ts', 8],
-  ['webSocketHandler.ts', 9],
+  ['framing/*', 5],
+  ['connection/*', 6],
+  ['websocket/*', 7],
+  ['broadcast/*', 8],
+  ['transports/*', 9],
+  ['server/negotiation.ts', 8],
+  ['server/*', 10],
+  ['client/*', 10],
+  ['pair.ts', 10],
+  ['webSocketHandler.ts', 11],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
-const mayUseHttp = /^(?:transports\/.*|server\.ts|client\.ts)$/;
+const mayUseHttp = /^(?:transports|server|client)\//;
 const httpModules = /^(?:node:)?https?2?$/;
 
 const longestFile = 300;
@@ -56,7 +52,7 @@ describe('The files of lib/', () => {
   it('import only what stands below them, or beside them in their folder', () => expectNone(importsUpwards(tree)));
   it('do not import each other in circles', () => expectNone(circles(tree)));
   it('import the contracts as types, which is all that they are', () => expectNone(contractsAsValues(tree)));
-  it('leave it to drafts/index.ts to know the drafts by name', () => expectNone(draftsByName(tree)));
+  it('leave it to versions/index.ts to know the versions by name', () => expectNone(versionsByName(tree)));
   it('leave HTTP to the transports, the server and the client', () => expectNone(usesOfHttp(tree)));
   it(`are short: no more than ${longestFile} lines`, () => expectNone(longFiles(tree)));
 });
@@ -64,12 +60,12 @@ describe('The files of lib/', () => {
 describe('These rules', () => {
   it('find an import that points up, of a value or of a type', () => {
     const [value, type, ...more] = importsUpwards({
-      'codec/utf8.ts': `import { draftFor } from '../drafts';`,
+      'codec/utf8.ts': `import { protocolVersion } from '../versions';`,
       'session.ts': `import type { WebSocket } from './streams/webSocket';`,
-      'drafts/index.ts': '',
+      'versions/index.ts': '',
       'streams/webSocket.ts': '',
     });
-    expect(value).to.match(/^lib\/codec\/utf8.ts \(rank 2\) may not import lib\/drafts\/index.ts \(rank 3\)/);
+    expect(value).to.match(/^lib\/codec\/utf8.ts \(rank 2\) may not import lib\/versions\/index.ts \(rank 3\)/);
     expect(type).to.match(/^lib\/session.ts \(rank 3\) may not import lib\/streams\/webSocket.ts \(rank 6\)/);
     expect(more).to.deep.equal([]);
   });
@@ -103,7 +99,7 @@ describe('These rules', () => {
   });
 
   it('find an import of what is not in lib/ at all', () => {
-    expect(importsUpwards({ 'server.ts': `import '../spec/support/http';` })[0]).to.match(/no file of lib/);
+    expect(importsUpwards({ 'server.ts': `import './support/http';` })[0]).to.match(/no file of lib/);
   });
 
   it('find a file without a rank, and say where to give it one', () => {
@@ -124,12 +120,16 @@ describe('These rules', () => {
     expect(found[0]).to.include('lib/codec/a.ts \u2192 lib/codec/b.ts \u2192 lib/codec/c.ts \u2192 lib/codec/a.ts');
   });
 
-  it('find a draft that is known by its name', () => {
-    const drafts = { 'drafts/index.ts': `import './rfc6455';`, 'drafts/rfc6455.ts': '' };
-    expect(draftsByName({ ...drafts, 'server.ts': `import { draftFor } from './drafts';` })).to.deep.equal([]);
-    expect(draftsByName({ ...drafts, 'server.ts': `import { draftFor } from './drafts/index';` })).to.deep.equal([]);
-    const [found] = draftsByName({ ...drafts, 'server.ts': `import { rfc6455 } from './drafts/rfc6455';` });
-    expect(found).to.include('lib/server.ts may not import lib/drafts/rfc6455.ts');
+  it('find a version that is known by its name', () => {
+    const versions = { 'versions/index.ts': `import './rfc6455';`, 'versions/rfc6455.ts': '' };
+    expect(versionsByName({ ...versions, 'server.ts': `import { protocolVersion } from './versions';` })).to.deep.equal(
+      [],
+    );
+    expect(
+      versionsByName({ ...versions, 'server.ts': `import { protocolVersion } from './versions/index';` }),
+    ).to.deep.equal([]);
+    const [found] = versionsByName({ ...versions, 'server.ts': `import { rfc6455 } from './versions/rfc6455';` });
+    expect(found).to.include('lib/server.ts may not import lib/versions/rfc6455.ts');
   });
 
   it('find a use of HTTP where only its types should be known', () => {
@@ -203,10 +203,12 @@ function contractsAsValues(tree: Tree): string[] {
     .map(({ from, to }) => `lib/${from} imports ${to} without the word type: contracts/ has only types in it`);
 }
 
-function draftsByName(tree: Tree): string[] {
+function versionsByName(tree: Tree): string[] {
   return importsOf(tree)
-    .filter(({ from, to }) => to.startsWith('drafts/') && to !== 'drafts/index.ts' && !from.startsWith('drafts/'))
-    .map(({ from, to }) => `lib/${from} may not import lib/${to}: only drafts/index.ts knows which drafts there are`);
+    .filter(({ from, to }) => to.startsWith('versions/') && to !== 'versions/index.ts' && !from.startsWith('versions/'))
+    .map(
+      ({ from, to }) => `lib/${from} may not import lib/${to}: only versions/index.ts knows which versions there are`,
+    );
 }
 
 function usesOfHttp(tree: Tree): string[] {

@@ -1,9 +1,9 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { Draft } from './drafts';
 import type { ExtensionElement } from './extensions';
 import type { Version } from './frames';
+import type { ProtocolVersion } from './versions';
 
 /** What carries a WebSocket: the connection of an HTTP/1.1 upgrade, a stream of an HTTP/2 session, or memory, for a pair. */
 export type TransportName = 'http1' | 'http2' | 'pair';
@@ -58,7 +58,7 @@ export interface Acceptance {
 export interface Opening {
   readonly transport: TransportName;
   readonly request: HttpRequest;
-  readonly draft: Draft;
+  readonly wire: ProtocolVersion;
   readonly version: Version;
   /** The subprotocols that the client offered, in its order. */
   readonly protocols: readonly string[];

@@ -1,4 +1,4 @@
-import type { Abilities } from '../contracts';
+import type { Capabilities } from '../contracts';
 import type { ConnectionOptions, HeartbeatSettings, HighWaterMark, HighWaterMarkOptions } from './types';
 
 export const defaults = {
@@ -29,7 +29,7 @@ export const connectionOptionNames = [
 
 /**
  * What a connection goes by: the options, and the defaults for those that are not set.
- * @param can what its version can do
+ * @param capabilities what its version can do
  */
 export function connectionSettings(
   {
@@ -39,11 +39,11 @@ export function connectionSettings(
     perMessageDeflate = false,
     messages,
   }: ConnectionOptions,
-  can: Abilities,
+  capabilities: Capabilities,
 ) {
   const parts = messages === 'stream';
   // A message that is never held as a whole may be of any size.
-  const anySize = parts && can.fragments;
+  const anySize = parts && capabilities.fragments;
   return {
     maxMessageSize: maxMessageSize ?? (anySize ? Number.POSITIVE_INFINITY : defaults.maxMessageSize),
     closeTimeout,

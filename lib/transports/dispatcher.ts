@@ -4,7 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 
 import type { Duplex } from 'node:stream';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
-import { isWebSocketRequest } from '../negotiation';
+import { isWebSocketRequest } from '../server/negotiation';
 import type { Exchange } from './exchange';
 import { afterEarlierResponses, returnToHttp, type Upgrade, UpgradeExchange } from './http1';
 import { ExtendedConnectExchange } from './http2';

@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { HttpResponse, Opening } from '../contracts';
 import type { WebSocketError } from '../errors';
-import type { Offer, OpeningRequest } from '../negotiation';
+import type { Offer, OpeningRequest } from '../server/negotiation';
 
 /** An opening request of a server, which any response answers; each transport has its own. */
 export interface Exchange extends OpeningRequest {

@@ -1,12 +1,12 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { discardUntilClosed } from '../connection/byteStreamEnds';
 import type { Acceptance, HandshakeAnswer, Opening, Transport } from '../contracts';
-import { knownVersions } from '../drafts';
+import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
-import type { Offer } from '../negotiation';
-import { diagnostics } from '../streams/diagnostics';
-import { discardUntilClosed } from '../streams/transportEnds';
+import type { Offer } from '../server/negotiation';
+import { knownVersions } from '../versions';
 import { readChallenge } from './challenge';
 import type { Exchange } from './exchange';
 
@@ -83,7 +83,7 @@ export class UpgradeExchange implements Exchange {
 
   opening(offer: Offer): Opening {
     const secure = 'encrypted' in this.request.socket;
-    const answer = offer.draft.answer(this.request, secure);
+    const answer = offer.wire.answer(this.request, secure);
     checkBody(this.request, answer.challenge?.size ?? 0);
     return {
       transport: 'http1',
@@ -92,7 +92,7 @@ export class UpgradeExchange implements Exchange {
       accept: (acceptance, opened) => {
         const { protocol, extensions } = acceptance;
         const headers: Record<string, string> = { ...answer.headers };
-        if (protocol !== '') headers[offer.draft.protocolHeader] = protocol;
+        if (protocol !== '') headers[offer.wire.protocolHeader] = protocol;
         if (extensions !== '') headers['Sec-WebSocket-Extensions'] = extensions;
         this.#accept(answer, headers, acceptance, opened);
       },

@@ -1,10 +1,10 @@
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { discardUntilClosed } from '../connection/byteStreamEnds';
 import type { Acceptance, Opening, Transport } from '../contracts';
-import { http2Versions } from '../drafts';
+import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
-import type { Offer } from '../negotiation';
-import { diagnostics } from '../streams/diagnostics';
-import { discardUntilClosed } from '../streams/transportEnds';
+import type { Offer } from '../server/negotiation';
+import { http2Versions } from '../versions';
 import type { Exchange } from './exchange';
 import { resetStream, transportOn } from './http2Streams';
 
@@ -103,7 +103,7 @@ export class ExtendedConnectExchange implements Exchange {
   }
 
   #accept(
-    { draft }: Offer,
+    { wire }: Offer,
     { protocol, extensions, headers }: Acceptance,
     opened: (transport: Transport) => void,
   ): void {
@@ -116,7 +116,7 @@ export class ExtendedConnectExchange implements Exchange {
     }
     if (stream.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     const answer: Record<string, string> = {};
-    if (protocol !== '') answer[draft.protocolHeader] = protocol;
+    if (protocol !== '') answer[wire.protocolHeader] = protocol;
     if (extensions !== '') answer['Sec-WebSocket-Extensions'] = extensions;
     for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
     for (const [name, value] of Object.entries({ ...headers, ...answer }))

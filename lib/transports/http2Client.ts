@@ -7,11 +7,11 @@ import {
   type IncomingHttpStatusHeader,
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { ClientTarget } from '../client/redirects';
 import { WebSocketError } from '../errors';
 import type { ClientAttempt, ClientAttemptOwner, Http2Opening } from './clientAttempt';
 import { leaseSession, type SessionLease, type SessionTenant } from './http2Sessions';
 import { resetStream, transportOn } from './http2Streams';
-import type { ClientTarget } from './redirects';
 
 /** An opening request over HTTP/2: an extended CONNECT (RFC 8441 §5). */
 export class Http2Attempt implements ClientAttempt, SessionTenant {

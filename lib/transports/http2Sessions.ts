@@ -3,8 +3,8 @@ import { globalAgent, type RequestOptions } from 'node:https';
 import { connect as connectTcp, isIP, type NetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
-import { lingerTime } from '../streams/transportEnds';
-import type { ClientTarget } from './redirects';
+import type { ClientTarget } from '../client/redirects';
+import { lingerTime } from '../connection/byteStreamEnds';
 
 /** Whoever wants a session. It is told once, and not while it asks. */
 export interface SessionTenant {

@@ -1,7 +1,7 @@
 import type { Http2Session } from 'node:http2';
+import { type Heart, type Watched, watch } from '../connection/keepalive';
 import type { Carrier, Passenger } from '../contracts';
 import type { HeartbeatSettings } from '../options';
-import { type Heart, type Watched, watch } from '../streams/heartbeat';
 
 /**
  * Milliseconds that an answer has at the least, however impatient the connections are: while Node writes to the socket of a session it

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable, Transform, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Abilities } from '../../lib/contracts';
+import type { Capabilities } from '../../lib/contracts';
 import {
   type AnyWebSocket,
   type Message,
@@ -23,7 +23,7 @@ const noise = new Dice(1).bytes(300_000);
 const edges = [1, 4, 125, 126, 127, 128, 129, 4095, 4096, 16_383, 16_384, 32_767, 32_768, 65_535, 65_536];
 
 /** Messages of 0 bytes to 200 KiB, which differ from one another wherever their sizes let them. */
-export function randomMessages(dice: Dice, { binary }: Pick<Abilities, 'binary'>): Message[] {
+export function randomMessages(dice: Dice, { binary }: Pick<Capabilities, 'binary'>): Message[] {
   const count = 1 + dice.roll(dice.pick([1, 5, 40]));
   return Array.from({ length: count }, (_, number) => {
     const size = randomSize(dice);
@@ -346,7 +346,7 @@ export class Talker {
     readonly ws: AnyWebSocket,
     readonly messages: readonly Message[],
     { reader, writer }: Manners,
-    can: Abilities,
+    can: Capabilities,
     dice: Dice,
   ) {
     ws.on('end', () => this.endings.push('end'));

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import type { Role } from '../../lib/contracts';
-import { WebSocket } from '../../lib/streams/webSocket';
 import type { ConnectionOptions } from '../../lib/webSocketHandler';
+import { WebSocket } from '../../lib/websocket/webSocket';
 import { exampleKey, masked, peerOf } from './vectors';
 
 /** One frame as it stood on the wire, unmasked. */

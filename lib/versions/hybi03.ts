@@ -1,0 +1,80 @@
+import { maxControlPayload } from '../codec/controlFrames';
+import type { ByteSink, CloseFrame, Encodable, Encoder, ProtocolVersion } from '../contracts';
+import { WebSocketError } from '../errors';
+import { answerChallenge, challengeServer } from './hixie76';
+import { Hybi03Decoder, MORE, opcodes, ownGoodbye } from './hybi03Decoder';
+
+/** hybi-01 to -03: the handshake of hixie-76, and frames with a length. */
+export const hybi03: ProtocolVersion = {
+  versions: ['draft03'],
+  byDefault: true,
+  capabilities: {
+    binary: true,
+    fragments: true,
+    ping: true,
+    close: true,
+    closeCode: false,
+    extensions: false,
+    declineProtocol: false,
+  },
+  // hybi-02 and -03 both call themselves 2; clients of -01 say 1, and some say 3, which no draft has defined.
+  claims: (headers) => (/^[123]$/.test(String(headers['sec-websocket-draft'])) ? 'draft03' : undefined),
+  originHeader: () => 'origin',
+  protocolHeader: 'Sec-WebSocket-Protocol',
+  answer: answerChallenge,
+  connect: (_version, location, origin) => challengeServer(location, origin, { 'Sec-WebSocket-ProtocolVersion': '2' }),
+  decoder: (_role, options) => new Hybi03Decoder(options),
+  encoder: () => encode,
+};
+
+/** Payloads up to this size are copied next to their header; larger ones go out by reference. */
+const copiedPayload = 4096;
+
+const encode: Encoder = (item, sink) => {
+  if (typeof item === 'string') return writeFrame(opcodes.text, Buffer.from(item), sink);
+  if (item instanceof Uint8Array) return writeFrame(opcodes.binary, item, sink);
+  writeNamed(item, sink);
+};
+
+function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSink): void {
+  switch (item?.opcode) {
+    case 'close':
+      return writeFrame(opcodes.close, goodbyeOf(item), sink);
+    case 'ping':
+    case 'pong':
+      if (item.payload.length > maxControlPayload)
+        throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping takes at most ${maxControlPayload} bytes`);
+      return writeFrame(opcodes[item.opcode], item.payload, sink);
+    case 'text':
+    case 'binary':
+    case 'continuation': {
+      const payload = typeof item.payload === 'string' ? Buffer.from(item.payload) : item.payload;
+      return writeFrame(opcodes[item.opcode] | (item.fin === false ? MORE : 0), payload, sink);
+    }
+    default:
+      throw new WebSocketError(
+        'WS_ERR_INVALID_ARGUMENT',
+        'what a Framer takes is a string, a Uint8Array, or an object with an opcode and a payload',
+      );
+  }
+}
+
+/** There are no codes: an answer repeats the peer's body, and our own Close has one that its answer is known by. */
+function goodbyeOf({ body }: CloseFrame): Uint8Array {
+  return body ?? ownGoodbye;
+}
+
+function writeFrame(first: number, payload: Uint8Array, sink: ByteSink): void {
+  const { length } = payload;
+  const header = length < 126 ? 2 : length < 0x10000 ? 4 : 10;
+  const copied = length <= copiedPayload;
+  const at = sink.reserve(header + (copied ? length : 0));
+  const { bytes } = sink;
+  bytes[at] = first;
+  bytes[at + 1] = header === 2 ? length : header === 4 ? 126 : 127;
+  if (header === 4) bytes.writeUInt16BE(length, at + 2);
+  else if (header === 10) bytes.writeBigUInt64BE(BigInt(length), at + 2);
+  if (copied) bytes.set(payload, at + header);
+  sink.commit(header + (copied ? length : 0));
+  if (!copied) sink.append(payload);
+}

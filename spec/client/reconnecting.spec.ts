@@ -1,0 +1,256 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { expect } from 'chai';
+import { createLogServer, type Entry, follow } from '../../demo/resumeDemo';
+import { backoff } from '../../lib/client/reconnecting';
+import {
+  configureServer,
+  type Message,
+  type ReconnectingOptions,
+  reconnecting,
+  type WebSocket,
+  type WebSocketError,
+} from '../../lib/webSocketHandler';
+import { listen, serve, type TestServer } from '../support/http';
+import { thrownBy } from '../support/thrown';
+
+/** Waits that are too short to notice. */
+const quick: ReconnectingOptions = { initialDelay: 1, maxDelay: 2 };
+
+const urlOf = ({ port }: TestServer) => `ws://127.0.0.1:${port}/`;
+
+/** All messages of all connections, and the error behind the last one. */
+async function readAll(
+  connections: AsyncIterable<WebSocket>,
+): Promise<{ messages: Message[]; error?: WebSocketError }> {
+  const messages: Message[] = [];
+  try {
+    for await (const ws of connections) {
+      try {
+        for await (const message of ws) messages.push(message);
+      } catch {
+        // The next connection goes on.
+      }
+    }
+    return { messages };
+  } catch (error) {
+    return { messages, error: error as WebSocketError };
+  }
+}
+
+describe('reconnecting()', () => {
+  it('yields a fresh open stream after every end that was not clean, and ends with a clean one', async () => {
+    let connections = 0;
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      ws?.write(`connection ${++connections}`, () => {
+        if (connections === 1) ws.abort();
+        else if (connections === 2) ws.close(1012, 'restart');
+        else if (connections === 3) ws.close(4000);
+        else ws.end('goodbye');
+      });
+    });
+    const streams: WebSocket[] = [];
+    const messages: Message[] = [];
+    for await (const ws of reconnecting(urlOf(server), quick)) {
+      streams.push(ws);
+      ws.on('message', (message) => messages.push(message));
+    }
+    expect(new Set(streams).size).to.equal(4);
+    // The first message may be lost with its connection: that is what there is to resume from.
+    const all = ['connection 1', 'connection 2', 'connection 3', 'connection 4', 'goodbye'];
+    expect(messages.slice(-4)).to.deep.equal(all.slice(-4));
+    expect(streams.at(-1)?.wasClean).to.equal(true);
+  });
+
+  it('asks for the URL and for the headers before every connection', async () => {
+    const asked: unknown[] = [];
+    await using server = await listen((request, response) => {
+      asked.push(request.url, request.headers.authorization);
+      const ws = response.webSocket?.connect();
+      if (asked.length < 6) ws?.abort();
+      else ws?.end();
+    });
+    let attempts = 0;
+    const { error } = await readAll(
+      reconnecting(async () => `${urlOf(server)}?attempt=${++attempts}`, {
+        ...quick,
+        headers: () => ({ Authorization: `Bearer ${attempts}` }),
+      }),
+    );
+    expect(error).to.equal(undefined);
+    // The headers are made first, so they do not know of this attempt yet.
+    const expected = [1, 2, 3].flatMap((attempt) => [`/?attempt=${attempt}`, `Bearer ${attempt - 1}`]);
+    expect(asked).to.deep.equal(expected);
+  });
+
+  it('goes on trying while nobody listens', async () => {
+    const server = createServer((_request, response) => response.webSocket?.connect().end('here I am'));
+    const reserved = await serve(createServer());
+    const url = urlOf(reserved);
+    await reserved[Symbol.asyncDispose]();
+    let failures = 0;
+    const retry = (error: Error) => {
+      expect(error).to.include({ code: 'WS_ERR_CONNECTION_FAILED' });
+      if (++failures === 3) {
+        configureServer(server);
+        server.listen(reserved.port, '127.0.0.1');
+      }
+      return true;
+    };
+    const { messages } = await readAll(reconnecting(url, { ...quick, retry }));
+    expect([messages, failures >= 3]).to.deep.equal([['here I am'], true]);
+    await once(server.close(), 'close');
+  });
+
+  it('does not try again what would fail again, and throws why', async () => {
+    for (const [status, code] of [
+      [401, 'WS_ERR_HANDSHAKE_REFUSED'],
+      [404, 'WS_ERR_HANDSHAKE_REFUSED'],
+      [200, 'WS_ERR_HANDSHAKE_REFUSED'],
+    ] as const) {
+      let requests = 0;
+      await using server = await listen((_request, response) => {
+        requests++;
+        response.writeHead(status).end();
+      });
+      const { error } = await readAll(reconnecting(urlOf(server), quick));
+      expect([error?.code, error?.statusCode, requests]).to.deep.equal([code, status, 1]);
+    }
+  });
+
+  it('tries again what may be better next time, when the server has said, but never later than maxDelay', async () => {
+    let requests = 0;
+    await using server = await listen((_request, response) => {
+      const [status, after] = [
+        [503, '3600'],
+        [429, new Date(Date.now() + 3_600_000).toUTCString()],
+        [500, 'whenever'],
+      ][requests++] ?? [101, ''];
+      if (status === 101) response.webSocket?.connect().end('at last');
+      else response.writeHead(Number(status), { 'Retry-After': String(after) }).end();
+    });
+    expect((await readAll(reconnecting(urlOf(server), quick))).messages).to.deep.equal(['at last']);
+  });
+
+  it('counts failures until a connection has lasted, and lets the program decide', async () => {
+    await using server = await listen((_request, response) => response.webSocket?.connect().abort());
+    const counts = async (options: ReconnectingOptions) => {
+      const seen: number[] = [];
+      const retry = (_error: Error, failures: number) => seen.push(failures) < 4;
+      const { error } = await readAll(reconnecting(urlOf(server), { ...options, retry }));
+      expect(error?.code).to.equal('WS_ERR_CONNECTION_LOST');
+      return seen;
+    };
+    expect(await counts({ initialDelay: 1, maxDelay: 60_000 })).to.deep.equal([1, 2, 3, 4]);
+    expect(await counts({ initialDelay: 0, maxDelay: 0 })).to.deep.equal([1, 1, 1, 1]);
+  });
+
+  it('waits any time up to a bound that doubles, and has a limit', () => {
+    const { random } = Math;
+    try {
+      for (const [drawn, expected] of [
+        [0, [0, 0, 0, 0]],
+        [0.5, [50, 100, 200, 200]],
+        [1, [100, 200, 400, 400]],
+      ] as const) {
+        Math.random = () => drawn;
+        expect([1, 2, 3, 50].map((failures) => backoff(failures, 100, 400))).to.deep.equal(expected);
+      }
+    } finally {
+      Math.random = random;
+    }
+    // By default: up to a second at first, up to half a minute in the end.
+    for (let failures = 1; failures < 2000; failures++) {
+      expect(backoff(failures))
+        .to.be.at.least(0)
+        .and.below(Math.min(30_000, 1000 * 2 ** (failures - 1)));
+    }
+  });
+
+  it('ends when the program does: leaving the loop destroys the stream, unless it has ended already', async () => {
+    const closed: Promise<unknown>[] = [];
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect().resume();
+      closed.push(ws?.closed);
+    });
+    for await (const _ of reconnecting(urlOf(server), quick)) break;
+    for await (const ws of reconnecting(urlOf(server), quick)) {
+      ws.end('my last word');
+      break;
+    }
+    const thrown = new Error('in the loop');
+    const loop = async () => {
+      for await (const _ of reconnecting(urlOf(server), quick)) throw thrown;
+    };
+    expect(await loop().catch((error) => error)).to.equal(thrown);
+    const outcomes = (await Promise.all(closed)) as { code: number }[];
+    expect(outcomes.map(({ code }) => code)).to.deep.equal([1001, 1000, 1001]);
+  });
+
+  it('ends with a stream that the program has destroyed, and throws the error that it was destroyed with', async () => {
+    let connections = 0;
+    await using server = await listen((_request, response) => {
+      connections++;
+      response.webSocket?.connect().resume();
+    });
+    for await (const ws of reconnecting(urlOf(server), quick)) ws.destroy();
+    const fault = new Error('no room on the disk');
+    const loop = async () => {
+      for await (const ws of reconnecting(urlOf(server), quick)) ws.destroy(fault);
+    };
+    expect(await loop().catch((error) => error)).to.equal(fault);
+    expect(connections).to.equal(2);
+  });
+
+  it('is aborted by its signal: while it connects, while it waits, while it is open', async () => {
+    const reason = new Error('enough');
+    await using refusing = await listen((_request, response) => void response.writeHead(503).end());
+    await using open = await listen((_request, response) => void response.webSocket?.connect());
+    await using silent = await listen(() => {});
+    const waiting = new AbortController();
+    const slow = { initialDelay: 60_000, maxDelay: 60_000 };
+    for (const [server, abort, options] of [
+      [silent, new AbortController(), {}],
+      [open, new AbortController(), {}],
+      [refusing, waiting, { ...slow, retry: () => setImmediate(() => waiting.abort(reason)) !== undefined }],
+    ] as const) {
+      const reading = readAll(reconnecting(urlOf(server), { ...options, signal: abort.signal }));
+      if (server !== refusing) {
+        await once(server.server, 'upgrade');
+        abort.abort(reason);
+      }
+      const { error } = await reading;
+      expect([error?.code, error?.cause]).to.deep.equal(['WS_ERR_ABORTED', reason]);
+    }
+  });
+
+  it('names what it cannot take, at once', () => {
+    for (const [options, complaint] of [
+      [{ initialDelay: -1 }, 'initialDelay takes milliseconds'],
+      [{ maxDelay: Number.POSITIVE_INFINITY }, 'maxDelay takes milliseconds'],
+      [{ retry: 3 }, 'retry takes a function'],
+    ] as const) {
+      expect(thrownBy(() => reconnecting('ws://localhost/', options as object)).message).to.include(complaint);
+    }
+  });
+
+  it('loses nothing when the program says how far it is: the demo, with connections that break everywhere', async () => {
+    const log = Array.from({ length: 500 }, (_, i) => ({ number: i + 1, text: `entry ${i + 1}` }));
+    // Every connection breaks somewhere: one at the first entry, one at the last, others between.
+    const breaks = new Set([1, 2, 3, 50, 51, 250, 499, 500]);
+    const server = createLogServer(log, ({ number }) => breaks.delete(number));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const received: Entry[] = [];
+    const { log: print } = console;
+    console.log = () => {};
+    try {
+      const { port } = server.address() as { port: number };
+      await follow(`ws://127.0.0.1:${port}/log`, (entry) => received.push(entry));
+    } finally {
+      console.log = print;
+      await once(server.close(), 'close');
+    }
+    expect([received, breaks.size]).to.deep.equal([log, 0]);
+  });
+});

@@ -1,0 +1,60 @@
+import { Writable } from 'node:stream';
+import { expect } from 'chai';
+import { PacedWriter } from '../../lib/connection/pacedWriter';
+
+/** A stream that keeps what it was given, and takes more when it is told to. */
+class SlowStream extends Writable {
+  readonly given: string[] = [];
+  #done: (() => void) | undefined;
+
+  constructor() {
+    super({ highWaterMark: 4 });
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.given.push(chunk.toString());
+    this.#done = done;
+  }
+
+  take(): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.();
+  }
+}
+
+describe('PacedWriter', () => {
+  it('hands small pieces on as they are', () => {
+    const stream = new SlowStream();
+    const writer = new PacedWriter(stream, 4);
+    expect(writer.write(Buffer.from('abc'))).to.equal(true);
+    expect(writer.write(Buffer.from('d'))).to.equal(false);
+    expect([stream.given, writer.length]).to.deep.equal([['abc'], 0]);
+  });
+
+  it('hands a large piece on in parts, one each time that there is room, and keeps the order', async () => {
+    const stream = new SlowStream();
+    const writer = new PacedWriter(stream, 4);
+    const rounds: boolean[] = [];
+    stream.on('drain', () => rounds.push(writer.resume()));
+    expect(writer.write(Buffer.from('abcdefghij'))).to.equal(false);
+    expect(writer.write(Buffer.from('k'))).to.equal(false);
+    expect([stream.given, writer.length]).to.deep.equal([['abcd'], 7]);
+    while (writer.length > 0 || stream.writableLength > 0) {
+      stream.take();
+      await new Promise(setImmediate);
+    }
+    expect(stream.given.join('')).to.equal('abcdefghijk');
+    expect(Math.max(...stream.given.map(({ length }) => length))).to.equal(4);
+    expect(rounds.at(-1)).to.equal(true);
+    expect(rounds.slice(0, -1)).to.not.include(true);
+  });
+
+  it('waits for a stream that is full already', () => {
+    const stream = new SlowStream();
+    const writer = new PacedWriter(stream, 8);
+    stream.write('full');
+    expect(writer.write(Buffer.from('123456789'))).to.equal(false);
+    expect([stream.given, writer.length]).to.deep.equal([['full'], 9]);
+  });
+});

@@ -1,0 +1,232 @@
+import type { IncomingMessage } from 'node:http';
+import { expect } from 'chai';
+import { isWebSocketRequest } from '../../lib/webSocketHandler';
+import { ask, listen, openingRequest, RawClient, type TestServer } from '../support/http';
+
+describe('isWebSocketRequest()', () => {
+  const request = (headers: IncomingMessage['headers']) => ({ headers }) as IncomingMessage;
+
+  it('takes the tokens in any case and among others', () => {
+    expect(isWebSocketRequest(request({ upgrade: 'WebSocket', connection: 'keep-alive, UPGRADE' }))).to.equal(true);
+    expect(isWebSocketRequest(request({ upgrade: 'h2c, websocket', connection: 'upgrade' }))).to.equal(true);
+  });
+
+  it('says no to other protocols, and to an upgrade that the connection does not ask for', () => {
+    expect(isWebSocketRequest(request({ upgrade: 'h2c', connection: 'upgrade' }))).to.equal(false);
+    expect(isWebSocketRequest(request({ upgrade: 'websocket', connection: 'keep-alive' }))).to.equal(false);
+    expect(isWebSocketRequest(request({ upgrade: 'websocketx', connection: 'upgrade' }))).to.equal(false);
+  });
+
+  it('survives a request whose headers Node has cut off', () => {
+    expect(isWebSocketRequest(request({}))).to.equal(false);
+  });
+});
+
+describe('The opening request (RFC 6455 §4.2.1)', () => {
+  let server: TestServer;
+  let handled: number;
+
+  before(async () => {
+    server = await listen((_request, response) => {
+      handled++;
+      response.webSocket?.connect({ protocol: 'chat' }).resume();
+    });
+  });
+  beforeEach(() => {
+    handled = 0;
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  it('is accepted with the key hashed as §1.3 shows it, and nothing of an ordinary response', async () => {
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest());
+    const { statusCode, headers } = await client.head();
+    expect(statusCode).to.equal(101);
+    expect(headers.get('upgrade')).to.equal('websocket');
+    expect(headers.get('connection')).to.equal('Upgrade');
+    expect(headers.get('sec-websocket-accept')).to.equal('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+    expect([...headers.keys()]).to.not.include.members(['content-length', 'transfer-encoding', 'date', 'keep-alive']);
+    expect(handled).to.equal(1);
+  });
+
+  for (const version of ['13', '8', '7']) {
+    it(`is accepted in version ${version}`, async () => {
+      using client = await RawClient.connect(server.port);
+      client.write(openingRequest({ version: `Sec-WebSocket-Version: ${version}` }));
+      expect((await client.head()).statusCode).to.equal(101);
+    });
+  }
+
+  const tolerated: Record<string, Record<string, string>> = {
+    'upgrade among other protocols': { upgrade: 'Upgrade: h2c, WebSocket' },
+    'a connection that is also kept alive': { connection: 'Connection: keep-alive, Upgrade' },
+    'a connection told of in two lines': { connection: 'Connection: keep-alive\r\nConnection: Upgrade' },
+    'an absolute target': { start: 'GET http://example.org/chat HTTP/1.1' },
+    'extensions that nobody knows': { more: 'Sec-WebSocket-Extensions: x-new; level="9"; fast, y' },
+    'a parameter named like a property of objects': { more: 'Sec-WebSocket-Extensions: constructor; __proto__=1' },
+    'a body of length 0': { more: 'Content-Length: 0' },
+  };
+  for (const [what, changes] of Object.entries(tolerated)) {
+    it(`is accepted with ${what}`, async () => {
+      using client = await RawClient.connect(server.port);
+      client.write(openingRequest(changes));
+      expect((await client.head()).statusCode).to.equal(101);
+    });
+  }
+
+  interface Refusal {
+    readonly changes: Record<string, string | undefined>;
+    readonly status: number;
+    readonly headers?: Record<string, string>;
+  }
+  const versions = { 'sec-websocket-version': '13, 8, 7' };
+  const upgradeRequired = { ...versions, upgrade: 'websocket', connection: 'Upgrade, close' };
+  const refusals: Record<string, Refusal> = {
+    'another method': { changes: { start: 'POST /chat HTTP/1.1' }, status: 405, headers: { allow: 'GET' } },
+    'the HEAD method': { changes: { start: 'HEAD /chat HTTP/1.1' }, status: 405, headers: { allow: 'GET' } },
+    'HTTP/1.0': { changes: { start: 'GET /chat HTTP/1.0' }, status: 400 },
+    'HTTP/2.0 in words': { changes: { start: 'GET /chat HTTP/2.0' }, status: 400 },
+    'no host': { changes: { host: undefined }, status: 400 },
+    'two hosts': { changes: { host: 'Host: example.org\r\nHost: example.com' }, status: 400 },
+    'no key': { changes: { key: undefined }, status: 400 },
+    'two keys': { changes: { more: 'Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==' }, status: 400 },
+    'a key of 15 bytes': { changes: { key: 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j' }, status: 400 },
+    'a key that is not base64': { changes: { key: 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!!==' }, status: 400 },
+    'a key with bits that no 16 bytes give': {
+      changes: { key: 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==' },
+      status: 400,
+    },
+    'no version': { changes: { version: undefined }, status: 400, headers: versions },
+    'a version that is no number': {
+      changes: { version: 'Sec-WebSocket-Version: abc' },
+      status: 400,
+      headers: versions,
+    },
+    'a version with a leading zero': {
+      changes: { version: 'Sec-WebSocket-Version: 013' },
+      status: 400,
+      headers: versions,
+    },
+    'a version above 255': { changes: { version: 'Sec-WebSocket-Version: 256' }, status: 400, headers: versions },
+    'two versions': { changes: { more: 'Sec-WebSocket-Version: 8' }, status: 400, headers: versions },
+    'version 6': { changes: { version: 'Sec-WebSocket-Version: 6' }, status: 426, headers: upgradeRequired },
+    'version 14': { changes: { version: 'Sec-WebSocket-Version: 14' }, status: 426, headers: upgradeRequired },
+    'an empty subprotocol': { changes: { more: 'Sec-WebSocket-Protocol: chat,,superchat' }, status: 400 },
+    'a subprotocol twice': {
+      changes: { more: 'Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat' },
+      status: 400,
+    },
+    'a subprotocol that is no token': { changes: { more: 'Sec-WebSocket-Protocol: a b' }, status: 400 },
+    'malformed extensions': { changes: { more: 'Sec-WebSocket-Extensions: ,' }, status: 400 },
+    'an unclosed quoted string': { changes: { more: 'Sec-WebSocket-Extensions: a; b="\\c' }, status: 400 },
+    'a body': { changes: { more: 'Content-Length: 3' }, status: 400 },
+    'a chunked body': { changes: { more: 'Transfer-Encoding: chunked' }, status: 400 },
+  };
+  for (const [what, { changes, status, headers = {} }] of Object.entries(refusals)) {
+    it(`is refused with ${status} for ${what}, and the handler is not called`, async () => {
+      const answer = await ask(server.port, openingRequest(changes));
+      expect(answer.statusCode).to.equal(status);
+      for (const [name, value] of Object.entries(headers)) expect(answer.headers.get(name)).to.equal(value);
+      // The answer says what is wrong; to a HEAD request it says so with its status alone.
+      expect(answer.body.length > 0).to.equal(!changes['start']?.startsWith('HEAD'));
+      expect(handled).to.equal(0);
+      expect(server.handle.connections.size).to.equal(0);
+    });
+  }
+
+  it('is read in linear time when a subprotocol list is all spaces', async () => {
+    const answer = await ask(server.port, openingRequest({ more: `Sec-WebSocket-Protocol: a${' '.repeat(14000)}b` }));
+    expect(answer.statusCode).to.equal(400);
+  });
+
+  it('answers with a subprotocol of the offer, in its own spelling', async () => {
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest({ more: 'Sec-WebSocket-Protocol: superchat, chat' }));
+    expect((await client.head()).headers.get('sec-websocket-protocol')).to.equal('chat');
+  });
+
+  it('answers without a subprotocol if the chosen one is not offered', async () => {
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest({ more: 'Sec-WebSocket-Protocol: Chat' }));
+    const { statusCode, headers } = await client.head();
+    expect(statusCode).to.equal(101);
+    expect(headers.has('sec-websocket-protocol')).to.equal(false);
+  });
+});
+
+describe('The origin of an opening request', () => {
+  const home = 'Origin: https://example.org';
+  const foreign = 'Origin: https://evil.example';
+  const cookie = 'Cookie: session=1';
+
+  async function status(origins: Parameters<typeof listen>[1], changes: Record<string, string>): Promise<number> {
+    await using server = await listen((_request, response) => response.webSocket?.connect().resume(), origins);
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest(changes));
+    return (await client.head()).statusCode;
+  }
+
+  it('matters by default only if cookies come along, for only then a browser lends somebody the user’s identity', async () => {
+    expect(await status({}, { foreign })).to.equal(101);
+    expect(await status({}, { cookie })).to.equal(101);
+    expect(await status({}, { home, cookie })).to.equal(101);
+    expect(await status({}, { foreign, cookie })).to.equal(403);
+    expect(await status({}, { origin: 'Origin: null', cookie })).to.equal(403);
+    expect(await status({}, { origin: 'Origin: https://example.org:8443', cookie })).to.equal(403);
+  });
+
+  it('tells who is refused which option decides', async () => {
+    await using server = await listen(() => {});
+    const answer = await ask(server.port, openingRequest({ foreign, cookie }));
+    expect(answer.body.toString()).to.include('https://evil.example').and.to.include('origins');
+  });
+
+  it("may be any, with origins: 'any'", async () => {
+    expect(await status({ origins: 'any' }, { foreign, cookie })).to.equal(101);
+  });
+
+  it("must be the server's own host, with origins: 'same', cookies or not", async () => {
+    expect(await status({ origins: 'same' }, { foreign })).to.equal(403);
+    expect(await status({ origins: 'same' }, { home })).to.equal(101);
+    expect(await status({ origins: 'same' }, { home: 'Origin: http://example.org:80' })).to.equal(101);
+    expect(await status({ origins: 'same' }, {})).to.equal(101);
+  });
+
+  it('must be on the list, if there is one', async () => {
+    const origins = ['https://friend.example'];
+    expect(await status({ origins }, { foreign, cookie })).to.equal(403);
+    expect(await status({ origins }, { friend: 'Origin: https://friend.example', cookie })).to.equal(101);
+  });
+
+  it('is up to the function, if there is one', async () => {
+    const origins = (origin: string | undefined) => origin === undefined;
+    expect(await status({ origins }, { home })).to.equal(403);
+    expect(await status({ origins }, {})).to.equal(101);
+  });
+
+  it('is refused by a function that promises an answer: a promise would mean yes', async () => {
+    const origins = (async () => false) as never;
+    expect(await status({ origins }, { home })).to.equal(500);
+  });
+
+  it('stands in another header before version 13', async () => {
+    const version = 'Sec-WebSocket-Version: 8';
+    expect(await status({}, { version, old: 'Sec-WebSocket-Origin: https://evil.example', cookie })).to.equal(403);
+    expect(await status({}, { version, foreign, cookie })).to.equal(101);
+  });
+
+  it('survives a Host header that no URL can have', async () => {
+    expect(await status({}, { host: 'Host: [::', home, cookie })).to.equal(403);
+  });
+});
+
+describe('The option versions', () => {
+  it('says which are accepted, and the refusal of others lists them', async () => {
+    await using server = await listen((_request, response) => response.webSocket?.connect().resume(), {
+      versions: ['13'],
+    });
+    const answer = await ask(server.port, openingRequest({ version: 'Sec-WebSocket-Version: 8' }));
+    expect(answer.statusCode).to.equal(426);
+    expect(answer.headers.get('sec-websocket-version')).to.equal('13');
+  });
+});

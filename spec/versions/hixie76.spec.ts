@@ -1,0 +1,127 @@
+import { expect } from 'chai';
+import { OutputQueue } from '../../lib/codec/outputQueue';
+import type { Encodable, Role, Version } from '../../lib/contracts';
+import { protocolVersion } from '../../lib/versions';
+import { thrownBy } from '../support/thrown';
+import { decode, hex, splits } from '../support/vectors';
+
+const limits = { maxMessageSize: 1000 };
+const goodbye = { opcode: 'close', code: 1005, reason: '' };
+
+function encode(version: Version, item: Encodable): Buffer {
+  const queue = new OutputQueue();
+  protocolVersion(version).encoder('server')(item, queue);
+  return Buffer.concat(queue.take());
+}
+
+const vectors: readonly (readonly [what: string, bytes: string, says: readonly unknown[], version?: Version])[] = [
+  ['a text', '00 48656c6c6f ff', ['Hello']],
+  ['an empty text', '00 ff', ['']],
+  ['texts behind one another', '00 61 ff 00 ff 00 62 ff', ['a', '', 'b']],
+  ['text beyond ASCII', '00 c3bc e282ac f09f9880 ff', ['ü€😀']],
+  ['frames of unknown kinds that last until FF', '01 6162 ff 7f ff 00 61 ff', ['a']],
+  ['a frame of an unknown kind with a length', '80 05 48656c6c6f 00 61 ff', ['a']],
+  ['the same with a length of two digits', `81 82 00 ${'ff'.repeat(256)} 00 61 ff`, ['a']],
+  ['the same without a byte', 'fe 00 00 61 ff', ['a']],
+  ['FF with a length that is not 0', 'ff 02 6162 00 61 ff', ['a']],
+  ['the closing handshake, and nothing behind it', '00 61 ff ff 00 00 62 ff', ['a', goodbye]],
+  ['the closing handshake with zeros before its length', 'ff 80 00', [goodbye]],
+  ['FF 00, which is no goodbye in draft75', 'ff 00 00 61 ff', ['a'], 'draft75'],
+];
+
+describe('hixie-76 and -75, what a decoder makes of', () => {
+  for (const role of ['server', 'client'] as const) {
+    for (const [what, bytes, says, version = 'draft76'] of vectors) {
+      it(`${what}, as ${role}, wherever it is cut`, () => {
+        for (const { how, chunks } of splits(hex(bytes))) {
+          const outcome = decode(protocolVersion(version).decoder(role, limits), chunks);
+          expect([outcome.items, outcome.refusal], how).to.deep.equal([says, undefined]);
+        }
+      });
+    }
+  }
+
+  it('text that is not UTF-8: a server refuses it, a client puts replacement characters', () => {
+    for (const { how, chunks } of splits(hex('00 61 c328 62 ff'))) {
+      const server = decode(protocolVersion('draft76').decoder('server', limits), chunks);
+      expect([server.items, server.refusal], how).to.deep.equal([[], 'WS_ERR_INVALID_UTF8 1007']);
+      const client = decode(protocolVersion('draft76').decoder('client', limits), chunks);
+      expect([client.items, client.refusal], how).to.deep.equal([['a\ufffd(b'], undefined]);
+    }
+    const cut = decode(protocolVersion('draft76').decoder('server', limits), [hex('00 c3 ff')]);
+    expect(cut.refusal).to.equal('WS_ERR_INVALID_UTF8 1007');
+  });
+
+  for (const [what, bytes, refusal] of [
+    ['a length that does not end', `80 ${'80'.repeat(100)}`, 'WS_ERR_INVALID_LENGTH 1002'],
+    ['a length of 2^56', '80 ffffffffffffff7f', 'WS_ERR_MESSAGE_TOO_BIG 1009'],
+    ['a text that does not end', `00 ${'61'.repeat(1001)}`, 'WS_ERR_MESSAGE_TOO_BIG 1009'],
+    ['a text that is too long', `00 ${'61'.repeat(1001)} ff`, 'WS_ERR_MESSAGE_TOO_BIG 1009'],
+    ['an unknown frame that does not end', `01 ${'61'.repeat(1001)}`, 'WS_ERR_MESSAGE_TOO_BIG 1009'],
+  ] as const) {
+    it(`${what}: a refusal`, () => {
+      for (const { how, chunks } of splits(hex(bytes))) {
+        const outcome = decode(protocolVersion('draft76').decoder('server', limits), chunks, { end: false });
+        expect([outcome.items, outcome.refusal], how).to.deep.equal([[], refusal]);
+      }
+    });
+  }
+
+  it('an end inside a frame: it is cut short', () => {
+    for (const bytes of ['00', '00 61', '01', '80', '80 05', '80 05 61', 'ff']) {
+      const outcome = decode(protocolVersion('draft76').decoder('server', limits), [hex(bytes)]);
+      expect(outcome.refusal, bytes).to.equal('WS_ERR_TRUNCATED 1002');
+    }
+  });
+});
+
+describe('hixie-76 and -75, what an encoder makes of', () => {
+  it('text, as a string or as bytes, short or long', () => {
+    expect(encode('draft76', 'Hello')).to.deep.equal(hex('00 48656c6c6f ff'));
+    expect(encode('draft76', '')).to.deep.equal(hex('00 ff'));
+    expect(encode('draft76', { opcode: 'text', payload: Buffer.from('ü') })).to.deep.equal(hex('00 c3bc ff'));
+    expect(encode('draft75', { opcode: 'text', payload: 'a' })).to.deep.equal(hex('00 61 ff'));
+    const long = encode('draft76', 'ü'.repeat(5000));
+    expect(long.equals(Buffer.concat([hex('00'), Buffer.from('ü'.repeat(5000)), hex('ff')]))).to.equal(true);
+  });
+
+  it('a Close: the code has no place in it, and draft75 has none', () => {
+    expect(encode('draft76', { opcode: 'close', code: 4000, reason: 'later' })).to.deep.equal(hex('ff 00'));
+    expect(encode('draft75', { opcode: 'close', code: 1000, reason: '' })).to.deep.equal(hex(''));
+  });
+
+  it('what it has no form for: an error that names the version', () => {
+    const items: Encodable[] = [
+      Buffer.of(1),
+      { opcode: 'binary', payload: Buffer.of(1) },
+      { opcode: 'ping', payload: Buffer.of(1) },
+      { opcode: 'pong', payload: Buffer.of(1) },
+      { opcode: 'text', payload: 'a', fin: false },
+      { opcode: 'continuation', payload: 'a' },
+    ];
+    for (const item of items) {
+      const error = thrownBy(() => encode('draft76', item));
+      expect([error.code, error.message.includes('draft76')]).to.deep.equal(['WS_ERR_UNSUPPORTED', true]);
+    }
+  });
+
+  it('bytes that are no text, which would smuggle in a frame: an error', () => {
+    const error = thrownBy(() => encode('draft76', { opcode: 'text', payload: hex('61 ff 00 62') }));
+    expect(error.code).to.equal('WS_ERR_INVALID_UTF8');
+  });
+
+  it('what is no message: an error', () => {
+    for (const item of [undefined, null, 1, {}, { opcode: 'foo' }]) {
+      expect(thrownBy(() => encode('draft76', item as unknown as string)).code).to.equal('WS_ERR_INVALID_ARGUMENT');
+    }
+  });
+
+  it('every text, for a peer of either role', () => {
+    for (const text of ['', 'a', 'ü€😀', 'x'.repeat(999), '\ud800']) {
+      for (const role of ['server', 'client'] satisfies Role[]) {
+        const { items } = decode(protocolVersion('draft76').decoder(role, limits), [encode('draft76', text)]);
+        expect(items).to.deep.equal([Buffer.from(text).toString()]);
+      }
+    }
+  });
+});
