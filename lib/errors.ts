@@ -29,6 +29,8 @@ export const errorTable = {
   WS_ERR_CONNECTION_LOST: { closeCode: abnormal, sentence: 'The connection ended without a Close frame' },
   WS_ERR_CLOSE_TIMEOUT: { closeCode: abnormal, sentence: 'The close handshake was not completed within closeTimeout' },
   WS_ERR_HEARTBEAT_TIMEOUT: { closeCode: abnormal, sentence: 'The peer has not answered a ping' },
+  WS_ERR_BUFFER_FULL: { closeCode: abnormal, sentence: 'The peer does not read: more than maxBufferedAmount waits' },
+  WS_ERR_SEND_TIMEOUT: { closeCode: abnormal, sentence: 'The peer does not read: no byte has left for sendTimeout' },
   WS_ERR_ABORTED: { closeCode: abnormal, sentence: 'The connection was aborted' },
   // What can be wrong with an opening handshake.
   WS_ERR_INVALID_HANDSHAKE: { sentence: 'The opening handshake is invalid' },

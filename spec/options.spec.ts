@@ -13,6 +13,9 @@ type Option =
   | 'closeTimeout'
   | 'heartbeat'
   | 'messages'
+  | 'maxBufferedAmount'
+  | 'sendTimeout'
+  | 'allowHalfOpen'
   | 'handshakeTimeout'
   | 'origins'
   | 'filter'
@@ -53,6 +56,17 @@ const options: Record<Option, Values> = {
     bad: [true, null, 0, -1, 2 ** 31, '1000', Number.NaN],
   },
   messages: { takes: "'whole' or 'stream'", good: ['whole', 'stream'], bad: ['streams', null, true] },
+  maxBufferedAmount: {
+    takes: 'a positive integer of bytes, or Infinity',
+    good: [1, 2 ** 24, Number.POSITIVE_INFINITY],
+    bad: [0, -1, 1.5, Number.NaN, null, '1000', false],
+  },
+  sendTimeout: {
+    takes: 'milliseconds, 1 to 2147483647, or false',
+    good: [1, 120_000, 2 ** 31 - 1, false],
+    bad: [0, -1, 2 ** 31, Number.POSITIVE_INFINITY, true, null, '1000'],
+  },
+  allowHalfOpen: { takes: 'a boolean', good: [true, false], bad: [null, 0, 'false'] },
   handshakeTimeout: delays,
   origins: {
     takes: "'any', 'same', an array of origins, or a function",
@@ -158,6 +172,17 @@ describe('connectionSettings()', () => {
         connectionSettings(heartbeat === undefined ? {} : { heartbeat }, rfc6455.capabilities).heartbeat,
       ).to.deep.equal(settings);
     }
+  });
+
+  it('limits what waits for a peer and how long, unless told otherwise', () => {
+    const settingsOf = (options: ConnectionOptions) => {
+      const settings = connectionSettings(options, rfc6455.capabilities);
+      return [settings.maxBufferedAmount, settings.sendTimeout, settings.allowHalfOpen];
+    };
+    expect(settingsOf({})).to.deep.equal([16 * 1024 * 1024, 120_000, undefined]);
+    const given = { maxBufferedAmount: Number.POSITIVE_INFINITY, sendTimeout: false, allowHalfOpen: false } as const;
+    expect(settingsOf(given)).to.deep.equal([Number.POSITIVE_INFINITY, undefined, false]);
+    expect(settingsOf({ sendTimeout: 5, allowHalfOpen: true })).to.deep.equal([16 * 1024 * 1024, 5, true]);
   });
 
   it('limits messages that are held as a whole, unless told otherwise', () => {

@@ -117,7 +117,7 @@ function http2Opening(
   };
 }
 
-/** What is ours means nothing to Node, but for these, which it would take as well: the marks for its socket. */
+/** Leaves out those of our options that Node would take as well, for its socket. It ignores the others. */
 function forNode({
   headers: _headers,
   signal: _signal,
@@ -125,6 +125,7 @@ function forNode({
   highWaterMark: _highWaterMark,
   readableHighWaterMark: _readableHighWaterMark,
   writableHighWaterMark: _writableHighWaterMark,
+  allowHalfOpen: _allowHalfOpen,
   ...others
 }: AnyClientOptions): RequestOptions {
   return others;

@@ -47,7 +47,7 @@ const rules: Record<keyof AllOptions, Rule> = {
   versions: ['an array with names of versions', isStringList],
   maxMessageSize: [
     'a positive integer of bytes, or Infinity',
-    (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) > 0),
+    (value) => value === Number.POSITIVE_INFINITY || isPositive(value),
   ],
   extensions: [
     'the value of a Sec-WebSocket-Extensions header',
@@ -63,6 +63,12 @@ const rules: Record<keyof AllOptions, Rule> = {
   highWaterMark: ['an object with messages and bytes', isObject],
   readableHighWaterMark: ['an object with messages and bytes', isObject],
   writableHighWaterMark: ['an object with messages and bytes', isObject],
+  maxBufferedAmount: [
+    'a positive integer of bytes, or Infinity',
+    (value) => value === Number.POSITIVE_INFINITY || isPositive(value),
+  ],
+  sendTimeout: ['milliseconds, 1 to 2147483647, or false', (value) => value === false || isInterval(value)],
+  allowHalfOpen: ['a boolean', isBoolean],
   messages: ["'whole' or 'stream'", (value) => value === 'whole' || value === 'stream'],
   origins: [
     "'any', 'same', an array of origins, or a function",

@@ -8,6 +8,8 @@ export const defaults = {
   heartbeat: { interval: 30_000, timeout: 10_000 },
   readableHighWaterMark: { messages: 16, bytes: 64 * 1024 },
   writableHighWaterMark: { messages: 2, bytes: 64 * 1024 },
+  maxBufferedAmount: 16 * 1024 * 1024,
+  sendTimeout: 120_000,
   handshakeTimeout: 10_000,
   redirects: 10,
   initialDelay: 1000,
@@ -25,6 +27,9 @@ export const connectionOptionNames = [
   'highWaterMark',
   'readableHighWaterMark',
   'writableHighWaterMark',
+  'maxBufferedAmount',
+  'sendTimeout',
+  'allowHalfOpen',
 ] as const;
 
 /**
@@ -38,6 +43,9 @@ export function connectionSettings(
     heartbeat,
     perMessageDeflate = false,
     messages,
+    maxBufferedAmount = defaults.maxBufferedAmount,
+    sendTimeout = defaults.sendTimeout,
+    allowHalfOpen,
   }: ConnectionOptions,
   capabilities: Capabilities,
 ) {
@@ -50,6 +58,9 @@ export function connectionSettings(
     heartbeat: heartbeatSettings(heartbeat),
     perMessageDeflate,
     parts,
+    maxBufferedAmount,
+    sendTimeout: sendTimeout === false ? undefined : sendTimeout,
+    allowHalfOpen,
   };
 }
 

@@ -45,6 +45,18 @@ export interface ConnectionOptions extends ExtensionOptions, HighWaterMarkOption
    * fragments. Default `'whole'`.
    */
   messages?: 'whole' | 'stream';
+  /**
+   * Bytes. A write that finds more than this already waiting ends the connection with WS_ERR_BUFFER_FULL; one large message
+   * alone is never refused. Infinity for no limit. Default 16 MiB.
+   */
+  maxBufferedAmount?: number;
+  /** Milliseconds. If no byte has left for this long while bytes wait: WS_ERR_SEND_TIMEOUT. False for no limit. Default 120,000. */
+  sendTimeout?: number | false;
+  /**
+   * True: the program always ends the writable side itself. False: the peer's Close is answered at once. Undefined: the library
+   * ends the writable side after 'end', unless a chain of streams leads from the readable side back to the writable side.
+   */
+  allowHalfOpen?: boolean;
 }
 
 /** The options of a connection whose messages are delivered whole: what its type says of `messages` decides what it reads. */
