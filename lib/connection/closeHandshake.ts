@@ -26,7 +26,7 @@ export interface CloseOutcome {
 const open: State = { at: 'open' };
 
 /** The close handshake as a state machine: no streams, no timers. */
-export class Session {
+export class CloseHandshake {
   #state = open;
 
   get closeSent(): boolean {

@@ -1,40 +1,55 @@
 import type { Writable } from 'node:stream';
 
+export type WriteCallback = (error?: Error | null) => void;
+
+interface Waiting {
+  bytes: Uint8Array;
+  readonly callback: WriteCallback | undefined;
+}
+
 /**
- * Hands bytes to a stream in pieces no larger than it should have at a time. What a stream of HTTP/2 has been given counts for the
- * memory of its session, from which other streams live too, so a large message waits here and not there.
+ * Hands bytes to a byte stream in pieces of a limited size, the next one when the stream has room again. A stream tells of progress
+ * only between writes, and what a stream of HTTP/2 has been given counts for the memory of its session.
  */
 export class PacedWriter {
   /** Bytes that wait. */
   length = 0;
   readonly #stream: Writable;
   readonly #limit: number;
-  readonly #waiting: Uint8Array[] = [];
+  readonly #waiting: Waiting[] = [];
 
-  /** @param limit bytes */
+  /** @param limit bytes of one write */
   constructor(stream: Writable, limit: number) {
     this.#stream = stream;
     this.#limit = limit;
   }
 
-  /** Returns false if it is better to wait: the stream emits 'drain', and `resume()` says when all has been handed over. */
-  write(bytes: Uint8Array): boolean {
-    if (this.#waiting.length === 0 && bytes.length <= this.#limit) return this.#stream.write(bytes);
-    this.#waiting.push(bytes);
+  /**
+   * Returns false if the stream has enough. It then emits 'drain', and `resume()` goes on.
+   * @param callback called when the last of these bytes has left, or failed
+   */
+  write(bytes: Uint8Array, callback?: WriteCallback): boolean {
+    if (this.#waiting.length === 0 && bytes.length <= this.#limit) return writeTo(this.#stream, bytes, callback);
+    this.#waiting.push({ bytes, callback });
     this.length += bytes.length;
     return !this.#stream.writableNeedDrain && this.resume();
   }
 
-  /** The stream takes more. Returns whether nothing waits any longer, and the stream has room. */
+  /** Goes on after 'drain'. Returns whether nothing waits any longer, and the stream has room. */
   resume(): boolean {
     while (this.#waiting.length > 0) {
-      const [bytes] = this.#waiting as [Uint8Array];
-      if (bytes.length <= this.#limit) this.#waiting.shift();
-      else this.#waiting[0] = bytes.subarray(this.#limit);
-      const piece = bytes.subarray(0, this.#limit);
+      const [first] = this.#waiting as [Waiting];
+      const last = first.bytes.length <= this.#limit;
+      const piece = last ? first.bytes : first.bytes.subarray(0, this.#limit);
+      if (last) this.#waiting.shift();
+      else first.bytes = first.bytes.subarray(this.#limit);
       this.length -= piece.length;
-      if (!this.#stream.write(piece)) return false;
+      if (!writeTo(this.#stream, piece, last ? first.callback : undefined)) return false;
     }
     return true;
   }
+}
+
+function writeTo(stream: Writable, bytes: Uint8Array, callback: WriteCallback | undefined): boolean {
+  return callback === undefined ? stream.write(bytes) : stream.write(bytes, callback);
 }

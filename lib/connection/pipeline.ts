@@ -7,7 +7,7 @@ import { batchSize } from '../framing/framer';
 import type { DeframerNeighbour, FramerNeighbour, JoinedDeframer, JoinedFramer } from '../framing/joined';
 import { type JointSource, jointSourceFor } from '../framing/jointSource';
 import { ByteMeter } from './byteMeter';
-import { discardUntilClosed, resetTransport } from './byteStreamEnds';
+import { discardUntilClosed, resetByteStream } from './byteStreamEnds';
 import type { ConnectionSettings } from './connectionOwner';
 import { flushLater } from './endOfTick';
 import { PacedWriter } from './pacedWriter';
@@ -149,7 +149,7 @@ export class Pipeline implements DeframerNeighbour, FramerNeighbour, StreamWatch
   destroy(): void {
     this.#discarding = true;
     this.#outputOver = true;
-    resetTransport({ stream: this.#stream, reset: this.#reset });
+    resetByteStream({ stream: this.#stream, reset: this.#reset });
   }
 
   #joinStream(head: Buffer): void {

@@ -1,3 +1,4 @@
 export * from './checkOptions';
+export { type ConnectionSettings, settingsFor } from './connectionSettings';
 export * from './defaults';
 export type * from './types';

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { closeCodes } from '../closeCodes';
 import { checkClose } from '../codec/controlFrames';
-import { resetTransport } from '../connection/byteStreamEnds';
+import { resetByteStream } from '../connection/byteStreamEnds';
 import type { Agreement, CloseFrame, Message, Opening, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
@@ -163,7 +163,7 @@ export class WebSocket<M extends Delivered = Message> extends ConnectedDuplex<M>
     // An open connection must not keep its handshake.
     this.#opening = this.#giveUp = undefined;
     if (this.destroyed) {
-      resetTransport(transport);
+      resetByteStream(transport);
       return;
     }
     this.openOn(transport, agreement, settings);

@@ -1,18 +1,18 @@
 import { expect } from 'chai';
-import { Session } from '../../lib/connection/closeHandshake';
+import { CloseHandshake } from '../../lib/connection/closeHandshake';
 import type { CloseFrame } from '../../lib/contracts';
 
 const closeFrame = (code: number, reason = ''): CloseFrame => ({ opcode: 'close', code, reason });
 
-describe('Session', () => {
+describe('CloseHandshake', () => {
   it('begins open: nothing sent, nothing received, nothing to complain of', () => {
-    const session = new Session();
+    const session = new CloseHandshake();
     expect([session.closeSent, session.closeReceived, session.complete]).to.deep.equal([false, false, false]);
     expect(session.verdict()).to.equal(undefined);
   });
 
   it('is complete when we close and the peer answers', () => {
-    const session = new Session();
+    const session = new CloseHandshake();
     expect(session.close(1000, 'done')).to.deep.equal(closeFrame(1000, 'done'));
     expect([session.closeSent, session.closeReceived, session.complete]).to.deep.equal([true, false, false]);
     session.receive(closeFrame(1000));
@@ -21,7 +21,7 @@ describe('Session', () => {
   });
 
   it('is complete when the peer closes and we answer', () => {
-    const session = new Session();
+    const session = new CloseHandshake();
     session.receive(closeFrame(1001, 'bye'));
     expect([session.closeSent, session.closeReceived, session.complete]).to.deep.equal([false, true, false]);
     session.close(1000, '');
@@ -31,33 +31,33 @@ describe('Session', () => {
 
   it("answers with the peer's code, whatever code was asked for (RFC 6455 §5.5.1)", () => {
     for (const code of [1000, 1001, 1011, 4000]) {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.receive(closeFrame(code, 'a reason'));
       expect(session.close(3000, 'ours')).to.deep.equal(closeFrame(code));
     }
   });
 
   it('answers a Close without a code by one without a code', () => {
-    const session = new Session();
+    const session = new CloseHandshake();
     session.receive(closeFrame(1005));
     expect(session.close(1000, '')).to.deep.equal(closeFrame(1005));
   });
 
   it('sends one Close frame, however often it is told to', () => {
-    const closed = new Session();
+    const closed = new CloseHandshake();
     closed.close(1000, '');
     expect(closed.close(1011, 'again')).to.equal(undefined);
     closed.receive(closeFrame(1000));
     expect(closed.close(1011, 'again')).to.equal(undefined);
 
-    const answered = new Session();
+    const answered = new CloseHandshake();
     answered.receive(closeFrame(1000));
     answered.close(1000, '');
     expect(answered.close(1000, '')).to.equal(undefined);
   });
 
   it('believes the first Close of a peer that sends two', () => {
-    const session = new Session();
+    const session = new CloseHandshake();
     session.receive(closeFrame(1000, 'first'));
     session.receive(closeFrame(4000, 'second'));
     expect(session.outcome()).to.deep.equal({ code: 1000, reason: 'first', wasClean: false });
@@ -68,23 +68,23 @@ describe('Session', () => {
 
   describe('tells how the connection ended', () => {
     it('as 1006 when no Close frame came', () => {
-      expect(new Session().outcome()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+      expect(new CloseHandshake().outcome()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
     });
 
     it('as 1006 when our own Close frame was not answered', () => {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.close(4000, 'anybody there?');
       expect(session.outcome()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
     });
 
     it('as not clean when our answer never left', () => {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.receive(closeFrame(4001, 'bye'));
       expect(session.outcome()).to.deep.equal({ code: 4001, reason: 'bye', wasClean: false });
     });
 
     it("with the peer's code when both sides closed at the same time", () => {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.close(1001, 'ours');
       session.receive(closeFrame(4002, 'theirs'));
       expect(session.outcome()).to.deep.equal({ code: 4002, reason: 'theirs', wasClean: true });
@@ -94,7 +94,7 @@ describe('Session', () => {
   describe('gives a verdict on what was read', () => {
     for (const code of [1000, 1001, 1005]) {
       it(`that it is complete after ${code}`, () => {
-        const session = new Session();
+        const session = new CloseHandshake();
         session.receive(closeFrame(code));
         expect(session.verdict()).to.equal(undefined);
         session.close(1000, '');
@@ -104,7 +104,7 @@ describe('Session', () => {
 
     for (const code of [1002, 1003, 1007, 1008, 1009, 1011, 1012, 3000, 4000]) {
       it(`that it may be cut short after ${code}`, () => {
-        const session = new Session();
+        const session = new CloseHandshake();
         session.receive(closeFrame(code, 'a "reason"'));
         const error = session.verdict();
         expect([error?.code, error?.closeCode]).to.deep.equal(['WS_ERR_CLOSED_BY_PEER', code]);
@@ -116,7 +116,7 @@ describe('Session', () => {
     }
 
     it('that it is complete when the peer answers our own code', () => {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.close(4000, 'enough');
       expect(session.verdict()).to.equal(undefined);
       session.receive(closeFrame(4000));
@@ -124,14 +124,14 @@ describe('Session', () => {
     });
 
     it('that it may be cut short when the peer answers with another code', () => {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.close(1000, '');
       session.receive(closeFrame(1011));
       expect(session.verdict()?.closeCode).to.equal(1011);
     });
 
     it('in which a reason that breaks lines stays on one line', () => {
-      const session = new Session();
+      const session = new CloseHandshake();
       session.receive(closeFrame(4000, 'first\nsecond'));
       expect(session.verdict()?.message).to.not.include('\n');
     });

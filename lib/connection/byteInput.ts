@@ -1,0 +1,229 @@
+import type { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers';
+import type { Incoming, Message } from '../contracts';
+import { WebSocketError } from '../errors';
+import type { CompressionCounter } from '../framing/counters';
+import type { FramingPool } from '../framing/framingPool';
+import type { MessageReader } from '../framing/messageReader';
+
+/** What stands above the input of a connection. */
+export interface InputReceiver {
+  /** Takes a message or a control frame. False stops the reading until `readOn()`. */
+  receive(item: Incoming): boolean;
+  /** Nothing more will come, and all that came has been received. The error says why, unless the peer just ended its side. */
+  inputEnded(error: WebSocketError | undefined): void;
+  /** Calls back in the asynchronous context of the connection. */
+  inContext(work: () => void): void;
+}
+
+/** The half of a connection that reads: from the bytes of the byte stream to messages, as fast as its receiver takes them. */
+export class ByteInput {
+  /** Bytes that have come. */
+  received = 0;
+  readonly #stream: Duplex;
+  readonly #pool: FramingPool;
+  readonly #receiver: InputReceiver;
+  /** There while something goes on (see FramingPool). */
+  #reader: MessageReader | undefined;
+  /** The reader has bytes that have not been decoded. */
+  #undecoded = false;
+  #decoding = false;
+  /** A message is being decompressed on another thread; those behind it wait. */
+  #decompressing = false;
+  #discarding = false;
+  /** The peer's bytes have ended. */
+  #ended = false;
+  /** All has been received, or is not looked at any more. */
+  #over = false;
+  #failure: Error | undefined;
+  /** The value of `received` when `hasHeard()` was last called. */
+  #heard = 0;
+  #pausedTime = 0;
+  #pausedSince: number | undefined;
+
+  constructor(stream: Duplex, pool: FramingPool, receiver: InputReceiver) {
+    this.#stream = stream;
+    this.#pool = pool;
+    this.#receiver = receiver;
+  }
+
+  /** Whether everything that came has been received, or was discarded. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Whether the byte stream stands still because the receiver has enough. */
+  get isPaused(): boolean {
+    return this.#undecoded && !this.#over;
+  }
+
+  /** Whether a message has begun and not ended. */
+  get inMessage(): boolean {
+    return this.#reader?.inMessage === true;
+  }
+
+  get decompression(): Readonly<CompressionCounter> | undefined {
+    return this.#reader?.decompression;
+  }
+
+  /** Milliseconds in which nothing was read because the receiver had enough. */
+  get pausedTime(): number {
+    return this.#pausedTime + (this.#pausedSince === undefined ? 0 : performance.now() - this.#pausedSince);
+  }
+
+  /** Whether bytes have come since this was last asked. */
+  hasHeard(): boolean {
+    const heard = this.received > this.#heard;
+    this.#heard = this.received;
+    return heard;
+  }
+
+  /** The byte stream has read these bytes. */
+  read(bytes: Buffer): void {
+    if (this.#undecoded && !this.#discarding) {
+      // Somebody else has resumed the byte stream: the reader takes one chunk at a time.
+      this.#stream.pause();
+      this.#stream.unshift(bytes);
+      return;
+    }
+    this.received += bytes.length;
+    if (this.#discarding) return;
+    this.#reader ??= this.#pool.takeReader();
+    this.#reader.feed(bytes);
+    this.#undecoded = true;
+    this.#decode();
+  }
+
+  /** The receiver takes more. */
+  readOn(): void {
+    if (this.#undecoded) this.#decode();
+  }
+
+  /** The peer's bytes have ended. The end is reported when all that came before it has been received. */
+  end(): void {
+    this.#ended = true;
+    if (!this.#undecoded) this.#finish();
+  }
+
+  /** Looks at nothing more that comes. */
+  discard(): void {
+    this.#discarding = true;
+    this.#over = true;
+    this.#undecoded = false;
+    // Not inside of the decompression itself.
+    if (!this.#decoding) this.#release();
+    this.#resume();
+  }
+
+  #decode(): void {
+    // A receiver may ask for more inside of receive(): the loop that called it goes on.
+    if (this.#decoding || this.#decompressing) return;
+    this.#decoding = true;
+    let completed = false;
+    try {
+      while (this.#undecoded && this.#decodeNext());
+      completed = true;
+    } finally {
+      this.#decoding = false;
+      // What a listener throws is the program's affair; the messages behind the one in hand are delivered all the same.
+      if (!completed && this.#undecoded) setImmediate(() => this.#receiver.inContext(() => this.readOn()));
+    }
+    this.#afterDecoding();
+  }
+
+  /** Returns whether to go on. */
+  #decodeNext(): boolean {
+    const item = this.#nextItem();
+    if (item === undefined) {
+      this.#undecoded = false;
+      return false;
+    }
+    if (!(item instanceof Promise)) return this.#receiver.receive(item);
+    this.#await(item);
+    return false;
+  }
+
+  #nextItem(): Incoming | Promise<Message> | undefined {
+    try {
+      return (this.#reader as MessageReader).next();
+    } catch (error) {
+      this.#failure = error as Error;
+      return undefined;
+    }
+  }
+
+  #afterDecoding(): void {
+    if (this.#discarding) return this.#release();
+    if (this.#undecoded) return this.#pause();
+    if (this.#failure !== undefined || this.#ended) return this.#finish();
+    this.#reader = this.#pool.returnReader(this.#reader);
+    this.#resume();
+  }
+
+  #await(message: Promise<Message>): void {
+    this.#decompressing = true;
+    const goOn = (work: () => void) => {
+      this.#decompressing = false;
+      if (this.#discarding) this.#release();
+      else this.#receiver.inContext(work);
+    };
+    const deliver = (decompressed: Message) => {
+      goOn(() => {
+        let completed = false;
+        try {
+          if (this.#receiver.receive(decompressed)) this.readOn();
+          completed = true;
+        } finally {
+          if (!completed) setImmediate(() => this.#receiver.inContext(() => this.readOn()));
+        }
+      });
+    };
+    const fail = (error: Error) => {
+      goOn(() => {
+        this.#failure = error;
+        this.#undecoded = false;
+        this.#finish();
+      });
+    };
+    // Not in the callbacks of the promise, where an exception of a listener would become a rejection.
+    message.then(
+      (decompressed) => process.nextTick(deliver, decompressed),
+      (error) => process.nextTick(fail, error),
+    );
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    let error = this.#failure;
+    try {
+      if (error === undefined) this.#reader?.finish();
+    } catch (cause) {
+      error = cause as Error;
+    }
+    this.#release();
+    this.#receiver.inputEnded(asWebSocketError(error));
+  }
+
+  #release(): void {
+    if (!this.#decompressing) this.#reader?.release();
+  }
+
+  #pause(): void {
+    if (this.#stream.isPaused()) return;
+    this.#stream.pause();
+    this.#pausedSince ??= performance.now();
+  }
+
+  #resume(): void {
+    if (!this.#stream.isPaused()) return;
+    this.#stream.resume();
+    this.#pausedTime = this.pausedTime;
+    this.#pausedSince = undefined;
+  }
+}
+
+function asWebSocketError(error: Error | undefined): WebSocketError | undefined {
+  if (error === undefined || error instanceof WebSocketError) return error;
+  return new WebSocketError('WS_ERR_INVALID_COMPRESSION', error.message, { cause: error });
+}

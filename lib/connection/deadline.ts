@@ -1,0 +1,28 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+
+/** A timer that can be put off: each `progressed()` gives it its whole time again. */
+export class Deadline {
+  readonly #expired: () => void;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param milliseconds until `expired` is called, once */
+  constructor(milliseconds: number, expired: () => void) {
+    this.#expired = expired;
+    this.#timer = setTimeout(() => this.#expired(), milliseconds);
+  }
+
+  /** Starts to count anew, also after it has expired. */
+  progressed(): void {
+    this.#timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Lets the process end although it is still counting. */
+  unref(): this {
+    this.#timer.unref();
+    return this;
+  }
+}
