@@ -11,7 +11,7 @@ export interface Watched {
   readonly excusesSilence: boolean;
   sendPing(): void;
   /** The peer has not answered. */
-  lost(): void;
+  peerLost(): void;
 }
 
 /** Into how many ticks the shorter of interval and timeout is divided. */
@@ -51,7 +51,7 @@ export class Heart {
   #count(ticksToPing: number, ticksToAnswer: number): void {
     this.#silence++;
     if (this.#pinged) {
-      if (this.#silence >= ticksToAnswer) this.#watched.lost();
+      if (this.#silence >= ticksToAnswer) this.#watched.peerLost();
     } else if (this.#silence >= ticksToPing) {
       this.#silence = 0;
       this.#pinged = true;
