@@ -1,12 +1,12 @@
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type {
   Capabilities,
-  Carrier,
   CloseFrame,
   Incoming,
   Message,
   Outgoing,
   PingFrame,
+  SessionKeepalive,
   Transport,
 } from '../contracts';
 import { WebSocketError } from '../errors';
@@ -48,7 +48,7 @@ export class Connection implements PipelineOwner, Watched {
   #drains = 0;
   #transportClosed = false;
   readonly #heart: Heart | undefined;
-  readonly #carrier: Carrier | undefined;
+  readonly #sessionKeepalive: SessionKeepalive | undefined;
 
   constructor(transport: Transport, options: ConnectionSettings, owner: ConnectionOwner) {
     this.#options = options;
@@ -63,8 +63,8 @@ export class Connection implements PipelineOwner, Watched {
     this.#pipeline = new Pipeline(transport, options, this);
     if (options.heartbeat !== undefined && this.#capabilities.ping) {
       this.#heart = watch(this, options.heartbeat);
-      this.#carrier = transport.carrier;
-      this.#carrier?.watch(this, options.heartbeat);
+      this.#sessionKeepalive = transport.sessionKeepalive;
+      this.#sessionKeepalive?.watch(this, options.heartbeat);
     }
   }
 
@@ -171,7 +171,7 @@ export class Connection implements PipelineOwner, Watched {
     this.#pipeline.send({ opcode: 'ping', payload: Buffer.alloc(0) });
   }
 
-  lost(): void {
+  peerLost(): void {
     this.#pipeline.inContext(() => {
       this.#pipeline.destroy();
       this.#fail(new WebSocketError('WS_ERR_HEARTBEAT_TIMEOUT'));
@@ -299,7 +299,7 @@ export class Connection implements PipelineOwner, Watched {
     this.#transportClosed = true;
     clearTimeout(this.#timer);
     this.#heart?.stop();
-    this.#carrier?.unwatch(this);
+    this.#sessionKeepalive?.unwatch(this);
     this.#owner.closed();
   }
 }

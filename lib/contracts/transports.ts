@@ -8,17 +8,17 @@ import type { ProtocolVersion } from './versions';
 /** What carries a WebSocket: the connection of an HTTP/1.1 upgrade, a stream of an HTTP/2 session, or memory, for a pair. */
 export type TransportName = 'http1' | 'http2' | 'pair';
 
-/** A connection, as far as it is watched from below. */
-export interface Passenger {
-  /** The peer is gone, though the byte stream has not ended. */
-  lost(): void;
+/** A connection that can learn from its transport that the peer is gone. */
+export interface WatchedConnection {
+  /** The peer is gone, although the byte stream has not ended. */
+  peerLost(): void;
 }
 
-/** What carries the byte streams of several connections, and can die under all of them: a session of HTTP/2. */
-export interface Carrier {
-  /** @param settings milliseconds of silence before the other end is asked for a sign of life, and for its answer */
-  watch(passenger: Passenger, settings: { readonly interval: number; readonly timeout: number }): void;
-  unwatch(passenger: Passenger): void;
+/** The keepalive of an HTTP/2 session, on which the byte streams of several connections depend. */
+export interface SessionKeepalive {
+  /** @param settings milliseconds of silence before the session sends a PING, and milliseconds for the answer */
+  watch(connection: WatchedConnection, settings: { readonly interval: number; readonly timeout: number }): void;
+  unwatch(connection: WatchedConnection): void;
 }
 
 /** An open byte stream, with the bytes that its handshake read too far. */
@@ -29,8 +29,8 @@ export interface Transport {
   readonly largestWrite?: number;
   /** Cuts the stream off, so that the peer sees that it was. Default: `stream.destroy()`. */
   readonly reset?: (() => void) | undefined;
-  /** What the stream shares with others. Default: it is alone. */
-  readonly carrier?: Carrier | undefined;
+  /** The keepalive of the HTTP/2 session that the stream belongs to. Default: the stream belongs to no session. */
+  readonly sessionKeepalive?: SessionKeepalive | undefined;
 }
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;

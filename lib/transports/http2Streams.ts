@@ -1,6 +1,6 @@
 import { constants, type Http2Stream } from 'node:http2';
 import type { Transport } from '../contracts';
-import { heartbeatOf } from './sessionHeartbeat';
+import { sessionKeepalive } from './sessionKeepalive';
 
 /** Bytes of a write: what a stream may have on the way before its receiver says more (RFC 9113 §6.9.2). */
 const largestWrite = 64 * 1024;
@@ -18,6 +18,11 @@ export function resetStream(stream: Http2Stream): void {
 /** A stream on which both sides have agreed to speak WebSocket. */
 export function transportOn(stream: Http2Stream): Transport {
   const { session } = stream;
-  const carrier = session === undefined ? undefined : heartbeatOf(session);
-  return { stream, head: Buffer.alloc(0), largestWrite, reset: () => resetStream(stream), carrier };
+  return {
+    stream,
+    head: Buffer.alloc(0),
+    largestWrite,
+    reset: () => resetStream(stream),
+    sessionKeepalive: session === undefined ? undefined : sessionKeepalive(session),
+  };
 }

@@ -25,7 +25,7 @@ class Patient implements Watched {
     this.pings.push(this.now);
   }
 
-  lost(): void {
+  peerLost(): void {
     this.losses.push(this.now);
   }
 

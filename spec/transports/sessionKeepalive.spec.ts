@@ -46,7 +46,7 @@ async function openStalled(options: ServerOptions = {}) {
   };
 }
 
-describe('The heartbeat of a session of HTTP/2', () => {
+describe('The keepalive of an HTTP/2 session', () => {
   beforeEach(() => {
     mock.timers.enable({ apis: ['setInterval'] });
     heartbeat = ownHeartbeat({ interval: 100, timeout: 100 });
