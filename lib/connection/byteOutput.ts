@@ -165,6 +165,8 @@ export class ByteOutput {
     const writer = this.#writer;
     if (writer === undefined || this.#over) return;
     if (writer.length > 0) this.#writePieces(writer);
+    // A version without Close frames has no bytes for one.
+    else if (!writer.busy) this.#settleLater()?.();
     if (this.#over) return;
     this.#writer = this.#pool.returnWriter(writer);
   }
@@ -223,8 +225,14 @@ export class ByteOutput {
   }
 }
 
+/** Calls all of them, also if one throws. */
 function settle(callbacks: readonly WriteCallback[], error: WebSocketError | undefined): void {
-  for (const callback of callbacks) process.nextTick(callback, error);
+  let next = 0;
+  try {
+    while (next < callbacks.length) callbacks[next++]?.(error);
+  } finally {
+    if (next < callbacks.length) process.nextTick(settle, callbacks.slice(next), error);
+  }
 }
 
 function notOpen(cause?: Error): WebSocketError {

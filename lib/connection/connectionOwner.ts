@@ -1,30 +1,27 @@
+import type { Message, MessagePart } from '../contracts';
 import type { WebSocketError } from '../errors';
-import type { HeartbeatSettings } from '../options';
-import type { Delivered } from '../websocket/incomingMessages';
-import type { PipelineOptions } from './pipelineOwner';
 
-/** What a connection tells the stream that stands on it. */
+/** What a connection reports to the WebSocket that stands on it. */
 export interface ConnectionOwner {
-  /** A message has come. False stops the reading until `resumeReading()`. */
-  message(message: Delivered): boolean;
-  ping(payload: Buffer): void;
-  pong(payload: Buffer): void;
+  /** A message has come, or a part of one. False stops the reading until `readOn()`. */
+  received(message: Message | MessagePart): boolean;
+  receivedPing(payload: Buffer): void;
+  receivedPong(payload: Buffer): void;
   /** The peer has closed cleanly: there will be no more messages. */
-  ended(): void;
+  peerClosed(): void;
   /** The program has not answered the peer's Close in time, so it has been answered for it. */
-  overdue(): void;
+  answeredForProgram(): void;
   /**
-   * The peer, or the way to it, has failed, and nothing more will come. True if what came before is still being read, and may
-   * be answered: the peer is then told of its failure when the owner leaves.
+   * The peer or the transport has failed, and nothing more will come. True if messages that came before are still being read, and
+   * may be answered: the peer is then told when the owner leaves.
    */
   failed(fault: WebSocketError): boolean;
-  /** `offer()` takes items again. */
+  /** A message that was taken cannot be sent after all. */
+  sendingFailed(error: WebSocketError): void;
+  /** `offer()` takes messages again. */
   drained(): void;
-  /** The transport is gone. */
+  /** The byte stream is gone; messages that came before may still have to be received. */
+  disconnected(): void;
+  /** The byte stream is gone, and everything that came has been received or discarded. */
   closed(): void;
-}
-
-export interface ConnectionSettings extends PipelineOptions {
-  /** Without it, a silent peer stays. */
-  readonly heartbeat?: HeartbeatSettings | undefined;
 }
