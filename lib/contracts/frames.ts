@@ -90,9 +90,11 @@ export interface Decoder {
   /** Hands over the next bytes. The previous ones must be used up: `next()` has returned undefined. */
   feed(chunk: Buffer): void;
   next(): Incoming | CompressedMessage | undefined;
-  /** Between two messages, with nothing in hand and everything to come. */
+  /** Whether it holds nothing that later bytes depend on: no bytes, no part of a frame or message, and no Close frame was read. */
   readonly idle: boolean;
-  /** The byte stream has ended: throws if that cuts a frame or a message in two. */
+  /** Whether a message has begun and has not ended. This holds also when a Close frame was read in the middle of it. */
+  readonly inMessage: boolean;
+  /** The byte stream has ended: throws WS_ERR_TRUNCATED if that cuts off a frame or a message. */
   finish(): void;
 }
 

@@ -1,22 +1,8 @@
-import { constants } from 'node:buffer';
 import { Transform, type TransformCallback } from 'node:stream';
-import { decodeUtf8, Utf8Validator } from '../codec/utf8';
-import type {
-  CompressedMessage,
-  Decoder,
-  Decompressor,
-  ExtensionOptions,
-  Incoming,
-  Message,
-  MessagePart,
-  Role,
-  Version,
-} from '../contracts';
-import { WebSocketError } from '../errors';
-import { decompressorFor } from '../extensions';
+import type { ExtensionOptions, Incoming, Message, Role, Version } from '../contracts';
 import { checkOptions, defaults } from '../options';
-import { protocolVersion } from '../versions';
 import type { CompressionCounter } from './counters';
+import { MessageReader } from './messageReader';
 
 export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDeflate'> {
   /** Which end this is: a server's Deframer reads masked frames, a client's unmasked ones. */
@@ -34,8 +20,6 @@ export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDefla
   parts?: boolean;
 }
 
-const noBytes = Buffer.alloc(0);
-
 /**
  * Bytes in, messages and control frames out: a text message is a string, a binary one a Buffer, a control frame an object
  * with an `opcode`. Fragments are joined. Protocol errors destroy it with a WebSocketError, once all that came before has
@@ -45,47 +29,31 @@ const noBytes = Buffer.alloc(0);
  * of one, where a plain Transform would decode them all.
  */
 export class Deframer extends Transform {
-  readonly #decoder: Decoder;
+  readonly #reader: MessageReader;
   /** Says that the chunk in hand is used up; undefined when there is none. */
   #done: TransformCallback | undefined;
   #failure: Error | undefined;
-  #decompression: CompressionCounter | undefined;
   #pulling = false;
-  readonly #decompressor: Decompressor | undefined;
   /** A message is being decompressed on another thread; what follows it waits. */
   #decompressing = false;
-  readonly #parts: boolean;
-  /** What is left of the part that is being decompressed. */
-  #pieces: Generator<MessagePart> | undefined;
-  /** Checks a text that is decompressed part by part. */
-  #validator: Utf8Validator | undefined;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: DeframerOptions) {
     // One decoded item waits at the most, so a pause takes effect at the next message.
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
     checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate');
-    const { role, version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
-    this.#parts = options.parts === true;
-    this.#decompressor = decompressorFor(role, extensions, { ...options, maxMessageSize });
-    const compression = this.#decompressor !== undefined;
-    this.#decoder = protocolVersion(version).decoder(role, { maxMessageSize, compression, parts: this.#parts });
-  }
-
-  /** Whether it holds nothing that the next chunk could depend on. */
-  get isIdle(): boolean {
-    return (
-      this.#decompressor === undefined && this.#done === undefined && this.#failure === undefined && this.#decoder.idle
-    );
+    const { version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
+    const parts = options.parts === true;
+    this.#reader = new MessageReader({ ...options, version, maxMessageSize, extensions, parts });
   }
 
   /** Bytes of the messages that came compressed; undefined if there were none. */
   get decompression(): Readonly<CompressionCounter> | undefined {
-    return this.#decompression;
+    return this.#reader.decompression;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.#decoder.feed(chunk);
+    this.#reader.feed(chunk);
     this.#done = done;
     this.#pull();
   }
@@ -95,19 +63,14 @@ export class Deframer extends Transform {
     else this.#pull();
   }
 
-  /** Gives memory back that was needed for compression. */
-  release(): void {
-    this.#decompressor?.release();
-  }
-
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.release();
+    this.#reader.release();
     done(error);
   }
 
   override _flush(done: TransformCallback): void {
     try {
-      this.#decoder.finish();
+      this.#reader.finish();
     } catch (error) {
       return this.#settle(done, error as Error);
     }
@@ -136,69 +99,14 @@ export class Deframer extends Transform {
     this.#settle(done, this.#failure);
   }
 
-  /** The decoder's next item; undefined at the end of the chunk or at an error. What a reader throws is no error of the decoder. */
+  /** The next item; undefined at the end of the chunk or at an error. An error that a listener throws is not caught here. */
   #next(): Incoming | Promise<Message> | undefined {
     try {
-      if (this.#pieces !== undefined) return this.#nextPiece(this.#pieces);
-      const item = this.#decoder.next();
-      return this.#decompressor !== undefined && isCompressed(item)
-        ? this.#decompressItem(item, this.#decompressor)
-        : (item as Incoming | undefined);
+      return this.#reader.next();
     } catch (error) {
       this.#failure = error as Error;
       return undefined;
     }
-  }
-
-  #decompressItem(
-    item: CompressedMessage | MessagePart,
-    decompressor: Decompressor,
-  ): Incoming | Promise<Message> | undefined {
-    if (item.opcode !== 'part' && !this.#parts) return this.#decompress(item, decompressor);
-    const part: MessagePart =
-      item.opcode === 'part'
-        ? item
-        : { ...item, opcode: 'part', text: item.opcode === 'text', first: true, last: true };
-    this.#pieces = this.#decompressPart(part, decompressor);
-    return this.#nextPiece(this.#pieces);
-  }
-
-  #nextPiece(pieces: Generator<MessagePart>): Incoming | Promise<Message> | undefined {
-    const piece = pieces.next();
-    if (piece.done !== true) return piece.value;
-    this.#pieces = undefined;
-    return this.#next();
-  }
-
-  *#decompressPart({ text, first, last, payload }: MessagePart, decompressor: Decompressor): Generator<MessagePart> {
-    if (first) this.#validator = text ? new Utf8Validator() : undefined;
-    const piece = { opcode: 'part', text, compressed: false, first: false, last: false } as const;
-    if (first) yield { ...piece, first: true, payload: noBytes };
-    this.#countDecompressed(payload.length, 0);
-    for (const bytes of decompressor.decompressPart(payload, last)) {
-      if (this.#validator?.accept(bytes) === false) throw new WebSocketError('WS_ERR_INVALID_UTF8');
-      this.#countDecompressed(0, bytes.length);
-      yield { ...piece, payload: bytes };
-    }
-    if (!last) return;
-    if (this.#validator?.complete === false)
-      throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
-    yield { ...piece, last: true, payload: noBytes };
-  }
-
-  #decompress({ opcode, payload }: CompressedMessage, decompressor: Decompressor): Message | Promise<Message> {
-    const decompressed = decompressor.decompress(payload);
-    const finish = (bytes: Buffer) => {
-      this.#countDecompressed(payload.length, bytes.length);
-      return opcode === 'binary' ? bytes : toText(bytes);
-    };
-    return decompressed instanceof Promise ? decompressed.then(finish) : finish(decompressed);
-  }
-
-  #countDecompressed(before: number, after: number): void {
-    this.#decompression ??= { before: 0, after: 0 };
-    this.#decompression.before += before;
-    this.#decompression.after += after;
   }
 
   #await(decompressed: Promise<Message>): void {
@@ -227,16 +135,4 @@ export class Deframer extends Transform {
     if (this.readableLength === 0) done(failure);
     else process.nextTick(done, failure);
   }
-}
-
-function isCompressed(item: Incoming | CompressedMessage | undefined): item is CompressedMessage | MessagePart {
-  return typeof item === 'object' && 'compressed' in item && item.compressed;
-}
-
-function toText(bytes: Buffer): string {
-  if (bytes.length > constants.MAX_STRING_LENGTH)
-    throw new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `${bytes.length} bytes do not fit into a string`);
-  const text = decodeUtf8(bytes, 0, bytes.length);
-  if (text === undefined) throw new WebSocketError('WS_ERR_INVALID_UTF8');
-  return text;
 }

@@ -1,10 +1,7 @@
-import type { TransformCallback } from 'node:stream';
-import type { Incoming, Outgoing } from '../contracts';
-import { Deframer } from './deframer';
-import { Framer, type FramerOptions } from './framer';
-import { messageSize } from './outgoingMessage';
-
-const noEncoding = 'buffer' as BufferEncoding;
+import type { Incoming, Message, Outgoing } from '../contracts';
+import type { CompressionCounter } from './counters';
+import { MessageReader, type MessageReaderSettings } from './messageReader';
+import { MessageWriter, type MessageWriterSettings } from './messageWriter';
 
 /** What stands behind the Deframer. */
 export interface DeframerNeighbour {
@@ -21,89 +18,140 @@ export interface FramerNeighbour {
   compressed(): void;
 }
 
-/**
- * The Deframer and the Framer of a WebSocket: the same transforms, joined to their neighbours without the queues that a
- * stream has on both sides. The socket and the WebSocket have queues; two more would cost each read six ticks of the event
- * loop (1.2 of 10 µs for a small echo).
- */
-export class JoinedDeframer extends Deframer {
-  /** Whose it is at the moment. */
+/** A MessageReader with a loop that hands items to a connection. The redesign of lib/connection replaces it. */
+export class JoinedDeframer {
   neighbour: DeframerNeighbour | undefined;
   /** Whether the chunk in hand waits for the neighbour to take more. */
   busy = false;
+  readonly #reader: MessageReader;
+  #pulling = false;
+  #decompressing = false;
 
-  readonly #done = (error?: Error | null) => {
-    this.busy = false;
-    this.neighbour?.chunkUsed(error);
-  };
+  constructor(settings: MessageReaderSettings) {
+    this.#reader = new MessageReader(settings);
+  }
+
+  get isIdle(): boolean {
+    return !this.busy && this.#reader.idle;
+  }
+
+  get decompression(): Readonly<CompressionCounter> | undefined {
+    return this.#reader.decompression;
+  }
 
   feed(bytes: Buffer): void {
     this.busy = true;
-    this._transform(bytes, noEncoding, this.#done);
+    this.#reader.feed(bytes);
+    this.pull();
   }
 
   pull(): void {
-    if (this.busy) this._read(1);
+    if (!this.busy || this.#pulling || this.#decompressing) return;
+    this.#pulling = true;
+    try {
+      for (let item = this.#next(); item !== undefined; item = this.#next()) {
+        if (item instanceof Promise) return this.#await(item);
+        if (this.neighbour?.take(item) !== true) return;
+      }
+    } finally {
+      this.#pulling = false;
+    }
+    this.#finishChunk();
   }
 
-  override push(item: Incoming): boolean {
-    return this.neighbour?.take(item) === true;
+  _flush(done: (error?: Error) => void): void {
+    try {
+      this.#reader.finish();
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  }
+
+  release(): void {
+    this.#reader.release();
+  }
+
+  #failure: Error | undefined;
+
+  #next(): Incoming | Promise<Message> | undefined {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      return this.#reader.next();
+    } catch (error) {
+      this.#failure = error as Error;
+      return undefined;
+    }
+  }
+
+  #finishChunk(): void {
+    this.busy = false;
+    this.neighbour?.chunkUsed(this.#failure);
+  }
+
+  #await(decompressed: Promise<Message>): void {
+    this.#decompressing = true;
+    const goOn = (message: Message) => {
+      this.#decompressing = false;
+      if (this.neighbour?.take(message) === true) this.pull();
+    };
+    const fail = (error: Error) => {
+      this.#decompressing = false;
+      this.#failure = error;
+      this.#finishChunk();
+    };
+    decompressed.then(
+      (message) => process.nextTick(goOn, message),
+      (error) => process.nextTick(fail, error),
+    );
   }
 }
 
-export class JoinedFramer extends Framer {
-  /** Whose it is at the moment. */
+/** A MessageWriter that hands its bytes to a connection. The redesign of lib/connection replaces it. */
+export class JoinedFramer {
   neighbour: FramerNeighbour | undefined;
-  /** A message is being compressed on another thread, and others must not overtake it. */
-  busy = false;
-  /** What came meanwhile. */
-  readonly #behind: Outgoing[] = [];
-  #waiting: Outgoing | undefined;
+  readonly #writer: MessageWriter;
 
-  constructor(options: FramerOptions) {
-    super(options);
-    this.hold();
+  constructor(settings: MessageWriterSettings) {
+    this.#writer = new MessageWriter(settings);
+    this.#writer.onReady = () => this.neighbour?.compressed();
   }
 
-  override get isIdle(): boolean {
-    return !this.busy && super.isIdle;
+  get isIdle(): boolean {
+    return this.#writer.idle;
   }
 
-  /** Bytes in hand: encoded, and to be encoded. */
+  get busy(): boolean {
+    return this.#writer.busy;
+  }
+
+  get compression(): Readonly<CompressionCounter> | undefined {
+    return this.#writer.compression;
+  }
+
   get bytes(): number {
-    return this.gatheredBytes + (this.#waiting === undefined ? 0 : messageSize(this.#waiting));
+    return this.#writer.length + this.#writer.waitingBytes;
+  }
+
+  get gatheredBytes(): number {
+    return this.#writer.length;
+  }
+
+  get gatheredPieces(): number {
+    return this.#writer.pieces;
   }
 
   feed(item: Outgoing): void {
-    if (this.busy) return this.#feedWhileBusy(item);
-    this.busy = true;
-    this._transform(item, noEncoding, this.#done);
-    if (this.busy) this.#waiting = item;
+    this.#writer.write(item);
   }
 
-  #feedWhileBusy(item: Outgoing): void {
-    // Between two messages there is always room for a ping or a pong (RFC 6455 §5.5).
-    const mayOvertake =
-      typeof item === 'object' && 'opcode' in item && (item.opcode === 'ping' || item.opcode === 'pong');
-    if (mayOvertake) this._transform(item, noEncoding, throwError);
-    else this.#behind.push(item);
+  flush(): void {
+    const only = this.#writer.takeOnly();
+    if (only !== undefined) this.neighbour?.writeBytes(only);
+    else for (const piece of this.#writer.take()) this.neighbour?.writeBytes(piece);
   }
 
-  readonly #done: TransformCallback = (error) => {
-    this.busy = false;
-    if (error) throw error;
-    if (this.#waiting === undefined) return;
-    this.#waiting = undefined;
-    while (!this.busy && this.#behind.length > 0) this.feed(this.#behind.shift() as Outgoing);
-    if (!this.busy) this.neighbour?.compressed();
-  };
-
-  override push(bytes: Uint8Array): boolean {
-    this.neighbour?.writeBytes(bytes);
-    return true;
+  release(): void {
+    this.#writer.release();
   }
-}
-
-function throwError(error?: Error | null): void {
-  if (error) throw error;
 }

@@ -58,6 +58,10 @@ export class Hixie76Decoder implements Decoder {
     return this.#state.in === 'nothing' && this.#chunk.length === 0;
   }
 
+  get inMessage(): boolean {
+    return this.#state.in === 'text';
+  }
+
   finish(): void {
     if (!this.idle && this.#state.in !== 'closed') throw new WebSocketError('WS_ERR_TRUNCATED');
   }

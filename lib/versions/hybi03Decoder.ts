@@ -63,6 +63,10 @@ export class Hybi03Decoder implements Decoder {
     return !this.#closed && this.#frame === undefined && this.#message === undefined && this.#chunk.length === 0;
   }
 
+  get inMessage(): boolean {
+    return this.#message !== undefined;
+  }
+
   finish(): void {
     if (!this.#closed && !this.idle) throw new WebSocketError('WS_ERR_TRUNCATED');
   }

@@ -70,6 +70,10 @@ export class Rfc6455Decoder implements Decoder {
     return !this.#closed && this.#remaining === undefined && this.#message === undefined && this.#chunk.length === 0;
   }
 
+  get inMessage(): boolean {
+    return this.#message !== undefined;
+  }
+
   finish(): void {
     if (!this.#closed && !this.idle) throw new WebSocketError('WS_ERR_TRUNCATED');
   }

@@ -1,0 +1,245 @@
+import { OutputQueue } from '../codec/outputQueue';
+import type {
+  Compressor,
+  DataFrame,
+  Encodable,
+  Encoder,
+  ExtensionOptions,
+  Outgoing,
+  PreparedFrames,
+  Role,
+  Version,
+} from '../contracts';
+import type { WebSocketError } from '../errors';
+import { compressorFor } from '../extensions';
+import { protocolVersion } from '../versions';
+import type { CompressionCounter } from './counters';
+
+/** What a MessageWriter must know. Every value has been checked and has no default. */
+export interface MessageWriterSettings extends Pick<ExtensionOptions, 'perMessageDeflate'> {
+  readonly role: Role;
+  readonly version: Version;
+  /** The agreed extensions, as in the server's `Sec-WebSocket-Extensions`; '' for none. */
+  readonly extensions: string;
+}
+
+/** Prepared frames up to this size are copied next to others; larger ones are sent by reference. */
+const copiedFrame = 4096;
+
+/**
+ * With no bytes before it, a prepared frame from this size on is sent by reference as well: the copy for the next connection would be
+ * in memory that no cache holds yet.
+ */
+const sharedFrame = 256;
+
+/**
+ * Encodes messages and control frames, and keeps the bytes until they are taken. A large message is compressed on another thread;
+ * the writer is busy meanwhile, and what is written waits in order. It has no events but two callbacks; the Framer is a stream around it.
+ */
+export class MessageWriter {
+  /** Called when the writer is not busy any more: what was compressed on another thread, and all that waited for it, is encoded. */
+  onReady: (() => void) | undefined;
+  /** Called for each item that `write()` has accepted and that could not be encoded later. The items behind it are still encoded. */
+  onFailure: ((error: WebSocketError) => void) | undefined;
+  readonly #encode: Encoder;
+  readonly #compressor: Compressor | undefined;
+  /** Names the connections that send a prepared message in the same bytes; undefined for a client, where every frame has its own key. */
+  readonly #variant: string | undefined;
+  readonly #output = new OutputQueue();
+  #compression: CompressionCounter | undefined;
+  #busy = false;
+  /** What was written while the writer was busy. */
+  readonly #waiting: Outgoing[] = [];
+  #waitingBytes = 0;
+
+  constructor(settings: MessageWriterSettings) {
+    const { role, version, extensions } = settings;
+    this.#encode = protocolVersion(version).encoder(role);
+    this.#compressor = compressorFor(role, extensions, settings);
+    this.#variant = role === 'server' ? `${version} ${this.#compressor?.variant ?? ''}` : undefined;
+  }
+
+  /**
+   * Encodes an item, or lets it wait while the writer is busy. A ping or a pong does not wait: it may stand between any two
+   * frames (RFC 6455 §5.5).
+   * @throws WebSocketError for an item that the version has no frame for; what was written before it stays
+   */
+  write(item: Outgoing): void {
+    if (!this.#busy || isPingOrPong(item)) return this.#start(item);
+    this.#waiting.push(item);
+    this.#waitingBytes += payloadSize(item);
+  }
+
+  /** Whether a message is being compressed on another thread. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** Encoded bytes that `take()` would return. */
+  get length(): number {
+    return this.#output.length;
+  }
+
+  /** Payload bytes of all that has been written and is not encoded yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Returns the encoded bytes if they are in one piece, and undefined in every other case. */
+  takeOnly(): Uint8Array | undefined {
+    return this.#output.takeOnly();
+  }
+
+  /** Returns the encoded bytes in order, and keeps none of them. */
+  take(): readonly Uint8Array[] {
+    return this.#output.take();
+  }
+
+  /** The number of pieces that `take()` would return. */
+  get pieces(): number {
+    return this.#output.pieces;
+  }
+
+  /** Whether it holds nothing that the next item depends on: another connection with the same settings may use it. */
+  get idle(): boolean {
+    return this.#compressor === undefined && !this.#busy && this.#output.length === 0;
+  }
+
+  /** Bytes of the messages that were sent compressed; undefined if there were none. */
+  get compression(): Readonly<CompressionCounter> | undefined {
+    return this.#compression;
+  }
+
+  /** Gives the memory for compression back. The writer can be used after that. */
+  release(): void {
+    this.#compressor?.release();
+  }
+
+  #start(item: Outgoing): void {
+    if (isPrepared(item)) return this.#variant === undefined ? this.#start(item.message) : this.#startPrepared(item);
+    const message = this.#compressor === undefined ? undefined : wholeMessage(item);
+    if (message === undefined) return this.#encode(item, this.#output);
+    const compressed = (this.#compressor as Compressor).compress(message.payload, message.compress);
+    const finish = (payload: Uint8Array | undefined) => {
+      if (payload !== undefined) this.#countCompressed(message.payload, payload);
+      this.#encode(withPayload(message, payload), this.#output);
+    };
+    if (!(compressed instanceof Promise)) return finish(compressed);
+    // If zlib gets no memory, say, the message can be sent uncompressed.
+    const uncompressed = () => undefined;
+    this.#finishLater(item, compressed.catch(uncompressed), finish);
+  }
+
+  #startPrepared(item: PreparedFrames): void {
+    const frame = item.once(this.#variant as string, () => this.#prepare(item.message));
+    const finish = (ready: PreparedFrame) => this.#writePrepared(item.message, ready);
+    if (frame instanceof Promise) this.#finishLater(item, frame, finish);
+    else finish(frame);
+  }
+
+  #prepare(message: DataFrame): PreparedFrame | Promise<PreparedFrame> {
+    const encode = (payload: Uint8Array | undefined): PreparedFrame => {
+      const output = new OutputQueue();
+      this.#encode(withPayload(message, payload), output);
+      // In memory of its own: the slab that it was written to would be kept for as long as the message.
+      return { bytes: Buffer.concat(output.take()), compressed: payload !== undefined };
+    };
+    const compressed = this.#compressor?.compressAlone(message.payload, message.compress);
+    if (compressed instanceof Promise) return compressed.then(encode, () => encode(undefined));
+    return encode(compressed);
+  }
+
+  #writePrepared(message: DataFrame, { bytes, compressed }: PreparedFrame): void {
+    if (compressed) {
+      this.#compressor?.sentAlone();
+      this.#countCompressed(message.payload, bytes);
+    }
+    const output = this.#output;
+    if (bytes.length > (output.length === 0 ? sharedFrame : copiedFrame)) return output.append(bytes);
+    const at = output.reserve(bytes.length);
+    output.bytes.set(bytes, at);
+    output.commit(bytes.length);
+  }
+
+  #countCompressed(before: string | Uint8Array, after: Uint8Array): void {
+    this.#compression ??= { before: 0, after: 0 };
+    this.#compression.before += Buffer.byteLength(before);
+    this.#compression.after += after.length;
+  }
+
+  /** Lets what is written wait until `ready` has settled. */
+  #finishLater<T>(item: Outgoing, ready: Promise<T>, finish: (value: T) => void): void {
+    const size = payloadSize(item);
+    this.#busy = true;
+    this.#waitingBytes += size;
+    const goOn = (work: () => void) => {
+      this.#busy = false;
+      this.#waitingBytes -= size;
+      this.#attempt(work);
+      this.#writeWaiting();
+    };
+    // Not in the promise's own callback, where an error that a callback throws would become an unhandled rejection.
+    ready.then(
+      (value) => process.nextTick(goOn, () => finish(value)),
+      (error) =>
+        process.nextTick(goOn, () => {
+          throw error;
+        }),
+    );
+  }
+
+  #writeWaiting(): void {
+    while (!this.#busy && this.#waiting.length > 0) {
+      const item = this.#waiting.shift() as Outgoing;
+      this.#waitingBytes -= payloadSize(item);
+      this.#attempt(() => this.#start(item));
+    }
+    if (!this.#busy) this.onReady?.();
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.onFailure?.(error as WebSocketError);
+    }
+  }
+}
+
+/** One frame of a message, as it is sent on every connection of a variant. */
+interface PreparedFrame {
+  readonly bytes: Uint8Array;
+  readonly compressed: boolean;
+}
+
+function isPrepared(item: Outgoing): item is PreparedFrames {
+  return opcodeOf(item) === 'prepared';
+}
+
+function isPingOrPong(item: Outgoing): boolean {
+  const opcode = opcodeOf(item);
+  return opcode === 'ping' || opcode === 'pong';
+}
+
+function opcodeOf(item: Outgoing): string | undefined {
+  return typeof item === 'object' ? (item as { opcode?: string } | null)?.opcode : undefined;
+}
+
+function payloadSize(item: Outgoing): number {
+  if (typeof item === 'string') return Buffer.byteLength(item);
+  if (item instanceof Uint8Array) return item.length;
+  if (isPrepared(item)) return payloadSize(item.message);
+  return item !== null && typeof item === 'object' && 'payload' in item ? payloadSize(item.payload) : 0;
+}
+
+function withPayload(message: DataFrame, compressed: Uint8Array | undefined): DataFrame {
+  return compressed === undefined ? message : { opcode: message.opcode, payload: compressed, compressed: true };
+}
+
+/** The item as a message that can be compressed; undefined for one that cannot, a fragment or a control frame. */
+function wholeMessage(item: Encodable): DataFrame | undefined {
+  if (typeof item === 'string') return { opcode: 'text', payload: item };
+  if (item instanceof Uint8Array) return { opcode: 'binary', payload: item };
+  if (item?.opcode !== 'text' && item?.opcode !== 'binary') return undefined;
+  return item.fin === false || item.compressed === true ? undefined : item;
+}
