@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { parseExtensions } from './codec/headers';
-import type { Message, Version } from './contracts';
+import type { Message, Role, Version } from './contracts';
 import { answerExtensions, offerExtensions } from './extensions';
 import { checkOptions, connectionOptionNames, defaults, type Streamed, type WholeMessages } from './options';
 import { protocolVersion } from './versions';
@@ -33,11 +33,17 @@ export function createPair(options: PairOptions | Streamed<PairOptions> = {}): P
   const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], options);
   const [serverBytes, clientBytes] = createBytePair();
   const agreement = { transport: 'pair', version, protocol, extensions } as const;
-  const server = new WebSocket({ role: 'server', options });
-  const client = new WebSocket({ role: 'client', options });
-  WebSocket.open(server, { stream: serverBytes, head: Buffer.alloc(0) }, agreement);
-  WebSocket.open(client, { stream: clientBytes, head: Buffer.alloc(0) }, agreement);
-  return [server, client];
+  const end = (role: Role, stream: Duplex) =>
+    new WebSocket({
+      role,
+      options,
+      version,
+      dial({ opened }) {
+        opened({ stream, head: Buffer.alloc(0) }, agreement);
+        return () => {};
+      },
+    });
+  return [end('server', serverBytes), end('client', clientBytes)];
 }
 
 /** Two byte streams, each of which reads what the other writes, as the ends of a socket do. */

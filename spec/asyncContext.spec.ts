@@ -9,7 +9,7 @@ const storage = new AsyncLocalStorage<string>();
 
 /** Notes in which context each listener is called. */
 function note(ws: WebSocket, seen: Map<string, string | undefined>): void {
-  for (const event of ['open', 'message', 'ping', 'pong', 'drain', 'end', 'finish', 'error', 'close'])
+  for (const event of ['open', 'message', 'ping', 'pong', 'drain', 'end', 'finish', 'error', 'close'] as const)
     ws.on(event, () => seen.set(event, storage.getStore()));
 }
 
@@ -39,7 +39,7 @@ describe('The AsyncLocalStorage of whoever opens a WebSocket', () => {
       if (version !== 'draft76' && version !== 'draft75') await ws.ping();
       // What a call of the program's own brings about happens in the context of that call.
       storage.run('client', () => ws.end());
-      await ws.closed;
+      await ws.whenClosed();
       const contexts = (seen: Map<string, string | undefined>) => new Set(seen.values());
       expect([...contexts(ofServer)], JSON.stringify([...ofServer])).to.deep.equal(['request /path']);
       expect([...contexts(ofClient)], JSON.stringify([...ofClient])).to.deep.equal(['client']);

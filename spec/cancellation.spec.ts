@@ -19,7 +19,7 @@ const pair = async (prepare: (ws: WebSocket, peer: WebSocket) => unknown): Promi
   client.on('error', () => {});
   client.resume();
   await prepare(server, client);
-  return { ws: server, peer: client.closed, dispose: async () => void client.abort() };
+  return { ws: server, peer: client.whenClosed(), dispose: async () => void client.abort() };
 };
 
 const states: Readonly<Record<string, () => Promise<State>>> = {
@@ -56,7 +56,7 @@ describe('A WebSocket', () => {
       abort.abort(reason);
       const [error] = await failed;
       expect([error.name, error.cause]).to.deep.equal(['AbortError', reason]);
-      await ws.closed;
+      await ws.whenClosed();
       await dispose();
     });
 

@@ -87,7 +87,7 @@ describe('The command line', () => {
     const program = runClient([urlOf(server)]);
     const [ws] = (await once(connections, 'connection')) as [WebSocket];
     program.input.write(Buffer.of(0x61, 0xff, 0x0a));
-    expect((await ws.closed).code).to.equal(1011);
+    expect((await ws.whenClosed()).code).to.equal(1011);
     const { code, complaints } = await program.ending;
     expect(complaints).to.include('WS_ERR_INVALID_UTF8').and.to.include('--binary');
     expect(code).to.equal(1);
@@ -202,7 +202,7 @@ describe('The command line', () => {
     const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
     const interrupt = async (signal: keyof typeof exitCodes) => {
       const outcomes: Promise<CloseOutcome>[] = [];
-      await using server = await listen(accepting((ws) => outcomes.push(ws.resume().closed)));
+      await using server = await listen(accepting((ws) => outcomes.push(ws.resume().whenClosed())));
       const program = runClient([urlOf(server)]);
       await program.until(({ complaints }) => complaints.includes('connected'));
       program.kill(signal);
@@ -389,7 +389,7 @@ describe('The command line', () => {
       await terminal.until(({ output }) => output.includes('connected'));
       terminal.input.write('never sent\x03');
       ws.resume();
-      expect((await ws.closed).code).to.equal(1001);
+      expect((await ws.whenClosed()).code).to.equal(1001);
       expect((await terminal.ending).code).to.equal(130);
     });
 

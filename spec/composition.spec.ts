@@ -293,7 +293,7 @@ describe('Composition', () => {
         for (const message of messages) peer.write(message);
         peer.end();
         expect(await reading).to.deep.equal(result);
-        expect(await ws.closed).to.deep.equal(normal);
+        expect(await ws.whenClosed()).to.deep.equal(normal);
       });
 
       it('fails its reader when the connection is lost', async () => {
@@ -316,7 +316,7 @@ describe('Composition', () => {
         const [peer, ws] = createPair();
         const [messages] = await Promise.all([peer.toArray(), write(ws, Readable.from(bytes)), ws.resume()]);
         expect(understand(messages)).to.deep.equal(result);
-        expect(await peer.closed).to.deep.equal(normal);
+        expect(await peer.whenClosed()).to.deep.equal(normal);
       });
 
       it('fails its writer and the source when the connection is lost', async () => {
@@ -404,7 +404,7 @@ describe('Composition', () => {
       }
       ws.resume().end('bye');
       expect(await peer.toArray()).to.deep.equal(['a', 'b', 'c', 'd', 'bye']);
-      expect(await ws.closed).to.deep.equal(normal);
+      expect(await ws.whenClosed()).to.deep.equal(normal);
     });
 
     it('gathers several WebSockets in one stream', async () => {
@@ -471,7 +471,7 @@ describe('Composition', () => {
         .map(Number)
         .reduce((before: number, number: number) => before + number, 0);
       expect(await sum).to.equal(6);
-      expect(await ws.closed).to.deep.equal(normal);
+      expect(await ws.whenClosed()).to.deep.equal(normal);
     });
 
     it('leave a WebSocket early when they have enough, and the peer is told 1001', async () => {
@@ -479,7 +479,7 @@ describe('Composition', () => {
       const taken = Readable.from(['a', 'b', 'c', 'd']);
       taken.pipe(peer.resume(), { end: false });
       expect(await ws.take(2).toArray()).to.deep.equal(['a', 'b']);
-      expect((await peer.closed).code).to.equal(1001);
+      expect((await peer.whenClosed()).code).to.equal(1001);
       expect(ws.destroyed).to.equal(true);
     });
 
@@ -585,7 +585,7 @@ describe('Composition', () => {
       // A program of lines: the end of its input is the end of the client's messages.
       ws.end(Buffer.from('some bytes'));
       expect(await text(ws)).to.equal('SOME TEXT\nSOME BYTES');
-      expect(await ws.closed).to.deep.equal(normal);
+      expect(await ws.whenClosed()).to.deep.equal(normal);
       expect(await Promise.all(codes)).to.deep.equal([[0, null]]);
     });
 
@@ -675,7 +675,7 @@ describe('Composition', () => {
       const { mqtt, webSockets } = await open();
       expect(await converse(mqtt)).to.deep.equal(answer);
       const [ws] = webSockets;
-      const outcomes = [...server.handle.connections, ws].map((end) => end?.closed);
+      const outcomes = [...server.handle.connections, ws].map((end) => end?.whenClosed());
       await mqtt.endAsync();
       expect(await Promise.all(outcomes)).to.deep.equal([normal, normal]);
       expect([subprotocols, ws?.protocol]).to.deep.equal([['mqtt'], 'mqtt']);
@@ -684,9 +684,9 @@ describe('Composition', () => {
     it('has its client on the WebSocket that it brings', async () => {
       const mqtt = await connectAsync(`ws://127.0.0.1:${server.port}`, { reconnectPeriod: 0 });
       expect(await converse(mqtt)).to.deep.equal(answer);
-      const [outcome] = [...server.handle.connections].map(({ closed }) => closed);
+      const [outcome] = [...server.handle.connections].map((ws) => ws.whenClosed());
       await mqtt.endAsync();
-      expect((await outcome).wasClean).to.equal(true);
+      expect((await outcome)?.wasClean).to.equal(true);
     });
 
     it('knows a lost client from one that has said goodbye, and publishes the will of the lost one only', async () => {

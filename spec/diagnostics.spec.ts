@@ -48,7 +48,7 @@ describe('The diagnostics channels', () => {
         await using server = await listen((_request, response) => response.webSocket?.connect().close(4000, 'bye'));
         const ws = connect(`ws://127.0.0.1:${server.port}/`);
         await once(ws, 'error').catch(() => {});
-        await ws.closed;
+        await ws.whenClosed();
       });
     });
     expect(opened.length).to.equal(2);

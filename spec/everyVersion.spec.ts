@@ -38,7 +38,7 @@ for (const version of knownVersions) {
           if (echoes.length === kinds.length) peer.end();
         }
         expect(echoes).to.deep.equal(kinds);
-        expect(await ours.closed).to.deep.equal(normal);
+        expect(await ours.whenClosed()).to.deep.equal(normal);
       });
 
       it('takes the tail of a transform along', async () => {
@@ -55,7 +55,7 @@ for (const version of knownVersions) {
           expect(await peer.toArray()).to.deep.equal(['one!', 'two!', 'the end']);
         } else {
           peer.once('message', () => peer.end());
-          await ours.closed;
+          await ours.whenClosed();
         }
       });
 
@@ -63,7 +63,7 @@ for (const version of knownVersions) {
         const [ours, peer] = open();
         ours.end('bye');
         expect(await peer.toArray()).to.deep.equal(['bye']);
-        expect(await Promise.all([ours.closed, peer.closed])).to.deep.equal([normal, normal]);
+        expect(await Promise.all([ours.whenClosed(), peer.whenClosed()])).to.deep.equal([normal, normal]);
       });
 
       it('is told of an abrupt end', async () => {
@@ -81,7 +81,7 @@ for (const version of knownVersions) {
         peer.resume();
         peer.write('x'.repeat(1001));
         expect(((await failure) as WebSocketError).code).to.equal('WS_ERR_MESSAGE_TOO_BIG');
-        await peer.closed;
+        await peer.whenClosed();
       });
 
       it('holds back a peer that nobody reads, and loses nothing', async () => {
@@ -94,7 +94,7 @@ for (const version of knownVersions) {
           expect(String(message).startsWith(`${received++} `)).to.equal(true);
           if (received === sent) break;
         }
-        await Promise.all([ours.closed, peer.closed]);
+        await Promise.all([ours.whenClosed(), peer.whenClosed()]);
       });
 
       it('sends pings, or says that it cannot', async () => {
@@ -105,7 +105,7 @@ for (const version of knownVersions) {
         if (can.ping) expect(outcome).to.be.a('number');
         else expect(outcome).to.equal('WS_ERR_UNSUPPORTED');
         ours.end();
-        await peer.closed;
+        await peer.whenClosed();
       });
 
       it('makes messages or a documented error of random bytes, whatever they are, and keeps little', async () => {

@@ -167,7 +167,7 @@ describe('A peer that', () => {
       const peer = serverFor({ extensions: 'permessage-deflate' });
       peer.send(0x02, Buffer.alloc(20 * kibibyte));
       peer.stream.destroy();
-      await peer.webSocket.closed;
+      await peer.webSocket.whenClosed();
     }
     expect((await retainedBytes()) - before).to.be.below(mebibyte);
   });

@@ -65,7 +65,7 @@ async function expectLost(ws: WebSocket, code = 'WS_ERR_CONNECTION_LOST'): Promi
   ws.once('end', () => {
     ended = true;
   });
-  expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+  expect(await ws.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
   expect(ws.errored).to.include({ code, closeCode: 1006 });
   expect(ended).to.equal(false);
 }
@@ -129,7 +129,7 @@ describe('A stream of HTTP/2 that', () => {
         client.write(dataFrame(1, clientFrame(0x88, hex('03e8')), flag));
         await once(ws, 'finish');
         client.write(resetFrame(1, code));
-        expect(await ws.closed).to.include({ code: 1000 });
+        expect(await ws.whenClosed()).to.include({ code: 1000 });
         expect(ws.errored).to.equal(null);
       });
     }
@@ -162,7 +162,7 @@ describe('A session of HTTP/2 that', () => {
     client.write(dataFrame(1, clientFrame(0x81, 'still here')));
     await client.untilData(1, Buffer.from('still here').toString('hex'));
     client.write(dataFrame(1, clientFrame(0x88, hex('03e8'))));
-    expect(await ws.closed).to.include({ code: 1000, wasClean: true });
+    expect(await ws.whenClosed()).to.include({ code: 1000, wasClean: true });
   });
 
   for (const [what, act] of [
@@ -257,7 +257,7 @@ describe('Ten thousand WebSockets over HTTP/2', function () {
   async function oneSession(server: Http2TestServer): Promise<void> {
     using client = await RawHttp2.connect(server.url);
     for (let i = 0; i < perSession; i += 50) await openAndAbort(client, 2 * i + 1, i % 100 === 0);
-    for (const ws of server.handle.connections) await ws.closed;
+    for (const ws of server.handle.connections) await ws.whenClosed();
     // The session is as good as new.
     const last = 2 * perSession + 1;
     client.write(openingFrame(last), dataFrame(last, clientFrame(0x81, 'well?')));

@@ -81,7 +81,7 @@ describe('A client over HTTP/2, whose server', () => {
     it(`${what} speaks HTTP/1.1, and says so`, async () => {
       await using server = await fallingBack(speak);
       const ws = open(server);
-      expect(await ws.resume().closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+      expect(await ws.resume().whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
       expect(ws.transport).to.equal('http1');
       await left(server);
       expect(server.peers).to.have.lengthOf(2);

@@ -181,7 +181,7 @@ describe('Over HTTP/2, a client that', () => {
     const [error] = await once(ws, 'error');
     expect(error).to.include({ code: 'WS_ERR_CLOSE_TIMEOUT' });
     expect(await client.resetCode(1)).to.equal(errorCodes.cancel);
-    expect(await ws.closed).to.include({ code: 1006, wasClean: false });
+    expect(await ws.whenClosed()).to.include({ code: 1006, wasClean: false });
     await expectServing(opened, 3);
   });
 
@@ -191,7 +191,7 @@ describe('Over HTTP/2, a client that', () => {
     ws.resume();
     client.write(dataFrame(1, clientFrame(0x88, hex('03e8'))));
     expect(await client.resetCode(1)).to.equal(errorCodes.cancel);
-    expect(await ws.closed).to.include({ code: 1000 });
+    expect(await ws.whenClosed()).to.include({ code: 1000 });
     expect(opened.server.handle.connections.size).to.equal(0);
   });
 
@@ -216,7 +216,7 @@ describe('Over HTTP/2, a client that', () => {
     expect(await endOf(client, 1)).to.equal(errorCodes.flowControlError);
     expect((await retainedBytes()) - before).to.be.below(mebibyte);
     client.socket.destroy();
-    expect(await ws.closed).to.include({ code: 1006 });
+    expect(await ws.whenClosed()).to.include({ code: 1006 });
   });
 
   for (const [what, stream, increment] of [
@@ -231,7 +231,7 @@ describe('Over HTTP/2, a client that', () => {
       client.write(windowFrame(stream, increment));
       expect(await endOf(client, stream)).to.not.equal(errorCodes.none);
       client.socket.destroy();
-      expect(await ws.closed).to.include({ code: 1006 });
+      expect(await ws.whenClosed()).to.include({ code: 1006 });
       expect(ws.errored).to.include({ code: 'WS_ERR_CONNECTION_LOST' });
     });
   }

@@ -121,7 +121,7 @@ describe('A client over HTTP/2, whose server', () => {
     expect(cause).to.include({ message: 'Stream closed with error code NGHTTP2_REFUSED_STREAM' });
     expect(server.peers).to.have.lengthOf(2);
     first.abort();
-    await first.closed;
+    await first.whenClosed();
   });
 
   it('refuses a stream unseen, on a session that has served, is asked again on another, and may accept', async () => {
@@ -159,7 +159,7 @@ describe('A client over HTTP/2, whose server', () => {
     const all = await Promise.all(Array.from({ length: 10 }, (_, i) => echo(i)));
     expect(server.sessions).to.have.lengthOf(10);
     for (const ws of all) ws.end();
-    for (const ws of all) expect((await ws.closed).wasClean).to.equal(true);
+    for (const ws of all) expect((await ws.whenClosed()).wasClean).to.equal(true);
     for (const session of server.sessions) if (!session.destroyed) await once(session, 'close');
   });
 
@@ -176,7 +176,7 @@ describe('A client over HTTP/2, whose server', () => {
     expect((await once(fresh, 'data'))[0]).to.equal('new');
     expect(server.sessions).to.have.lengthOf(2);
     for (const ws of [old, fresh]) ws.end();
-    for (const ws of [old, fresh]) expect((await ws.closed).wasClean).to.equal(true);
+    for (const ws of [old, fresh]) expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 });
 

@@ -30,7 +30,7 @@ describe('A handler of an extended CONNECT', () => {
         client.write(resetFrame(1, code));
         const [ws] = (await connected) as [WebSocket];
         ws.write('into the void');
-        expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+        expect(await ws.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
         expect(ws.errored).to.include({ code: 'WS_ERR_CONNECTION_LOST' });
         expect(server.handle.connections.size).to.equal(0);
         // Nothing of it is left to make trouble for others.
@@ -83,7 +83,7 @@ describe('A handler of an extended CONNECT', () => {
       { handshakeTimeout: 20 },
     );
     expect(await askOnce(server.url)).to.include({ status: 503 });
-    expect(await response.webSocket?.connect().closed).to.include({ code: 1006 });
+    expect(await response.webSocket?.connect().whenClosed()).to.include({ code: 1006 });
   });
 
   for (const [what, handler] of [

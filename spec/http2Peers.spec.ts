@@ -216,7 +216,7 @@ describe('The HTTP/2 demo, started as its readers start it', () => {
         ws.write('ECHO');
         expect(await once(ws, 'data')).to.deep.equal(['ECHO']);
         ws.end();
-        expect((await ws.closed).wasClean).to.equal(true);
+        expect((await ws.whenClosed()).wasClean).to.equal(true);
       }
       const asked = get(demo.httpUrl('/nowhere'), { rejectUnauthorized: false, agent: false });
       const [response] = (await once(asked, 'response')) as [IncomingMessage];

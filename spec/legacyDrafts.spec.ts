@@ -189,7 +189,7 @@ describe('A server with a client of draft76', () => {
       client.write(Buffer.concat([early, hex('ff 00 00 63 ff')]));
       await expectBytes(client, `${answer76 + reply + text('a') + text('b')}\xff\0`);
       await client.until(() => client.ended);
-      expect(await ws?.closed).to.deep.equal({ code: 1005, reason: '', wasClean: true });
+      expect(await ws?.whenClosed()).to.deep.equal({ code: 1005, reason: '', wasClean: true });
     });
   });
 
@@ -206,7 +206,7 @@ describe('A server with a client of draft76', () => {
       client.write(challenge);
       await expectBytes(client, `${answer76 + reply + text('bye')}\xff\0`);
       client.write(hex('ff 00'));
-      expect(await ws?.closed).to.deep.equal({ code: 1005, reason: '', wasClean: true });
+      expect(await ws?.whenClosed()).to.deep.equal({ code: 1005, reason: '', wasClean: true });
     });
   });
 
@@ -388,7 +388,7 @@ describe('A server with a client of draft03', () => {
         client.write(hex(sends));
         await client.until(() => client.ended);
         expect(received(client)).to.equal(hex(gets).toString('latin1'));
-        expect(await ws?.closed).to.deep.equal({ code: 1005, reason: '', wasClean: true });
+        expect(await ws?.whenClosed()).to.deep.equal({ code: 1005, reason: '', wasClean: true });
       });
     });
   }
@@ -434,7 +434,7 @@ describe('A server with a client of draft75', () => {
       client.socket.end(hex('00 61 ff'));
       await client.until(() => client.ended);
       expect(received(client).endsWith(text('a'))).to.equal(true);
-      expect(await ws?.closed).to.include({ code: 1005 });
+      expect(await ws?.whenClosed()).to.include({ code: 1005 });
     });
   });
 

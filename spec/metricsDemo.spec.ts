@@ -29,7 +29,7 @@ describe('The metrics demo', () => {
     const during = await scrape();
     expect(during('connections')).to.equal(1);
     ws.close(4000);
-    await ws.closed;
+    await ws.whenClosed();
     const other = connect(`ws://127.0.0.1:${port}/`, { headers: { Origin: 'http://other.example', Cookie: 'a=b' } });
     await once(other, 'error').catch(() => {});
 

@@ -15,7 +15,8 @@ import {
   type Streamed,
   type Version,
 } from '../lib/webSocketHandler';
-import { type AnyWebSocket, WebSocket } from '../lib/websocket/webSocket';
+import type { AnyWebSocket, WebSocket } from '../lib/websocket/webSocket';
+import { openWebSocket } from './support/openWebSocket';
 import {
   type Manners,
   pipeManners,
@@ -80,9 +81,8 @@ function openInMemory(dice: Dice, { version, perMessageDeflate, options }: Setti
   const extensions = answerExtensions(parseExtensions(offer || undefined) ?? [], { perMessageDeflate });
   const link = new CuttingLink(dice);
   const open = (role: Role, stream: CuttingLink['ends'][0]) => {
-    const ws = new WebSocket({ role, options: { ...options[role], perMessageDeflate } });
-    WebSocket.open(ws, { stream, head: Buffer.alloc(0) }, { transport: 'pair', version, protocol: '', extensions });
-    return ws;
+    const terms = { options: { ...options[role], perMessageDeflate }, version, extensions };
+    return openWebSocket(role, { stream, head: Buffer.alloc(0) }, terms);
   };
   return { server: open('server', link.ends[0]), client: open('client', link.ends[1]), link };
 }
@@ -182,7 +182,7 @@ async function expectCleanEnd(conversation: Conversation): Promise<void> {
     expect(talker.received.length, 'messages received').to.equal(peer.messages.length);
     expect(talker.endings).to.deep.equal(['end']);
     expect(talker.faults).to.deep.equal([]);
-    expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(true);
+    expect((await talker.ws.whenClosed()).wasClean, 'a clean end').to.equal(true);
   }
 }
 
@@ -199,9 +199,9 @@ const sayGoodbye: Course = async (conversation, dice) => {
   await allOver(conversation);
   await expectCleanEnd(conversation);
   const told = can.closeCode ? { code, reason, wasClean: true } : { code: 1005, reason: '', wasClean: true };
-  expect(await second.ws.closed).to.deep.equal(told);
+  expect(await second.ws.whenClosed()).to.deep.equal(told);
   // The answer repeats the code, and not the reason.
-  expect(await first.ws.closed).to.deep.equal({ ...told, reason: '' });
+  expect(await first.ws.whenClosed()).to.deep.equal({ ...told, reason: '' });
 };
 
 /** Each has received what the other has sent, and of what was not sent the other was told: by a callback, or by its stream. */
@@ -214,7 +214,7 @@ async function expectNoSilentLoss(conversation: Conversation): Promise<void> {
     for (const number of talker.taken) expect(number, 'a message that was taken').to.be.below(messagesSent);
     for (const number of talker.failed) expect(number, 'a message that failed').to.be.at.least(messagesSent);
     expect(talker.faults).to.deep.equal([]);
-    expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(true);
+    expect((await talker.ws.whenClosed()).wasClean, 'a clean end').to.equal(true);
     const [end, failure, ...more] = talker.endings;
     expect([end, ...more]).to.deep.equal(['end']);
     expect(failure).to.be.oneOf([undefined, 'WS_ERR_NOT_OPEN', 'WS_ERR_CLOSE_TIMEOUT']);
@@ -242,7 +242,7 @@ const interrupt: Course = async (conversation, dice) => {
 const closeForProgram: Course = async (conversation, dice) => {
   const [peer, talker] = byCount(conversation);
   await peer.hasReceived(dice.roll(Math.min(3, talker.messages.length) + 1));
-  WebSocket.closeUnasked(talker.ws, 1001, '');
+  talker.ws.close(1001, '');
   await allOver(conversation);
   await expectNoSilentLoss(conversation);
 };
@@ -276,7 +276,7 @@ const breakOff =
         isGoodbye = !protocolVersion(setting.version).capabilities.close && !truncated;
       }
       expect(talker.endings).to.deep.equal([isGoodbye ? 'end' : 'WS_ERR_CONNECTION_LOST']);
-      expect((await talker.ws.closed).wasClean, 'a clean end').to.equal(isGoodbye);
+      expect((await talker.ws.whenClosed()).wasClean, 'a clean end').to.equal(isGoodbye);
     }
   };
 
@@ -314,7 +314,7 @@ const breakGoodbye: Course = async (conversation, dice) => {
     // An end is told only to those who have everything, and a clean one only if the other has heard that as well.
     expect(talker.endings[0]).to.be.oneOf(['end', 'WS_ERR_CONNECTION_LOST']);
     if (talker.endings[0] === 'end') expect(talker.received.length).to.equal(peer.messages.length);
-    if ((await talker.ws.closed).wasClean) expect(talker.endings).to.deep.equal(['end']);
+    if ((await talker.ws.whenClosed()).wasClean) expect(talker.endings).to.deep.equal(['end']);
   }
 };
 

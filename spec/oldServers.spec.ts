@@ -133,7 +133,7 @@ for (const { version, tail, answer, greeting, expected, farewell } of conversati
         while (Buffer.concat(received).length < hex(expected).length) await once(socket, 'data');
         expect(Buffer.concat(received)).to.deep.equal(hex(expected));
         socket.end(hex(farewell));
-        expect(await ws.closed).to.deep.equal({ code: 1005, reason: '', wasClean: true });
+        expect(await ws.whenClosed()).to.deep.equal({ code: 1005, reason: '', wasClean: true });
       });
     }
   });

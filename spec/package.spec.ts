@@ -67,7 +67,7 @@ describe('The package', function () {
        const handle = configureServer(server, { origins: ['https://example.org'], maxMessageSize: 1024 });
        for (const connection of handle.connections) connection.close(1001);
        const [one] = createPair();
-       const outcome: CloseOutcome = await one.closed;
+       const outcome: CloseOutcome = await one.whenClosed();
        export const web = Duplex.toWeb(one);
        export const code: number = outcome.code;
        // @ts-expect-error an option that does not exist

@@ -88,7 +88,7 @@ describe('A client behind a proxy', () => {
     for (const message of sent) ws.write(message);
     const echoes: Message[] = [];
     for await (const message of ws) if (echoes.push(message) === sent.length) ws.end();
-    expect((await ws.closed).wasClean).to.equal(true);
+    expect((await ws.whenClosed()).wasClean).to.equal(true);
     expect(echoes).to.deep.equal(sent);
     return echoes;
   }
@@ -133,7 +133,7 @@ describe('A client behind a proxy', () => {
     const ws = connect(`wss://${path}/transport`, { http2: session });
     expect(await once(ws, 'data')).to.deep.equal(['http2']);
     ws.end();
-    expect((await ws.closed).wasClean).to.equal(true);
+    expect((await ws.whenClosed()).wasClean).to.equal(true);
     session.close();
     await once(session, 'close');
     expect(httpProxy.log.filter((line) => line.includes(path))).not.to.deep.equal([]);

@@ -311,7 +311,7 @@ describe('The demos, started as their readers start them', () => {
       client.write('an old acquaintance');
       expect(await once(client, 'data')).to.deep.equal(['an old acquaintance']);
       client.end();
-      expect((await client.closed).wasClean).to.equal(true);
+      expect((await client.whenClosed()).wasClean).to.equal(true);
     });
   }
 

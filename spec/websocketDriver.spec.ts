@@ -36,7 +36,7 @@ describe('websocket-driver', () => {
         if (echoes.length === messages.length) ws.end();
       }
       expect(echoes).to.deep.equal(messages);
-      expect((await ws.closed).wasClean).to.equal(true);
+      expect((await ws.whenClosed()).wasClean).to.equal(true);
       expect(spoken).to.equal(theirs);
       server.close();
     });

@@ -1,6 +1,6 @@
 import type { PreparedMessage } from '../framing/outgoingMessage';
 import type { AnyWebSocket } from '../websocket/webSocket';
-import type { Callback } from '../websocket/writingDuplex';
+import type { WriteCallback } from '../websocket/writeQueue';
 
 /** What has become of the messages for a member of a BroadcastStream. */
 export interface BroadcastCounts {
@@ -32,7 +32,7 @@ export class Member {
   /** Messages that the WebSocket has and the transport has not. */
   #unsent = 0;
   /** Not a 'drain' listener: it would tell the WebSocket that a stream writes to it and will end it. */
-  readonly #taken: Callback;
+  readonly #taken: WriteCallback;
 
   /** @param caughtUp called when it lags and the transport has taken all that it was given */
   constructor(

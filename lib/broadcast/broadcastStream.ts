@@ -4,7 +4,7 @@ import { checkClose } from '../codec/controlFrames';
 import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
-import type { Callback } from '../websocket/writingDuplex';
+import type { WriteCallback } from '../websocket/writeQueue';
 import { type BroadcastMessage, carries, isOpen, prepare } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
 import { join, leave } from './memberships';
@@ -52,7 +52,7 @@ export class BroadcastStream extends Writable {
   /** A member has begun to lag over the message in hand. */
   #justLagging = false;
   /** Tells the writer, which waits for that, that nobody lags any more. */
-  #whenCaughtUp: Callback | undefined;
+  #whenCaughtUp: WriteCallback | undefined;
   #sent = 0;
   #dropped = 0;
   #closed = 0;
@@ -114,7 +114,7 @@ export class BroadcastStream extends Writable {
     return true;
   }
 
-  override _write(message: unknown, _encoding: BufferEncoding, done: Callback): void {
+  override _write(message: unknown, _encoding: BufferEncoding, done: WriteCallback): void {
     let entry: Entry;
     try {
       entry = this.#entryFor(message);
@@ -129,7 +129,7 @@ export class BroadcastStream extends Writable {
     else done();
   }
 
-  override _destroy(error: Error | null, done: Callback): void {
+  override _destroy(error: Error | null, done: WriteCallback): void {
     for (const { webSocket, waiting } of this.#members.values()) if (waiting.size === 0) this.delete(webSocket);
     done(error);
   }
@@ -166,7 +166,7 @@ export class BroadcastStream extends Writable {
     else {
       this.#closed++;
       this.delete(webSocket);
-      WebSocket.closeUnasked(webSocket, this.#code, this.#reason);
+      webSocket.close(this.#code, this.#reason);
     }
   }
 

@@ -1,11 +1,10 @@
-import { AsyncResource } from 'node:async_hooks';
 import { type IncomingHttpHeaders, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { ClientHttp2Session } from 'node:http2';
 import type { RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isToken } from '../codec/headers';
-import type { Agreement, ExtensionOptions, Transport, Version } from '../contracts';
+import type { Agreement, Dial, ExtensionOptions, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import { offerExtensions, verifyExtensions } from '../extensions';
 import { checkOptions, connectionOptionNames, defaults, type OpeningOptions, type Streamed } from '../options';
@@ -52,15 +51,6 @@ export function connect(url: string | URL, options: AnyClientOptions = {}): AnyW
   checkProtocols(protocols, versions);
   const extensionsFor = (version: Version): ExtensionOptions =>
     protocolVersion(version).capabilities.extensions ? { perMessageDeflate: options.perMessageDeflate ?? true } : {};
-  let giveUp = () => {};
-  const webSocket: WebSocket = new WebSocket({
-    role: 'client',
-    options: { ...options, ...extensionsFor(versions[0]) },
-    version: versions[0],
-    protocols,
-    giveUp: () => giveUp(),
-  });
-  if (signal !== undefined && abortWith(signal, webSocket)) return webSocket;
   const offersFor = (version: Version): Record<string, string> => {
     const offers: Record<string, string> = {};
     if (protocols.length > 0) offers[protocolVersion(version).protocolHeader] = protocols.join(', ');
@@ -79,24 +69,27 @@ export function connect(url: string | URL, options: AnyClientOptions = {}): AnyW
     }),
     http2: http2 ? http2Opening(http2, options, versions, offersFor) : undefined,
   };
-  const accepted = (
-    answer: IncomingHttpHeaders,
-    transport: Transport,
-    how: Pick<Agreement, 'transport' | 'version'>,
-  ) => {
+  const agreementOn = (answer: IncomingHttpHeaders, how: Pick<Agreement, 'transport' | 'version'>): Agreement => {
     const wire = protocolVersion(how.version);
     const extensions = answer['sec-websocket-extensions'];
     verifyExtensions(extensions, extensionsFor(how.version));
     const answered = answer[wire.protocolHeader.toLowerCase()] as string | undefined;
     const protocol = verifyProtocol(answered, protocols, wire.capabilities.declineProtocol);
-    WebSocket.open(webSocket, transport, { ...how, protocol, extensions: extensions ?? '' });
+    return { ...how, protocol, extensions: extensions ?? '' };
   };
-  // `AsyncResource.bind()` is slow: it marks a property of each function as deprecated.
-  const context = new AsyncResource('WebSocket');
-  giveUp = openClient(opening, {
-    accepted: (...parameters) => context.runInAsyncScope(accepted, undefined, ...parameters),
-    failed: (error) => context.runInAsyncScope(() => void webSocket.destroy(error)),
+  const dial: Dial = ({ opened, failed }) =>
+    openClient(opening, {
+      accepted: (answer, transport, how) => opened(transport, agreementOn(answer, how)),
+      failed,
+    });
+  const webSocket: WebSocket = new WebSocket({
+    role: 'client',
+    options: { ...options, ...extensionsFor(versions[0]) },
+    version: versions[0],
+    protocols,
+    ...(signal?.aborted !== true && { dial }),
   });
+  if (signal !== undefined) abortWith(signal, webSocket);
   return webSocket;
 }
 

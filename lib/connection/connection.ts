@@ -90,6 +90,11 @@ export class Connection
     return this.#handshake.closeReceived && !this.#handshake.closeSent;
   }
 
+  /** Whether both sides have closed, but the connection was gone before everything of ours had left. */
+  get wasCutOff(): boolean {
+    return this.#closed && this.#handshake.complete && !this.#closeLeft;
+  }
+
   /** How the connection ended, or is ending; undefined while nothing is known. */
   get outcome(): CloseOutcome | undefined {
     const isKnown = this.#closed || this.#handshake.closeReceived || this.#left || this.#fault !== undefined;

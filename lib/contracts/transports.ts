@@ -69,6 +69,17 @@ export interface Opening {
    * @param opened called with the transport, at once or when the rest of the handshake is over
    */
   accept(acceptance: Acceptance, opened: (transport: Transport) => void): void;
+  /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
+  onUnaccepted(callback: (how: { readonly refused: boolean }) => void): void;
   /** Drops the request's connection without an answer. */
   abandon(): void;
 }
+
+/** What a client's handshake reports to its WebSocket, once. */
+export interface DialResult {
+  opened(transport: Transport, agreement: Agreement): void;
+  failed(error: Error): void;
+}
+
+/** Starts a client's handshake, or brings a transport that is open already. Returns a function that gives the handshake up. */
+export type Dial = (result: DialResult) => () => void;

@@ -88,7 +88,8 @@ export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
   return new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
 }
 
-function invalidMessage(chunk: unknown): WebSocketError {
+/** The error for something that is no message. */
+export function invalidMessage(chunk: unknown): WebSocketError {
   const type = chunk === null ? 'null' : typeof chunk;
   return new WebSocketError(
     'WS_ERR_INVALID_ARGUMENT',

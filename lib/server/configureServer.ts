@@ -160,13 +160,12 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
       session.once('close', () => this.#sessions.delete(session));
     }
     this.#totals.opened();
-    WebSocket.whenClosed(webSocket, this.#closed);
     this.#shutdown?.add(webSocket);
   }
 
-  readonly #closed = (outcome: CloseOutcome, webSocket: WebSocket) => {
-    this.connections.delete(webSocket);
-    this.#totals.closed(webSocket, outcome);
+  /** A connection has ended. */
+  readonly closed = (webSocket: AnyWebSocket, outcome: CloseOutcome) => {
+    if (this.connections.delete(webSocket)) this.#totals.closed(webSocket, outcome);
   };
 }
 
@@ -186,13 +185,16 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
           opening.accept(acceptance, opened);
           handle?.add(webSocket, exchange);
         },
+        onUnaccepted(callback) {
+          exchange.onUnaccepted((how) => {
+            if (how.refused) handle?.countRefusal();
+            callback(how);
+          });
+        },
       },
+      ...(handle !== undefined && { closed: handle.closed }),
     });
     response.webSocket = webSocket;
-    exchange.onUnaccepted((how) => {
-      if (how.refused) handle?.countRefusal();
-      WebSocket.unanswered(webSocket, how);
-    });
   } catch (error) {
     if (!(error instanceof WebSocketError)) throw error;
     handle?.countRefusal();

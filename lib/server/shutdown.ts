@@ -3,7 +3,7 @@ import { checkClose } from '../codec/controlFrames';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
-import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
+import type { AnyWebSocket } from '../websocket/webSocket';
 
 export interface CloseOptions {
   /** The close code for the connections. Default 1001, going away. */
@@ -80,7 +80,7 @@ export class Shutdown {
 
   #await(webSocket: AnyWebSocket, timer: NodeJS.Timeout | undefined): void {
     this.#left.add(webSocket);
-    void webSocket.closed.then(({ wasClean }: CloseOutcome) => {
+    void webSocket.whenClosed().then(({ wasClean }: CloseOutcome) => {
       clearTimeout(timer);
       this.#left.delete(webSocket);
       if (wasClean) this.#closed++;
@@ -94,7 +94,7 @@ export class Shutdown {
   }
 
   #close(webSocket: AnyWebSocket): void {
-    WebSocket.closeUnasked(webSocket, this.#code, this.#reason);
+    webSocket.close(this.#code, this.#reason);
   }
 
   #finishIfAllGone(): void {

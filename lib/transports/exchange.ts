@@ -17,7 +17,7 @@ export interface Exchange extends OpeningRequest {
    * What the WebSocket accepts the request with.
    * @throws WebSocketError with the `statusCode` and `headers` of the answer
    */
-  opening(offer: Offer): Opening;
+  opening(offer: Offer): Omit<Opening, 'onUnaccepted'>;
   /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void;
   /** Answers with an error of the library. */

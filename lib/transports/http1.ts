@@ -81,7 +81,7 @@ export class UpgradeExchange implements Exchange {
     if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
   }
 
-  opening(offer: Offer): Opening {
+  opening(offer: Offer): Omit<Opening, 'onUnaccepted'> {
     const secure = 'encrypted' in this.request.socket;
     const answer = offer.wire.answer(this.request, secure);
     checkBody(this.request, answer.challenge?.size ?? 0);

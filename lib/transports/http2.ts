@@ -62,7 +62,7 @@ export class ExtendedConnectExchange implements Exchange {
     if (this.request.headers['content-length'] !== undefined) throw invalid('the request must not have a body');
   }
 
-  opening(offer: Offer): Opening {
+  opening(offer: Offer): Omit<Opening, 'onUnaccepted'> {
     return {
       transport: 'http2',
       request: this.request,

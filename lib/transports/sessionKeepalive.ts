@@ -1,5 +1,5 @@
 import type { Http2Session } from 'node:http2';
-import { type Heart, type Watched, watch } from '../connection/keepalive';
+import { type Keepalive, type KeepaliveSubject, startKeepalive } from '../connection/keepalive';
 import type { SessionKeepalive, WatchedConnection } from '../contracts';
 import type { HeartbeatSettings } from '../options';
 
@@ -14,10 +14,10 @@ const leastTimeout = 10_000;
  * window. So it also finds dead peers for which the keepalive of a connection must wait, because bytes of ours wait for a window: for
  * example sessions that Node 20 has abandoned after a violation of HTTP/2, without reading the socket any more.
  */
-class Http2SessionKeepalive implements SessionKeepalive, Watched {
+class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
   readonly #session: Http2Session;
   readonly #connections = new Set<WatchedConnection>();
-  #heart: Heart | undefined;
+  #keepalive: Keepalive | undefined;
   #settings: HeartbeatSettings | undefined;
   #answered = false;
   #bytesRead = 0;
@@ -31,9 +31,9 @@ class Http2SessionKeepalive implements SessionKeepalive, Watched {
     this.#connections.add(connection);
     const current = this.#settings;
     if (current !== undefined && current.interval + current.timeout <= settings.interval + settings.timeout) return;
-    this.#heart?.stop();
+    this.#keepalive?.stop();
     this.#settings = settings;
-    this.#heart = watch(this, { ...settings, timeout: Math.max(settings.timeout, leastTimeout) });
+    this.#keepalive = startKeepalive(this, { ...settings, timeout: Math.max(settings.timeout, leastTimeout) });
   }
 
   unwatch(connection: WatchedConnection): void {
@@ -42,8 +42,8 @@ class Http2SessionKeepalive implements SessionKeepalive, Watched {
   }
 
   #stop(): void {
-    this.#heart?.stop();
-    this.#heart = undefined;
+    this.#keepalive?.stop();
+    this.#keepalive = undefined;
     this.#settings = undefined;
   }
 
@@ -55,10 +55,16 @@ class Http2SessionKeepalive implements SessionKeepalive, Watched {
     return heard || this.#bytesRead !== before;
   }
 
+  /** An endpoint reads its sessions whatever its streams do. */
+  readonly isReadingPaused = false;
+
   /** False while the session lives: an endpoint that leaves its connection unread breaks the protocol (RFC 9113 §5.2.2). */
-  get excusesSilence(): boolean {
+  get isSilenceExcused(): boolean {
     return this.#session.destroyed;
   }
+
+  /** Never needed, since a session is always read. */
+  sendSignOfLife(): void {}
 
   sendPing(): void {
     this.#session.ping((error) => {

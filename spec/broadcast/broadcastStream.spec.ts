@@ -85,10 +85,10 @@ describe('A BroadcastStream', () => {
       Array(2).fill(['hello', { binary: false }]),
     );
     one.end();
-    await one.closed;
+    await one.whenClosed();
     expect(room.writable).to.equal(true);
     other.end();
-    await other.closed;
+    await other.whenClosed();
   });
 
   it('encodes a message once, for all that have agreed on the same', async () => {
@@ -130,10 +130,10 @@ describe('A BroadcastStream', () => {
     const [[closing, client], [closed, gone]] = [createPair(), createPair()];
     closing.resume().end();
     gone.abort();
-    await closed.resume().closed;
+    await closed.resume().whenClosed();
     const all = new BroadcastStream().add(closing).add(closed);
     expect(all.members.size).to.equal(0);
-    await client.resume().closed;
+    await client.resume().whenClosed();
   });
 
   it('sends nothing more to a member that has begun to close', async () => {
@@ -221,7 +221,7 @@ describe('A BroadcastStream', () => {
     await makeLag(all, member);
     const started = performance.now();
     client.resume().end();
-    await client.closed;
+    await client.whenClosed();
     expect(client.wasClean).to.equal(true);
     // A WebSocket that takes a stream for its writer would wait for that stream to end it.
     expect(performance.now() - started).to.be.below(900);
@@ -278,7 +278,7 @@ describe('A member that lags', () => {
       client.abort();
       await written;
       await new Promise((done) => all.end(done));
-      await member.closed;
+      await member.whenClosed();
       expect(all.members.has(member)).to.equal(false);
       other.end();
       expect(((await heard) as Message[]).slice(-2)).to.deep.equal(['-1', '-2']);
@@ -458,7 +458,7 @@ describe('The policy drop-oldest', () => {
     all.write('-1');
     member.end('-2');
     expect(await read()).to.deep.equal([...range(0, sent), -2]);
-    await member.closed;
+    await member.whenClosed();
     expect(all.members.size).to.equal(0);
     expect(all.totals).to.deep.equal({ sent, dropped: 1, waiting: 0, closed: 0 });
   });
@@ -571,7 +571,7 @@ describe('The policy close', () => {
     expect(all.totals).to.deep.equal({ sent, dropped: 3, waiting: 0, closed: 1 });
     let count = 0;
     client.on('data', () => count++).on('error', () => {});
-    expect(await client.closed).to.deep.equal({ code: 4008, reason: 'too slow', wasClean: true });
+    expect(await client.whenClosed()).to.deep.equal({ code: 4008, reason: 'too slow', wasClean: true });
     expect(count).to.equal(sent);
   });
 
@@ -583,7 +583,7 @@ describe('The policy close', () => {
     all.write('-1');
     member.write('the program knows nothing of it');
     client.on('error', () => {}).resume();
-    await client.closed;
+    await client.whenClosed();
     expect(member.destroyed).to.equal(true);
 
     const other = stopped();
@@ -591,6 +591,6 @@ describe('The policy close', () => {
     await makeLag(all, other.member);
     all.write('-1');
     other.client.on('error', () => {}).resume();
-    expect((await other.client.closed).code).to.equal(1013);
+    expect((await other.client.whenClosed()).code).to.equal(1013);
   });
 });

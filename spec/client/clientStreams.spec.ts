@@ -42,7 +42,7 @@ describe('connect() among other streams', () => {
     const ws = connect(url);
     await pipeline(createReadStream(file), ws, createWriteStream(copy));
     expect(digest(copy)).to.equal(digest(file));
-    expect((await ws.closed).wasClean).to.equal(true);
+    expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 
   it('fails the pipeline() when it is refused, and when it breaks, and destroys the other streams', async () => {
@@ -135,7 +135,7 @@ describe('connect() among other streams', () => {
     expect(produced).to.be.below(50);
     expect(ws.bufferedAmount).to.be.above(0);
     answer();
-    await ws.closed;
+    await ws.whenClosed();
     expect([received, produced]).to.deep.equal([1000, 1000]);
   });
 

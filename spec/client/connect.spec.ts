@@ -37,7 +37,7 @@ describe('connect()', () => {
         if (echoes.length === sent.length) ws.end();
       }
       expect(echoes).to.deep.equal(sent);
-      expect((await ws.closed).wasClean).to.equal(true);
+      expect((await ws.whenClosed()).wasClean).to.equal(true);
       const protocol = ['13', '8', '7'].includes(version) ? '' : 'chat';
       expect(seen).to.deep.equal([version, '/path?query', protocol]);
       expect([ws.version, ws.protocol]).to.deep.equal([version, protocol]);
@@ -56,7 +56,7 @@ describe('connect()', () => {
       ws.write('over TLS');
       expect(await once(ws, 'data')).to.deep.equal(['over TLS']);
       ws.end();
-      expect((await ws.closed).wasClean, version).to.equal(true);
+      expect((await ws.whenClosed()).wasClean, version).to.equal(true);
     }
     const untrusting = connect(`wss://localhost:${running.port}/`, { family: 4 });
     expect((await failureOf(untrusting)).code).to.equal('WS_ERR_CONNECTION_FAILED');
@@ -124,7 +124,7 @@ describe('connect()', () => {
       ws.write(`${message} yourself`);
     }
     expect(await answers).to.deep.equal(['hi yourself', { opcode: 'close', code: 1000, reason: '' }]);
-    expect(await ws.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
     await once(server.close(), 'close');
   });
 
@@ -214,7 +214,7 @@ describe('connect()', () => {
     for (const give of [(ws: WebSocket) => ws.abort(), (ws: WebSocket) => ws.destroy()]) {
       const ws = connect(`ws://127.0.0.1:${server.port}/`);
       give(ws);
-      expect((await ws.closed).code).to.equal(1006);
+      expect((await ws.whenClosed()).code).to.equal(1006);
     }
   });
 

@@ -172,7 +172,7 @@ describe('reconnecting()', () => {
     const closed: Promise<unknown>[] = [];
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect().resume();
-      closed.push(ws?.closed);
+      closed.push(ws?.whenClosed() ?? expect.fail());
     });
     for await (const _ of reconnecting(urlOf(server), quick)) break;
     for await (const ws of reconnecting(urlOf(server), quick)) {

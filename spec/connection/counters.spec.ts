@@ -37,7 +37,7 @@ describe('The counters of a connection', () => {
     server.write(new PreparedMessage(text));
     client.resume();
     client.end();
-    await client.closed;
+    await client.whenClosed();
     const sent = client.counters;
     expect(sent.bytesBeforeCompression).to.equal(text.length);
     expect(sent.bytesAfterCompression).to.be.within(10, 100);
@@ -68,7 +68,7 @@ describe('The counters of a connection', () => {
     const [server, client] = createPair();
     client.end('last');
     await server.toArray();
-    await server.closed;
+    await server.whenClosed();
     expect([server.counters.messagesReceived, server.counters.bytesReceived > 0]).to.deep.equal([1, true]);
   });
 });

@@ -2,15 +2,16 @@ import { once } from 'node:events';
 import { mock } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { type Watched, watch } from '../../lib/connection/keepalive';
+import { type KeepaliveSubject, startKeepalive } from '../../lib/connection/keepalive';
 import { connect, createPair, type WebSocket } from '../../lib/webSocketHandler';
 import { listen } from '../support/http';
 import { RawPeer } from '../support/rawPeer';
 
 /** A connection that notes when it is pinged and given up. */
-class Patient implements Watched {
+class Patient implements KeepaliveSubject {
   heard = false;
-  excusesSilence = false;
+  isReadingPaused = false;
+  isSilenceExcused = false;
   readonly pings: number[] = [];
   readonly losses: number[] = [];
   now = 0;
@@ -19,6 +20,12 @@ class Patient implements Watched {
     const { heard } = this;
     this.heard = false;
     return heard;
+  }
+
+  readonly signsOfLife: number[] = [];
+
+  sendSignOfLife(): void {
+    this.signsOfLife.push(this.now);
   }
 
   sendPing(): void {
@@ -54,12 +61,12 @@ describe('A heartbeat', () => {
     it(`gives up a silent peer within interval plus timeout: ${interval} and ${timeout} ms`, () => {
       for (const phase of [0, 1, timeout / 20, timeout / 11]) {
         const patient = new Patient();
-        const heart = watch(patient, { interval, timeout });
+        const keepalive = startKeepalive(patient, { interval, timeout });
         patient.live(Math.floor(phase));
         patient.heard = true;
         const lastLife = patient.now;
         patient.live(interval + timeout + 5);
-        heart.stop();
+        keepalive.stop();
         const [ping = Number.NaN] = patient.pings;
         const [loss = Number.NaN] = patient.losses;
         expect(loss - lastLife).to.be.at.most(Math.max(interval + timeout, 5));
@@ -79,39 +86,39 @@ describe('A heartbeat', () => {
       patient.pings.push(patient.now);
       patient.heard = true;
     };
-    const heart = watch(patient, { interval: 100, timeout: 50 });
+    const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
     patient.live(1000);
-    heart.stop();
+    keepalive.stop();
     expect([patient.pings.length > 8, patient.losses]).to.deep.equal([true, []]);
   });
 
   it('does not ping a peer that talks', () => {
     const patient = new Patient();
-    const heart = watch(patient, { interval: 100, timeout: 50 });
+    const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
     for (let i = 0; i < 20; i++) {
       patient.heard = true;
       patient.live(50);
     }
-    heart.stop();
+    keepalive.stop();
     expect([patient.pings, patient.losses]).to.deep.equal([[], []]);
   });
 
   it('stands still while there is an excuse for the silence, before the ping and after it', () => {
     const patient = new Patient();
-    const heart = watch(patient, { interval: 100, timeout: 50 });
-    patient.excusesSilence = true;
+    const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
+    patient.isSilenceExcused = true;
     patient.live(1000);
     expect(patient.pings).to.deep.equal([]);
-    patient.excusesSilence = false;
+    patient.isSilenceExcused = false;
     patient.live(100);
     expect(patient.pings.length).to.equal(1);
-    patient.excusesSilence = true;
+    patient.isSilenceExcused = true;
     patient.live(1000);
     expect(patient.losses).to.deep.equal([]);
-    patient.excusesSilence = false;
+    patient.isSilenceExcused = false;
     patient.live(55);
     expect(patient.losses).not.to.deep.equal([]);
-    heart.stop();
+    keepalive.stop();
   });
 
   it('counts the time in which the process could do nothing only once', () => {
@@ -124,14 +131,14 @@ describe('A heartbeat', () => {
       beat = callback;
       return setInterval(() => {}, 2 ** 30).unref();
     }) as typeof setInterval;
-    const heart = watch(patient, { interval: 1000, timeout: 1000 });
+    const keepalive = startKeepalive(patient, { interval: 1000, timeout: 1000 });
     globalThis.setInterval = setInterval;
     for (let i = 0; i < 8; i++) beat();
     expect([patient.pings.length, patient.losses.length]).to.deep.equal([1, 0]);
     // An hour asleep.
     beat();
     expect(patient.losses).to.deep.equal([]);
-    heart.stop();
+    keepalive.stop();
   });
 
   it('needs one timer for all connections with the same settings, and none without connections', () => {
@@ -143,11 +150,11 @@ describe('A heartbeat', () => {
       return setInterval(callback, delay);
     }) as typeof setInterval;
     const settings = { interval: 1000, timeout: 1000 };
-    const hearts = [1, 2, 3].map(() => watch(new Patient(), settings));
-    const other = watch(new Patient(), { interval: 500, timeout: 500 });
+    const keepalives = [1, 2, 3].map(() => startKeepalive(new Patient(), settings));
+    const other = startKeepalive(new Patient(), { interval: 500, timeout: 500 });
     globalThis.setInterval = setInterval;
     expect(started).to.deep.equal([100, 50]);
-    for (const heart of [...hearts, other]) heart.stop();
+    for (const keepalive of [...keepalives, other]) keepalive.stop();
   });
 });
 
@@ -176,7 +183,7 @@ describe('The heartbeat of a WebSocket', () => {
     expect([peer.frames.length, failures.length]).to.deep.equal([1, 0]);
     await pass(700);
     expect(failures.map((error) => 'code' in error && error.code)).to.deep.equal(['WS_ERR_HEARTBEAT_TIMEOUT']);
-    expect(await peer.webSocket.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+    expect(await peer.webSocket.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
   });
 
   it('delivers what came before the silence, and then its error', async () => {
@@ -199,7 +206,7 @@ describe('The heartbeat of a WebSocket', () => {
     await pass(10_000);
     expect([pongs > 5, server.destroyed, client.destroyed]).to.deep.equal([true, false, false]);
     client.end();
-    expect((await server.closed).wasClean).to.equal(true);
+    expect((await server.whenClosed()).wasClean).to.equal(true);
   });
 
   it('does not take our own pause for the death of the peer', async () => {
@@ -245,7 +252,7 @@ describe('The heartbeat of a WebSocket', () => {
       await pass(5000);
       expect([pings, first.destroyed]).to.deep.equal([0, false]);
       second.end();
-      await first.closed;
+      await first.whenClosed();
     }
   });
 
@@ -269,6 +276,6 @@ describe('The heartbeat of a WebSocket', () => {
     await first;
     expect(pinged).to.deep.equal(['by the server']);
     for (const ws of [plain, own]) ws.end();
-    await Promise.all([plain.closed, own.closed]);
+    await Promise.all([plain.whenClosed(), own.whenClosed()]);
   });
 });

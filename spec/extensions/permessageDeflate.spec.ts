@@ -549,7 +549,7 @@ describe('A WebSocket with permessage-deflate', () => {
       for (const message of messages) client.write(message);
       client.end();
       expect(await client.toArray()).to.deep.equal(messages);
-      expect(await server.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+      expect(await server.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
     });
   }
 
@@ -563,7 +563,7 @@ describe('A WebSocket with permessage-deflate', () => {
     server.write('b');
     expect(server.bufferedAmount).to.be.at.least(1_000_000);
     server.close(1000);
-    await client.closed;
+    await client.whenClosed();
     await pong;
     expect(received).to.deep.equal(['ping', '1000000', '1']);
   });
@@ -573,7 +573,7 @@ describe('A WebSocket with permessage-deflate', () => {
     client.on('error', () => {});
     server.write('a'.repeat(1_000_000));
     server.abort();
-    await Promise.all([server.closed, client.closed]);
+    await Promise.all([server.whenClosed(), client.whenClosed()]);
   });
 
   it('lets the program choose for each message', async () => {
@@ -593,7 +593,7 @@ describe('A WebSocket with permessage-deflate', () => {
     server.on('error', () => {});
     client.on('error', () => {});
     client.write(Buffer.alloc(100_000));
-    await client.closed;
+    await client.whenClosed();
     expect(client.closeCode).to.equal(1009);
   });
 

@@ -55,7 +55,7 @@ describe('configureServer()', () => {
     const [ws] = server.handle.connections;
     client.write(clientFrame(0x88, ''));
     await client.end();
-    await ws?.closed;
+    await ws?.whenClosed();
     expect(server.handle.connections.size).to.equal(0);
   });
 
@@ -242,7 +242,7 @@ describe('A peer that breaks RFC 6455', () => {
       await client.end();
       expect(client.received.length).to.equal(0);
       expect(failure?.closeCode).to.equal(closeCode);
-      await ws?.closed;
+      await ws?.whenClosed();
       expect(server.handle.connections.size).to.equal(0);
     });
   }

@@ -104,7 +104,7 @@ describe('A server that shuts down', () => {
     await once(server.server, 'upgrade');
     const closing = server.handle.close({ timeout: 20 });
     const [ws] = server.handle.connections;
-    void ws?.closed.then(() => accept());
+    void ws?.whenClosed().then(() => accept());
     await closing;
     await silent.end();
     await late.end();
@@ -124,7 +124,7 @@ describe('A server that shuts down', () => {
     ]);
     expect(errors.map((error) => (error as WebSocketError).code)).to.deep.equal(Array(3).fill('WS_ERR_NOT_OPEN'));
     expect(await closing).to.deep.equal({ closed: 1, dropped: 0, refused: 0 });
-    expect(await ws?.closed).to.deep.equal({ code: 1001, reason: '', wasClean: true });
+    expect(await ws?.whenClosed()).to.deep.equal({ code: 1001, reason: '', wasClean: true });
     await client.end();
     expect(client.received.toString('hex')).to.equal('880203e9');
   });

@@ -162,7 +162,7 @@ const readers: Readonly<Record<string, Reader>> = {
 
   async once(ws, dice, note) {
     const over = new AbortController();
-    for (const event of ['end', 'close']) ws.once(event, () => over.abort());
+    for (const event of ['end', 'close'] as const) ws.once(event, () => over.abort());
     while (!over.signal.aborted) {
       const [message] = await once(ws, 'message', over).catch((error) => {
         if (error !== ws.errored && !over.signal.aborted) note.fault(`once() threw ${error}`);
@@ -228,12 +228,12 @@ async function writeEach(
 function drained(ws: AnyWebSocket): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
-      for (const event of ['drain', 'close']) ws.off(event, settle);
+      for (const event of ['drain', 'close'] as const) ws.off(event, settle);
       resolve();
     };
     // It will not come to one that has ended.
     if (ws.destroyed || ws.writableEnded) return resolve();
-    for (const event of ['drain', 'close']) ws.on(event, settle);
+    for (const event of ['drain', 'close'] as const) ws.on(event, settle);
   });
 }
 

@@ -21,7 +21,7 @@ const link = (state: 'up' | 'down') => execFileSync('ip', ['link', 'set', 'lo', 
 async function fate(ws: WebSocket): Promise<{ code: string; closeCode: number; at: number }> {
   const [error] = await once(ws, 'error').catch((cause) => [cause]);
   const at = performance.now();
-  return { code: error.code, closeCode: (await ws.closed).code, at };
+  return { code: error.code, closeCode: (await ws.whenClosed()).code, at };
 }
 
 async function main(): Promise<void> {
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
     client.write('still there?');
     const [echo] = await once(client, 'data');
     client.end();
-    const outcomes = await Promise.all([ofServer.closed, client.closed]);
+    const outcomes = await Promise.all([ofServer.whenClosed(), client.whenClosed()]);
     console.log(JSON.stringify({ echo, clean: outcomes.map(({ wasClean }) => wasClean) }));
   }
   // Nothing is left that would keep the process alive.

@@ -64,7 +64,7 @@ export function echoListener(report: (path: string, closing: Closing) => void = 
     if (ws === undefined) return void (response as ServerResponse).end(`HTTP/${httpVersion}\n`);
     ws.connect();
     ws.on('message', (message) => ws.write(message));
-    void ws.closed.then(({ code, reason }: Closing) => report(path, { code, reason }));
+    void ws.whenClosed().then(({ code, reason }: Closing) => report(path, { code, reason }));
     if (path === '/transport') ws.write(String(ws.transport));
     if (path === '/via') ws.write(String(headers.via));
     greetOver(ws, path);

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import type { Role } from '../../lib/contracts';
 import type { ConnectionOptions } from '../../lib/webSocketHandler';
-import { WebSocket } from '../../lib/websocket/webSocket';
+import type { WebSocket } from '../../lib/websocket/webSocket';
+import { openWebSocket } from './openWebSocket';
 import { exampleKey, masked, peerOf } from './vectors';
 
 /** One frame as it stood on the wire, unmasked. */
@@ -61,9 +62,8 @@ export class RawPeer {
     theirs.peer = ours;
     this.#role = peerOf(role);
     this.stream = ours;
-    this.webSocket = new WebSocket({ role, options: rest });
     const transport = { stream: theirs, head: Buffer.alloc(0) };
-    WebSocket.open(this.webSocket, transport, { transport: 'pair', version: '13', protocol: '', extensions });
+    this.webSocket = openWebSocket(role, transport, { options: rest, extensions });
     if (reads) ours.on('data', (bytes: Buffer) => this.#receive(bytes));
     // A server ends the byte stream after both Close frames (RFC 6455 §7.1.1).
     ours.on('end', () => ours.end());

@@ -84,14 +84,14 @@ export function talksWithOurClient(
         const [message] = await once(ws, 'data');
         expect({ client: ws.transport, server: message }).to.deep.equal(transports);
         ws.end();
-        expect((await ws.closed).wasClean).to.equal(true);
+        expect((await ws.whenClosed()).wasClean).to.equal(true);
       });
     }
 
     it('echoes text and binary messages, empty ones too, in their order', async () => {
       const ws = open('/');
       expect(await echoesOf(ws, messages)).to.deep.equal(messages);
-      expect(await ws.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+      expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
     });
 
     it('echoes 5 MiB of text and 5 MiB of binary', async () => {
@@ -107,7 +107,7 @@ export function talksWithOurClient(
       expect(await ws.ping('Still there?')).to.be.within(0, 5000);
       expect((await ponged).toString()).to.equal('Still there?');
       ws.end();
-      expect((await ws.closed).wasClean).to.equal(true);
+      expect((await ws.whenClosed()).wasClean).to.equal(true);
     });
 
     it('gets our pong to its ping', async () => {
@@ -116,13 +116,13 @@ export function talksWithOurClient(
       expect((await once(ws, 'data')).toString()).to.equal('pong: Are you there?');
       expect((await pinged).toString()).to.equal('Are you there?');
       ws.end();
-      expect((await ws.closed).wasClean).to.equal(true);
+      expect((await ws.whenClosed()).wasClean).to.equal(true);
     });
 
     it('closes with 1000: our stream ends, after its last message', async () => {
       const ws = open('/close?code=1000&reason=Done');
       expect(await ws.toArray()).to.deep.equal(['last words']);
-      expect(await ws.closed).to.deep.equal({ code: 1000, reason: 'Done', wasClean: true });
+      expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: 'Done', wasClean: true });
     });
 
     it('closes with a code of its own: our stream fails with it, after its last message', async () => {
@@ -136,7 +136,7 @@ export function talksWithOurClient(
       expect([error.code, error.closeCode]).to.deep.equal(['WS_ERR_CLOSED_BY_PEER', 4321]);
       expect(error.message).to.include(closing.reason);
       expect([ws.closeCode, ws.closeReason]).to.deep.equal([closing.code, closing.reason]);
-      expect(await ws.closed).to.deep.equal({ ...closing, wasClean: true });
+      expect(await ws.whenClosed()).to.deep.equal({ ...closing, wasClean: true });
       // Our answer has the code and no reason; the websocket package, which does not read it, reports its own Close.
       expect(await reported).to.have.property('code', 4321);
     });
@@ -148,7 +148,7 @@ export function talksWithOurClient(
       await once(ws, 'open');
       ws.close(closing.code, closing.reason);
       expect(await ws.toArray()).to.deep.equal([]);
-      expect(await ws.closed).to.deep.equal({ ...capabilities.closeAnswer(closing), wasClean: true });
+      expect(await ws.whenClosed()).to.deep.equal({ ...capabilities.closeAnswer(closing), wasClean: true });
       expect(await reported).to.deep.equal(closing);
     });
 
@@ -159,7 +159,7 @@ export function talksWithOurClient(
       await Promise.all(connections.map((ws) => once(ws, 'open')));
       const echoes = await Promise.all(connections.map((ws, number) => echoesOf(ws, [paths[number] as string])));
       expect(echoes).to.deep.equal(paths.map((path) => [path]));
-      const outcomes = await Promise.all(connections.map(({ closed }) => closed));
+      const outcomes = await Promise.all(connections.map((ws) => ws.whenClosed()));
       expect(outcomes.filter(({ code, wasClean }) => code !== 1000 || !wasClean)).to.deep.equal([]);
       expect((await reported).filter(({ code }) => code !== 1000)).to.deep.equal([]);
     });

@@ -98,7 +98,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(message).to.be.instanceOf(MessageStream);
         expect(Buffer.concat(parts).equals(await buffer(message))).to.equal(true);
         ends.near.end();
-        await ends.near.closed;
+        await ends.near.whenClosed();
       });
 
       it('compresses', async () => {
@@ -169,8 +169,8 @@ export function transportContract({ name, transport, create }: RigKind): void {
           expect(await readAll(ends.near)).to.deep.equal({ messages: [] });
           expect(await received).to.deep.equal({ messages: ['last words'] });
           const outcome = { code, reason: '', wasClean: true };
-          expect(await ends.near.closed).to.deep.equal(outcome);
-          expect(await ends.far.closed).to.deep.equal(outcome);
+          expect(await ends.near.whenClosed()).to.deep.equal(outcome);
+          expect(await ends.far.whenClosed()).to.deep.equal(outcome);
         });
       }
 
@@ -183,9 +183,9 @@ export function transportContract({ name, transport, create }: RigKind): void {
         const { messages, error } = await received;
         expect(messages).to.deep.equal(['before']);
         expectError(error, 'WS_ERR_CLOSED_BY_PEER', 4321);
-        expect(await ends.far.closed).to.deep.equal({ code: 4321, reason: 'enough', wasClean: true });
+        expect(await ends.far.whenClosed()).to.deep.equal({ code: 4321, reason: 'enough', wasClean: true });
         // An answer repeats the code, and gives no reason.
-        expect(await ends.near.closed).to.deep.equal({ code: 4321, reason: '', wasClean: true });
+        expect(await ends.near.whenClosed()).to.deep.equal({ code: 4321, reason: '', wasClean: true });
       });
 
       it('tells the peer of a failure with 1011', async () => {
@@ -205,7 +205,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         const { messages, error } = await received;
         expect(messages).to.deep.equal(['on its way']);
         expectError(error, 'WS_ERR_CONNECTION_LOST', 1006);
-        expect((await ends.near.closed).code).to.equal(1006);
+        expect((await ends.near.whenClosed()).code).to.equal(1006);
       });
 
       it('is an error for the peer when it is cut inside of a message', async () => {
@@ -256,9 +256,9 @@ export function transportContract({ name, transport, create }: RigKind): void {
         ends.near.resume();
         ends.near.on('error', () => {});
         ends.far.on('error', () => {});
-        await ends.near.closed;
+        await ends.near.whenClosed();
         ends.far.destroy();
-        await ends.far.closed;
+        await ends.far.whenClosed();
       });
 
       it('keeps many connections apart', async () => {
@@ -295,8 +295,8 @@ export function networkContract({ name, create }: RigKind): void {
       const received = [readAll(server), readAll(client)];
       rig.cut();
       for (const { error } of await Promise.all(received)) expectError(error, 'WS_ERR_CONNECTION_LOST', 1006);
-      expect((await server.closed).code).to.equal(1006);
-      expect((await client.closed).code).to.equal(1006);
+      expect((await server.whenClosed()).code).to.equal(1006);
+      expect((await client.whenClosed()).code).to.equal(1006);
     });
 
     it('have what a client writes before it is open', async () => {
@@ -320,7 +320,7 @@ export function networkContract({ name, create }: RigKind): void {
       ]);
       expect(await readAll(all[0].client)).to.deep.equal({ messages: ['queued'] });
       for (const { client } of all.slice(1)) expect(await readAll(client)).to.deep.equal({ messages: [] });
-      for (const { client } of all) expect((await client.closed).code).to.equal(1001);
+      for (const { client } of all) expect((await client.whenClosed()).code).to.equal(1001);
       expect(await closing).to.deep.equal({ closed: 3, dropped: 0, refused: 1 });
       expect(handle.connections.size).to.equal(0);
       await new Promise((resolve) => http.close(resolve));
@@ -332,7 +332,7 @@ export function networkContract({ name, create }: RigKind): void {
       const received = readAll(client);
       const summary = await rig.server.handle.close({ timeout: 50 });
       expect(summary).to.deep.equal({ closed: 0, dropped: 1, refused: 0 });
-      expect((await server.closed).code).to.equal(1006);
+      expect((await server.whenClosed()).code).to.equal(1006);
       await received;
     });
 

@@ -108,7 +108,7 @@ describe('A WebSocket request that the application refuses', () => {
         } catch (error) {
           late = (error as { code: string }).code;
         }
-        resolve(await ws.closed);
+        resolve(await ws.whenClosed());
       });
       response.writeHead(401).end();
     });
@@ -429,7 +429,7 @@ describe('A client that goes away', () => {
           if (delayed) await socketGone;
           const ws = response.webSocket?.connect();
           ws?.pipe(ws);
-          await ws?.closed;
+          await ws?.whenClosed();
           resolve(undefined);
         }, options);
         const client = await RawClient.connect(server.port);

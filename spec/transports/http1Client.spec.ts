@@ -26,7 +26,7 @@ async function echoed(ws: WebSocket, message = 'hello'): Promise<unknown> {
   ws.write(message);
   const [answer] = await once(ws, 'data');
   ws.end();
-  expect((await ws.closed).wasClean).to.equal(true);
+  expect((await ws.whenClosed()).wasClean).to.equal(true);
   return answer;
 }
 
@@ -156,7 +156,7 @@ describe('The answer to a client', () => {
     const ws = connect(`ws://127.0.0.1:${server.port}/`);
     const [error] = await once(ws, 'error');
     expect(error.code).to.equal('WS_ERR_MASK_FORBIDDEN');
-    expect((await ws.closed).wasClean).to.equal(false);
+    expect((await ws.whenClosed()).wasClean).to.equal(false);
   });
 
   const steps: readonly (readonly [when: string, before: (head: string) => string, code: string])[] = [
@@ -452,7 +452,7 @@ describe('The signal of a client', () => {
     const abort = new AbortController();
     let closed: Promise<unknown> | undefined;
     await using server = await listen((_request, response) => {
-      closed = response.webSocket?.connect().closed;
+      closed = response.webSocket?.connect().whenClosed();
     });
     const ws = connect(`ws://127.0.0.1:${server.port}/`, { signal: abort.signal });
     await once(ws, 'open');

@@ -23,7 +23,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
     );
     const ws = connect(`${server.webSocketUrl}/rooms/blue`, { http2: true, family: 4 });
     expect((await once(ws, 'data'))[0]).to.equal('GET CONNECT blue');
-    await ws.closed;
+    await ws.whenClosed();
   });
 
   it('is accepted with a 200 that has every header set so far, and goes through writeHead()', async () => {
@@ -224,7 +224,7 @@ describe('A server for HTTP/2', () => {
     expect(server.handle.connections.size).to.equal(1000);
     expect(server.sessions).to.have.lengthOf(1);
     for (const ws of all) ws.end();
-    for (const ws of all) expect((await ws.closed).wasClean).to.equal(true);
+    for (const ws of all) expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 
   it('says goodbye to a session when its WebSockets are gone: the client comes back on another', async () => {
@@ -258,7 +258,7 @@ describe('A server for HTTP/2', () => {
       ws.end('either way');
       expect((await once(ws, 'data'))[0]).to.equal('either way');
       expect(ws.transport).to.equal(http2 ? 'http2' : 'http1');
-      await ws.closed;
+      await ws.whenClosed();
     }
     const closed = once(server, 'close');
     server.close();

@@ -23,7 +23,7 @@ const echo: Http2Handler = (_request, response) => void response.webSocket?.pipe
 async function echoed(ws: WebSocket): Promise<unknown> {
   ws.end('hello');
   const [message] = await once(ws, 'data');
-  await ws.closed;
+  await ws.whenClosed();
   return message;
 }
 
@@ -77,7 +77,7 @@ describe('connect() with http2: true', () => {
     const headers = { 'X-Mine': 'yes', Host: 'virtual.example' };
     const ws = connect(`${url}/a?b#c`, { http2: true, family: 4, headers, origin: 'https://page.example' });
     ws.resume();
-    await ws.closed;
+    await ws.whenClosed();
     expect(seen).to.deep.equal({
       authority: 'virtual.example',
       path: '/a?b',

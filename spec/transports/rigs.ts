@@ -121,7 +121,7 @@ async function serverRig(
       for (const client of clients) client.abort();
       await handle.close({ timeout: 200 });
       for (const socket of sockets) socket.destroy();
-      await Promise.all([closed, ...[...clients].map((client) => client.closed)]);
+      await Promise.all([closed, ...[...clients].map((client) => client.whenClosed())]);
     },
   };
 }

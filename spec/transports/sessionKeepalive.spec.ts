@@ -61,7 +61,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     // However impatient they are, an answer has ten seconds.
     expect(await passUntil(Promise.all(all.map(({ closed }) => closed)))).to.be.within(10_000, 11_000);
     for (const ws of all) {
-      expect(await ws.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+      expect(await ws.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
       expect(ws.errored).to.include({ code: 'WS_ERR_HEARTBEAT_TIMEOUT' });
     }
     await client.end();
@@ -86,7 +86,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     // One for each of the three would take a third of that.
     expect(await passUntil(opened.untilPings(12))).to.be.above(12 * 0.6 * heartbeat.interval);
     for (const ws of server.handle.connections) ws.abort();
-    expect(await impatient.closed).to.include({ code: 1006 });
+    expect(await impatient.whenClosed()).to.include({ code: 1006 });
     await client.roundTrip();
     const before = opened.pings();
     client.write(

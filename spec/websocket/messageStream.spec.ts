@@ -158,7 +158,7 @@ describe('A message that is written as a stream', () => {
     const error = await told;
     expect([error.code, (error.cause as Error).message]).to.deep.equal(['WS_ERR_SOURCE_FAILED', 'the disk is broken']);
     expect([seen.code, seen.closeCode]).to.deep.equal(['WS_ERR_CLOSED_BY_PEER', 1011]);
-    await server.closed;
+    await server.whenClosed();
   });
 
   it('fails so also when its source has failed, or was destroyed, while it waited for its turn', async () => {
@@ -206,7 +206,7 @@ describe('A message that is written as a stream', () => {
     server.write(web);
     await turn();
     client.abort();
-    await server.closed;
+    await server.whenClosed();
     for (let i = 0; i < 10; i++) await turn();
     expect(sources.map(({ destroyed }) => destroyed)).to.deep.equal([true, true]);
     expect(cancelled).to.equal(true);
@@ -264,7 +264,7 @@ describe('A message that is read as a stream', () => {
     });
     client.write('text');
     client.end(Buffer.from('bytes'));
-    await server.closed;
+    await server.whenClosed();
     expect(seen).to.deep.equal([false, true, true, true]);
   });
 
@@ -281,7 +281,7 @@ describe('A message that is read as a stream', () => {
         if (received.length === 2) client.end();
       }
       expect(received).to.deep.equal([large + large, 'small']);
-      expect((await server.closed).wasClean).to.equal(true);
+      expect((await server.whenClosed()).wasClean).to.equal(true);
     });
   }
 
@@ -302,7 +302,7 @@ describe('A message that is read as a stream', () => {
     while (streams.length < 2) await turn();
     expect(await text(streams[1] as MessageStream)).to.equal('behind');
     client.end();
-    await server.closed;
+    await server.whenClosed();
   });
 
   for (const [how, skip] of [
@@ -348,7 +348,7 @@ describe('A message that is read as a stream', () => {
     peer.send(0x01, 'Hel');
     await once(peer.webSocket, 'data');
     peer.stream.destroy();
-    expect((await peer.webSocket.closed).wasClean).to.equal(false);
+    expect((await peer.webSocket.whenClosed()).wasClean).to.equal(false);
     for (let i = 0; i < 10; i++) await turn();
   });
 

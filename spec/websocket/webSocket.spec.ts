@@ -59,8 +59,8 @@ describe('A WebSocket as a stream', () => {
     for (const message of messages) client.write(message);
     client.end();
     expect(await collect(client)).to.deep.equal(messages);
-    expect(await client.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
-    expect(await server.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    expect(await client.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    expect(await server.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
   });
 
   it('goes through ws.pipe(transform).pipe(ws), and the tail that the transform keeps to its end is sent as well', async () => {
@@ -73,7 +73,7 @@ describe('A WebSocket as a stream', () => {
     server.pipe(count).pipe(upperCase()).pipe(server);
     client.end('one');
     expect(await collect(client)).to.deep.equal(['ONE', 'THAT WAS ALL']);
-    expect((await server.closed).wasClean).to.equal(true);
+    expect((await server.whenClosed()).wasClean).to.equal(true);
   });
 
   it('goes through pipeline(), with a generator in the middle and its last word after the end', async () => {
@@ -119,7 +119,7 @@ describe('A WebSocket as a stream', () => {
     }
     expect(server.destroyed).to.equal(true);
     client.resume();
-    expect((await client.closed).code).to.equal(1001);
+    expect((await client.whenClosed()).code).to.equal(1001);
   });
 
   it('composes', async () => {
@@ -190,7 +190,7 @@ describe('A WebSocket as a stream', () => {
     const [error] = (await once(client, 'error')) as [WebSocketError];
     expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
     expect(error.message).to.match(/string, a Buffer.*not number/);
-    expect((await server.closed).code).to.equal(1011);
+    expect((await server.whenClosed()).code).to.equal(1011);
   });
 });
 
@@ -232,7 +232,7 @@ describe("The seed's event style", () => {
     await new Promise((sent) => client.sendTextMessage('a', sent));
     await new Promise((sent) => client.sendBinaryMessage('b', sent));
     client.end();
-    await client.closed;
+    await client.whenClosed();
   });
 
   it('throws at once for what is no message', () => {
@@ -266,7 +266,7 @@ describe("The seed's event style", () => {
     const rest: Message[] = [];
     server.on('message', (message) => rest.push(message));
     client.end();
-    await server.closed;
+    await server.whenClosed();
     await whenFinished(server);
     expect(rest).to.deep.equal(['c']);
   });
@@ -313,7 +313,7 @@ describe('Backpressure', () => {
   it('stops at the message at which the reader pauses, not at the end of the chunk', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect() as WebSocket;
-      ws.on('data', (message: string) => {
+      ws.on('data', (message: Message) => {
         ws.pause();
         ws.write(`${message}, and ${ws.readableLength} wait`);
         if (message === '1') setImmediate(() => ws.resume());
@@ -355,7 +355,7 @@ describe('Backpressure', () => {
     server.resume();
     await drained;
     client.end();
-    await client.closed;
+    await client.whenClosed();
     expect(client.bufferedAmount).to.equal(0);
   });
 
@@ -368,7 +368,7 @@ describe('Backpressure', () => {
     expect(client.bufferedAmount).to.be.within((sent + 10) * 1000, (sent + 12) * 1100);
     server.resume();
     client.end();
-    await client.closed;
+    await client.whenClosed();
   });
 
   it('stops a piped source while the peer does not read', async () => {
@@ -432,7 +432,7 @@ describe('The end of a WebSocket', () => {
       const { promise: outcome, resolve } = resolvers();
       await using server = await listen(async (_request, response) => {
         const ws = response.webSocket?.connect() as WebSocket;
-        resolve([await collect(ws), await ws.closed]);
+        resolve([await collect(ws), await ws.whenClosed()]);
       });
       using client = await RawClient.open(server.port);
       client.write(clientFrame(0x81, 'last words'));
@@ -463,7 +463,7 @@ describe('The end of a WebSocket', () => {
     // For the side that asked for it, it is a clean end.
     client.resume();
     await whenFinished(client);
-    expect(await client.closed).to.deep.equal({ code: 4001, reason: '', wasClean: true });
+    expect(await client.whenClosed()).to.deep.equal({ code: 4001, reason: '', wasClean: true });
     expect([server.closeCode, server.closeReason, server.wasClean]).to.deep.equal([4001, 'out of paper', true]);
   });
 
@@ -473,7 +473,7 @@ describe('The end of a WebSocket', () => {
     await using server = await listen(async (_request, response) => {
       const ws = response.webSocket?.connect() as WebSocket;
       failure = await rejection(pipeline(ws, new Writable({ objectMode: true, write: (_m, _e, done) => done() })));
-      resolve(await ws.closed);
+      resolve(await ws.whenClosed());
     });
     using client = await RawClient.open(server.port);
     client.socket.end(clientFrame(0x81, 'cut'));
@@ -504,7 +504,7 @@ describe('The end of a WebSocket', () => {
     server.write('x'.repeat(300_000));
     server.close(1001, 'moving');
     expect((await collect(client)).map(({ length }) => length)).to.deep.equal([300_000]);
-    expect(await client.closed).to.deep.equal({ code: 1001, reason: 'moving', wasClean: true });
+    expect(await client.whenClosed()).to.deep.equal({ code: 1001, reason: 'moving', wasClean: true });
   });
 
   it('does not come to the writer’s loss: messages that came behind our own Close are still read', async () => {
@@ -528,7 +528,7 @@ describe('The end of a WebSocket', () => {
     const lost = once(right, 'error');
     left.abort();
     expect(((await lost) as [WebSocketError])[0].code).to.equal('WS_ERR_CONNECTION_LOST');
-    expect(await left.closed).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+    expect(await left.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
   });
 
   it('emits the error that abort() was given', async () => {
@@ -545,7 +545,7 @@ describe('The end of a WebSocket', () => {
     client.resume();
     client.end();
     await once(server, 'close');
-    expect((await server.closed).wasClean).to.equal(true);
+    expect((await server.whenClosed()).wasClean).to.equal(true);
   });
 
   it('keeps messages that nobody has begun to read, answers the Close for the program, and gives up later', async () => {
@@ -553,7 +553,7 @@ describe('The end of a WebSocket', () => {
     await using server = await listen(
       (_request, response) => {
         const ws = response.webSocket?.connect() as WebSocket;
-        ws.closed.then(() => closed.resolve(ws.readableLength));
+        ws.whenClosed().then(() => closed.resolve(ws.readableLength));
         ws.on('close', () => close.resolve(ws.errored));
       },
       { closeTimeout: 30 },
@@ -668,7 +668,7 @@ describe('The end of a WebSocket', () => {
     client.end();
     client.resume();
     server.write('I only write');
-    await client.closed;
+    await client.whenClosed();
     const events: string[] = [];
     server.on('end', () => events.push('end'));
     server.on('error', (error) => events.push((error as WebSocketError).code));
@@ -688,7 +688,7 @@ describe('The end of a WebSocket', () => {
     server.on('error', ({ message }) => expect.fail(message));
     server.resume();
     client.end();
-    await client.closed;
+    await client.whenClosed();
     const codes = await Promise.all(
       [
         (done: (error?: Error | null) => void) => server.write('too late', done),
@@ -697,7 +697,7 @@ describe('The end of a WebSocket', () => {
       ].map((write) => new Promise((resolve) => write((error) => resolve((error as WebSocketError).code)))),
     );
     expect(codes).to.deep.equal(Array(3).fill('WS_ERR_NOT_OPEN'));
-    expect(await server.closed).to.deep.equal({ code: 1000, reason: '', wasClean: true });
+    expect(await server.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
     expect([server.readableEnded, server.errored]).to.deep.equal([true, null]);
   });
 
@@ -706,7 +706,7 @@ describe('The end of a WebSocket', () => {
     client.resume();
     server.resume();
     client.end();
-    await client.closed;
+    await client.whenClosed();
     const sources = [new PassThrough(), new PassThrough()] as const;
     await new Promise<unknown>((done) => server.write(sources[0], done));
     server.destroy();
@@ -729,7 +729,7 @@ describe('The end of a WebSocket', () => {
       server.write('what has been said');
       client.close(1001);
       await Promise.all([server, client].map((ws) => new Promise((resolve) => ws.on('close', resolve))));
-      expect(await client.closed).to.deep.equal({ code: 1001, reason: '', wasClean: true });
+      expect(await client.whenClosed()).to.deep.equal({ code: 1001, reason: '', wasClean: true });
       expect(client.errored).to.equal(null);
       // It may not have said all that it wanted to.
       expect(events).to.deep.equal(['end', 'WS_ERR_CLOSE_TIMEOUT']);
@@ -759,7 +759,7 @@ describe('The end of a WebSocket', () => {
     server.resume();
     client.resume();
     client.end();
-    expect((await client.closed).wasClean).to.equal(true);
+    expect((await client.whenClosed()).wasClean).to.equal(true);
   });
 
   it('comes to a program that ends towards a peer that takes nothing', async () => {
@@ -839,7 +839,7 @@ describe('The end of a WebSocket', () => {
     });
     using polite = await RawClient.open(server.port);
     using rude = await RawClient.open(server.port);
-    const outcomes = [...server.handle.connections].map(({ closed }) => closed);
+    const outcomes = [...server.handle.connections].map((ws) => ws.whenClosed());
     await polite.until(() => polite.received.includes('tick'));
     polite.write(clientFrame(0x88, Buffer.from([3, 232])));
     rude.socket.resetAndDestroy();
@@ -855,7 +855,7 @@ describe('The end of a WebSocket', () => {
     server.on('error', (error) => calls.push(error));
     client.abort();
     server.end('too late');
-    await server.closed;
+    await server.whenClosed();
     await turn();
     expect(calls).to.have.length(2);
     expect(calls[0]).to.equal(calls[1]);
@@ -870,7 +870,7 @@ describe('The end of a WebSocket', () => {
       client.write('late', undefined, done as () => void),
     );
     expect(error.code).to.equal('ERR_STREAM_WRITE_AFTER_END');
-    await client.closed;
+    await client.whenClosed();
   });
 
   for (const [what, close] of Object.entries<(ws: WebSocket) => void>({

@@ -83,7 +83,7 @@ describe('What a writer may write while the transport takes nothing', () => {
     await once(ws, 'drain');
     expect(ws.writableNeedDrain).to.equal(false);
     ws.end();
-    expect((await ws.closed).wasClean).to.equal(true);
+    expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 
   it('is set for one connection by connect(), over what the server has, and so is what is read ahead', async () => {
@@ -187,7 +187,7 @@ describe("'drain'", () => {
     expect(server.bufferedAmount).to.be.below(100_000);
     server.abort();
     client.on('error', () => {});
-    await client.closed;
+    await client.whenClosed();
   });
 
   it('does not come after end()', async () => {

@@ -1,0 +1,42 @@
+import { closeCodes } from '../closeCodes';
+import type { CloseFrame } from '../contracts';
+import type { CloseOutcome } from '../connection/closeHandshake';
+
+const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
+
+/** The Close that a WebSocket sends if its program asks for no other. */
+export const normalClose: Pick<CloseFrame, 'code' | 'reason'> = { code: closeCodes.normal, reason: '' };
+
+/** How a WebSocket ends: the Close that it sends, the outcome, who waits for it, and the error to report after both sides have ended. */
+export class Closing {
+  /** What our Close says. */
+  close = normalClose;
+  /** The transport is to be dropped without a Close. */
+  aborted = false;
+  /** Why the program could not say everything it wanted to: reported after both sides have ended. */
+  errorToReport: Error | undefined;
+  #outcome: CloseOutcome | undefined;
+  #waiting: ((outcome: CloseOutcome) => void)[] | undefined;
+
+  get outcome(): CloseOutcome | undefined {
+    return this.#outcome;
+  }
+
+  /** The connection has ended, or never was. Counts once. */
+  settle(outcome: CloseOutcome = neverOpened): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const resolve of waiting) resolve(outcome);
+  }
+
+  /** Never rejects. */
+  whenClosed(): Promise<CloseOutcome> {
+    if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
+    return new Promise((resolve) => {
+      this.#waiting ??= [];
+      this.#waiting.push(resolve);
+    });
+  }
+}

@@ -1,0 +1,388 @@
+import { AsyncResource } from 'node:async_hooks';
+import { setImmediate } from 'node:timers';
+import { closeCodes } from '../closeCodes';
+import { resetByteStream } from '../connection/byteStreamEnds';
+import type { CloseOutcome } from '../connection/closeHandshake';
+import { Connection } from '../connection/connection';
+import type { ConnectionOwner } from '../connection/connectionOwner';
+import type { Agreement, Dial, Message, MessagePart, Outgoing, Transport } from '../contracts';
+import { diagnostics } from '../diagnostics';
+import { WebSocketError } from '../errors';
+import { answerExtensions } from '../extensions';
+import { type ConnectionCounters, noCounters } from '../framing/counters';
+import { invalidMessage, isBinary } from '../framing/outgoingMessage';
+import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
+import { Closing } from './closing';
+import type { DuplexOfMessages } from './events';
+import { HalfClose, type HalfCloseOwner } from './halfClose';
+import { Handshake, type HandshakeSetup } from './handshake';
+import { isMessageSource } from './messageSources';
+import { ReadQueue } from './readQueue';
+import { type Delivered, StreamedMessages } from './streamedMessages';
+import { refuseSource, type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
+
+/** What a WebSocket is made from. */
+export interface CoreSetup extends HandshakeSetup {
+  /** On a client: starts the handshake. */
+  readonly dial?: Dial;
+  /** Called when the connection has ended: one function for the many WebSockets of a server. */
+  readonly closed?: (webSocket: never, outcome: CloseOutcome) => void;
+}
+
+/**
+ * Joins the parts of one WebSocket: the stream that the program sees, its two queues, its handshake, its end, and the connection below.
+ * It decides nothing that a part can decide.
+ */
+export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
+  readonly handshake: Handshake;
+  readonly readQueue: ReadQueue;
+  readonly writeQueue: WriteQueue;
+  readonly halfClose: HalfClose;
+  readonly closing = new Closing();
+  readonly #stream: DuplexOfMessages<Delivered>;
+  readonly #closedHook: CoreSetup['closed'];
+  #connection: Connection | undefined;
+  /** There with the option `messages: 'stream'`. */
+  #streamedMessages: StreamedMessages | undefined;
+  #drainScheduled = false;
+  /** Completes the destruction of the stream when the connection has ended. */
+  #whenEnded: (() => void) | undefined;
+
+  constructor(stream: DuplexOfMessages<Delivered>, setup: CoreSetup) {
+    this.#stream = stream;
+    this.#closedHook = setup.closed;
+    this.handshake = new Handshake(setup);
+    this.readQueue = new ReadQueue(stream, this.settings.readableMarks);
+    this.writeQueue = new WriteQueue(this);
+    this.halfClose = new HalfClose(this);
+    setup.opening?.onUnaccepted((how) => this.#unaccepted(how.refused));
+    if (setup.dial !== undefined) this.#dial(setup.dial);
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  get settings(): ConnectionSettings {
+    return this.handshake.settings;
+  }
+
+  /** How the connection ended, or is ending; undefined while nothing is known. */
+  get outcome(): CloseOutcome | undefined {
+    return this.closing.outcome ?? this.#connection?.outcome;
+  }
+
+  get counters(): ConnectionCounters {
+    const { received } = this.readQueue;
+    const { sent } = this.writeQueue;
+    return { ...(this.#connection?.counters ?? noCounters), messagesReceived: received, messagesSent: sent };
+  }
+
+  // The beginning.
+
+  /** @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, and what `Opening.accept()` throws */
+  connect(options: ConnectOptions | Streamed<ConnectOptions> | undefined): void {
+    const { handshake } = this;
+    const { opening } = handshake;
+    if (handshake.connecting || handshake.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (this.#stream.destroyed || opening === undefined)
+      throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
+    const protocol = handshake.chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
+    this.#stream.emit('start');
+    const connectionOptions = handshake.optionsWith(options);
+    const extensions = answerExtensions(opening.extensions, connectionOptions);
+    const headers = handshake.answerHeaders(options?.headers);
+    const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
+    // The rest of the handshake may come later, outside of the context that the request was handled in.
+    const context = new AsyncResource('WebSocket');
+    opening.accept({ protocol, extensions, headers }, (transport) =>
+      context.runInAsyncScope(this.#open, this, transport, agreement, connectionOptions),
+    );
+    handshake.connecting = true;
+    handshake.agreeOn(agreement, connectionOptions);
+    this.readQueue.marks = this.settings.readableMarks;
+  }
+
+  #dial(dial: Dial): void {
+    // `AsyncResource.bind()` is slow: it marks a property of each function as deprecated.
+    const context = new AsyncResource('WebSocket');
+    const abandon = dial({
+      opened: (transport, agreement) => context.runInAsyncScope(this.#open, this, transport, agreement),
+      failed: (error) => context.runInAsyncScope(() => void this.#stream.destroy(error)),
+    });
+    if (this.#connection === undefined) this.handshake.abandon = abandon;
+  }
+
+  #open(transport: Transport, agreement: Agreement, options?: ConnectionOptions): void {
+    this.handshake.forget();
+    if (this.#stream.destroyed) return resetByteStream(transport);
+    this.handshake.agreeOn(agreement, options);
+    this.readQueue.marks = this.settings.readableMarks;
+    process.nextTick(() => {
+      if (this.#stream.destroyed) return;
+      if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this.#stream });
+      this.#stream.emit('open');
+    });
+    const connection = new Connection(transport, this.settings, this);
+    this.#connection = connection;
+    if (this.settings.parts)
+      this.#streamedMessages = new StreamedMessages(
+        (message) => this.#deliver(message),
+        () => connection.readOn(),
+      );
+    this.readQueue.open(connection);
+    this.writeQueue.open(connection);
+  }
+
+  /** The request is over without `connect()`. */
+  #unaccepted(refused: boolean): void {
+    if (this.#connection !== undefined) return;
+    this.#settle();
+    // Of a client that has left the program learns when it connects, as of one that leaves right after that.
+    if (!refused) return;
+    this.handshake.forget();
+    this.#stream.destroy();
+  }
+
+  // Writing.
+
+  write(message: unknown, callback: WriteCallback | undefined): boolean {
+    if (message === null || message === undefined) throw invalidMessage(message);
+    if (this.#stream.writableEnded || this.#stream.destroyed) return this.#refuseWrite(message, callback);
+    if (typeof message !== 'string' && !this.settings.capabilities.binary && isBinary(message))
+      return this.#failWrite(callback);
+    const mayGoOn = this.writeQueue.write(message, callback);
+    if (this.#connection?.isDisconnected === true) this.#checkUnsent();
+    return mayGoOn;
+  }
+
+  /** The writable side has ended, with messages in the queue perhaps. */
+  ended(): void {
+    this.#connection?.programEnded();
+    this.halfClose.unpipeFeeds(this.#stream);
+  }
+
+  /** Calls back when everything that was written is on its way, and our Close behind it. */
+  sendClose(done: () => void): void {
+    this.writeQueue.end(() => {
+      const { code, reason } = this.closing.close;
+      this.#connection?.close(code, reason);
+      done();
+    });
+  }
+
+  writersMayGoOn(): void {
+    if (!this.#stream.destroyed) this.#stream.emit('drain');
+  }
+
+  messageSent(message: Outgoing): void {
+    if (diagnostics.messageSent.hasSubscribers) diagnostics.messageSent.publish({ webSocket: this.#stream, message });
+  }
+
+  /** What was written may have come from a peer, in an echo for example, and a peer must not be able to end the process. */
+  writeFailed(error: WebSocketError): void {
+    if (error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
+    this.#stream.destroy(error);
+  }
+
+  /** Fails one write and leaves the stream as it is. The peer has chosen the version: on a server this must not end the process. */
+  #failWrite(callback: WriteCallback | undefined): boolean {
+    const error = new WebSocketError('WS_ERR_UNSUPPORTED', `${this.handshake.version} has no binary messages`);
+    this.#tolerateErrors();
+    if (callback !== undefined) process.nextTick(callback, error);
+    else process.nextTick(() => this.#stream.emit('error', error));
+    return true;
+  }
+
+  /** Fails one write that comes after the end of the writable side, and holds the writer back for one turn of the event loop only. */
+  #refuseWrite(message: unknown, callback: WriteCallback | undefined): false {
+    const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the writable side has ended');
+    if (isMessageSource(message)) refuseSource(message, error);
+    if (callback !== undefined) process.nextTick(callback, error);
+    else if (this.halfClose.isWrittenByStream) this.#reportAtTheEnd(error);
+    if (this.#drainScheduled || this.#stream.destroyed) return false;
+    this.#drainScheduled = true;
+    setImmediate(() => {
+      this.#drainScheduled = false;
+      this.writersMayGoOn();
+    });
+    return false;
+  }
+
+  // What the connection reports.
+
+  received(message: Message | MessagePart): boolean {
+    if (this.#streamedMessages !== undefined) return this.#streamedMessages.receive(message);
+    return this.#deliver(message as Message);
+  }
+
+  receivedPing(payload: Buffer): void {
+    this.#stream.emit('ping', payload);
+  }
+
+  receivedPong(payload: Buffer): void {
+    this.#stream.emit('pong', payload);
+  }
+
+  peerClosed(): void {
+    // The writable side ends when the peer does: a write that comes too late for that is no mistake of the program.
+    this.#tolerateErrors();
+    this.readQueue.end();
+    if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
+    // A program that has not begun to read may still want to answer; one that only writes does not.
+    if (this.writeQueue.sent > 0 || this.writeQueue.length > 0) this.halfClose.nobodyReads();
+  }
+
+  answeredForProgram(): void {
+    const hadEnded = this.#stream.writableEnded || this.#stream.destroyed;
+    const late = (what: string) => new WebSocketError('WS_ERR_CLOSE_TIMEOUT', `the peer was answered before ${what}`);
+    if (this.writeQueue.length > 0) {
+      const error = late('everything was sent');
+      this.#reportAtTheEnd(error);
+      this.writeQueue.drop(error);
+    } else if (!hadEnded && this.halfClose.isWrittenByStream) this.#reportAtTheEnd(late('the program had ended'));
+    this.endForProgram();
+  }
+
+  failed(fault: WebSocketError): boolean {
+    this.#tolerateErrors();
+    this.#streamedMessages?.fail(fault);
+    return this.readQueue.failAfterReading(fault);
+  }
+
+  sendingFailed(error: WebSocketError): void {
+    this.writeFailed(error);
+  }
+
+  drained(): void {
+    this.writeQueue.sendWaiting();
+  }
+
+  disconnected(): void {
+    if (this.#stream.destroyed) return;
+    this.#checkUnsent();
+    this.keepUnread();
+  }
+
+  closed(): void {
+    const outcome = (this.#connection as Connection).outcome;
+    this.#settle(outcome);
+    if (diagnostics.close.hasSubscribers) diagnostics.close.publish({ webSocket: this.#stream, ...outcome });
+    this.#whenEnded?.();
+  }
+
+  /** The listeners of 'message' or 'data' have changed. */
+  listenersChanged(): void {
+    this.readQueue.listenersChanged();
+    this.keepUnread();
+  }
+
+  // The end.
+
+  get allowHalfOpen(): boolean | undefined {
+    return this.settings.allowHalfOpen;
+  }
+
+  get readableEnded(): boolean {
+    return this.#stream.readableEnded;
+  }
+
+  get isReadAsStream(): boolean {
+    return this.readQueue.isReadAsStream;
+  }
+
+  get loops(): number {
+    return this.readQueue.loops;
+  }
+
+  listenerCount(event: 'drain' | 'finish'): number {
+    return this.#stream.listenerCount(event);
+  }
+
+  endForProgram(): void {
+    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#stream.end();
+  }
+
+  /** Messages that nobody reads are kept for closeTimeout after the connection has gone. */
+  keepUnread(): void {
+    if (this.#connection?.isDisconnected !== true) return;
+    this.readQueue.keepUnreadFor(this.settings.closeTimeout, (failure) => {
+      this.#stream.destroy(failure ?? this.closing.errorToReport);
+    });
+  }
+
+  destroy(error: Error | null, done: WriteCallback): void {
+    const connection = this.#connection;
+    const complete = this.writeQueue.length === 0;
+    const cause = error === null ? {} : { cause: error };
+    const lost = new WebSocketError('WS_ERR_NOT_OPEN', 'the WebSocket was destroyed before the message was sent', cause);
+    this.writeQueue.fail(error instanceof WebSocketError ? error : lost);
+    this.readQueue.stop();
+    this.#streamedMessages?.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
+    this.#stream.unpipe();
+    if (this.closing.aborted) connection?.abort();
+    else connection?.leave(this.#farewell(error, complete), error);
+    if (connection === undefined) {
+      this.handshake.abandon?.();
+      this.#settle();
+    }
+    const finish = () => {
+      const failure = error ?? this.#failureAtTheEnd();
+      if (failure !== null && diagnostics.error.hasSubscribers)
+        diagnostics.error.publish({ webSocket: this.#stream, error: failure });
+      done(failure);
+    };
+    // A clean end is complete when the connection has ended; an error is reported at once.
+    if (error === null && connection?.isClosed === false) this.#whenEnded = finish;
+    else finish();
+  }
+
+  /** The code that tells the peer of a destruction: only a client that has sent everything may leave as a browser does (1001). */
+  #farewell(error: Error | null, complete: boolean): number {
+    const isLeaving = error === null && complete && this.handshake.role === 'client';
+    return isLeaving ? closeCodes.goingAway : closeCodes.internalError;
+  }
+
+  /** A program that destroys the stream half-way has no use for more errors. */
+  #failureAtTheEnd(): Error | null {
+    if (!this.#stream.readableEnded) return null;
+    if (this.closing.errorToReport !== undefined) return this.closing.errorToReport;
+    if (this.#connection?.wasCutOff !== true) return null;
+    this.#tolerateErrors();
+    return new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent');
+  }
+
+  #reportAtTheEnd(error: Error): void {
+    this.closing.errorToReport ??= error;
+    tolerateErrors(this.#stream);
+  }
+
+  /** A peer that has closed and was gone before it had everything that was written: the program must know. */
+  #checkUnsent(): void {
+    if (this.writeQueue.length === 0 || this.#connection?.isAwaited !== true) return;
+    this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
+  }
+
+  #deliver(message: Delivered): boolean {
+    if (diagnostics.messageReceived.hasSubscribers)
+      diagnostics.messageReceived.publish({ webSocket: this.#stream, message });
+    return this.readQueue.deliver(message);
+  }
+
+  #settle(outcome?: CloseOutcome): void {
+    if (this.closing.outcome !== undefined) return;
+    this.closing.settle(outcome);
+    this.#closedHook?.(this.#stream as never, this.closing.outcome as unknown as CloseOutcome);
+  }
+
+  /** From now on an error that nobody listens for is the peer's doing, and must not end the process of a server. */
+  #tolerateErrors(): void {
+    if (this.handshake.role === 'server') tolerateErrors(this.#stream);
+  }
+}
+
+function tolerateErrors(stream: DuplexOfMessages<Delivered>): void {
+  if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+}
+
+function ignore(): void {}

@@ -1,0 +1,53 @@
+import { Duplex } from 'node:stream';
+import type { AnyListener } from './events';
+
+type Name = string | symbol;
+
+/** Overrides the methods that add and remove listeners, so that `changed` is called after a change to those of 'message' or 'data'. */
+export function overrideListenerMethods<S extends Duplex>(prototype: S, changed: (stream: S) => void): void {
+  const override = (method: 'on' | 'prependListener' | 'removeListener', ...names: string[]) => {
+    const original = Duplex.prototype[method] as (this: S, event: Name, listener: AnyListener) => S;
+    function overridden(this: S, event: Name, listener: AnyListener): S {
+      original.call(this, event, listener);
+      if (event === 'message' || event === 'data') changed(this);
+      return this;
+    }
+    for (const name of names)
+      Object.defineProperty(prototype, name, { value: overridden, writable: true, configurable: true });
+  };
+  // once() and prependOnceListener() call these.
+  override('on', 'on', 'addListener');
+  override('prependListener', 'prependListener');
+  override('removeListener', 'removeListener', 'off');
+}
+
+/** Overrides properties that Node defines by getters, which TypeScript declares as fields. */
+export function overrideGetters<S extends Duplex>(prototype: S, getters: Record<string, (stream: S) => unknown>): void {
+  for (const [name, getter] of Object.entries(getters)) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: S): unknown {
+        return getter(this);
+      },
+    });
+  }
+}
+
+/** The operators of Readable that return a Readable of what they make of each message. */
+const operators = ['map', 'filter', 'flatMap', 'take', 'drop', 'asIndexedPairs'] as const;
+
+/** Calls `noted` when an operator of Readable is applied to the stream. */
+export function noteOperators<S extends Duplex>(prototype: S, noted: (stream: S) => void): void {
+  for (const name of operators) {
+    const operator = (Duplex.prototype as unknown as Record<string, AnyListener | undefined>)[name];
+    if (operator === undefined) continue;
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      writable: true,
+      value(this: S, ...parameters: unknown[]): unknown {
+        noted(this);
+        return operator.apply(this, parameters);
+      },
+    });
+  }
+}

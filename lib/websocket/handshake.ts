@@ -1,0 +1,114 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Agreement, HttpRequest, Opening, Role, TransportName, Version } from '../contracts';
+import { type ConnectionOptions, type ConnectionSettings, defaults, settingsFor } from '../options';
+import { protocolVersion } from '../versions';
+
+/** What a handshake starts from. */
+export interface HandshakeSetup {
+  readonly role: Role;
+  /** On a server: the request, which waits for `connect()`. */
+  readonly opening?: Opening;
+  readonly options?: ConnectionOptions;
+  /** A client's version, and the subprotocols that it offers. */
+  readonly version?: Version;
+  readonly protocols?: readonly string[];
+}
+
+const noProtocols: readonly string[] = [];
+const noOptions: ConnectionOptions = {};
+
+/** The facts of an opening handshake: what was asked for, what was agreed on, and the settings that follow from it. */
+export class Handshake {
+  /** Undefined for a WebSocket that did not come from a request. */
+  readonly request: HttpRequest | undefined;
+  readonly protocols: readonly string[];
+  /** `connect()` was called. */
+  connecting = false;
+  settings: ConnectionSettings;
+  /** There until the connection is open. */
+  opening: Opening | undefined;
+  /** Gives the handshake up; there until the connection is open. */
+  abandon: (() => void) | undefined;
+  #agreement: Pick<Agreement, 'version' | 'protocol' | 'extensions'> & { readonly transport?: TransportName };
+  #responseHeaders: OutgoingHttpHeaders | undefined;
+  readonly #options: ConnectionOptions;
+
+  constructor({ role, opening, options = noOptions, version = defaults.version, protocols }: HandshakeSetup) {
+    this.request = opening?.request;
+    const offered = opening?.protocols ?? protocols ?? noProtocols;
+    this.protocols = offered.length === 0 ? noProtocols : offered;
+    this.opening = opening;
+    this.abandon = opening && (() => opening.abandon());
+    this.#options = options;
+    this.#agreement = {
+      version: opening?.version ?? version,
+      protocol: '',
+      extensions: '',
+      ...(opening && { transport: opening.transport }),
+    };
+    this.settings = settingsFor(options, role, this.#agreement, protocolVersion(this.version).capabilities);
+  }
+
+  get role(): Role {
+    return this.settings.role;
+  }
+
+  get version(): Version {
+    return this.#agreement.version;
+  }
+
+  get protocol(): string {
+    return this.#agreement.protocol;
+  }
+
+  get extensions(): string {
+    return this.#agreement.extensions;
+  }
+
+  get transport(): TransportName | undefined {
+    return this.#agreement.transport;
+  }
+
+  get responseHeaders(): OutgoingHttpHeaders {
+    this.#responseHeaders ??= {};
+    return this.#responseHeaders;
+  }
+
+  /** Headers for the answer: those of the program, and more. */
+  answerHeaders(more: OutgoingHttpHeaders | undefined): OutgoingHttpHeaders {
+    return { ...this.#responseHeaders, ...more };
+  }
+
+  /** The options of the server, and those of `connect()`. Connections that set nothing of their own share one object. */
+  optionsWith(options: ConnectionOptions | undefined): ConnectionOptions {
+    return options === undefined ? this.#options : { ...this.#options, ...options };
+  }
+
+  /** The subprotocol to agree on, '' for none: one that was not offered must not be answered (RFC 6455 §4.2.2). */
+  chooseProtocol(wanted: string | undefined, mayDecline: boolean): string {
+    const choice = wanted ?? (mayDecline ? '' : this.protocols[0]);
+    return choice !== undefined && this.protocols.includes(choice) ? choice : '';
+  }
+
+  agreeOn(agreement: Agreement, options: ConnectionOptions = this.#options): void {
+    this.#agreement = sharedAgreement(agreement);
+    this.settings = settingsFor(options, this.role, agreement, protocolVersion(agreement.version).capabilities);
+  }
+
+  /** The connection is open, or never will be: it must not keep its handshake. */
+  forget(): void {
+    this.opening = this.abandon = undefined;
+  }
+}
+
+const plainAgreements = new Map<string, Agreement>();
+
+/** Connections that have agreed on a version and no more share one object for it. */
+function sharedAgreement(agreement: Agreement): Agreement {
+  const { transport, version, protocol, extensions } = agreement;
+  if (protocol !== '' || extensions !== '') return agreement;
+  const key = `${transport} ${version}`;
+  const known = plainAgreements.get(key);
+  if (known === undefined) plainAgreements.set(key, agreement);
+  return known ?? agreement;
+}
