@@ -80,6 +80,8 @@ class ByteEnd extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     // Like a reset: the other end closes without having seen an end.
     if (this.peer?.readableEnded === false) setImmediate(() => this.peer?.destroy());
+    // What the peer was given last has left.
+    this.written();
     done(error);
   }
 

@@ -198,7 +198,7 @@ describe('A session of HTTP/2 that', () => {
       await expectServing(server.url);
       // Node 20 does not always end a session after its GOAWAY, nor tell of it, nor see that the socket has gone: the heartbeat does.
       const forgotten = server.handle.connections.size > 0 && process.version.startsWith('v20.');
-      if (forgotten) await passUntil(Promise.all(all.map(({ closed }) => closed)));
+      if (forgotten) await passUntil(Promise.all(all.map((ws) => ws.whenClosed())));
       for (const ws of all) await expectLost(ws, forgotten ? 'WS_ERR_HEARTBEAT_TIMEOUT' : undefined);
       expect(server.handle.connections.size).to.equal(0);
     });

@@ -257,7 +257,7 @@ describe('Other programs, on a server for HTTP/1.1 and HTTP/2 with WebSockets ov
 
   after(async () => {
     for (const ws of webSockets) ws.end();
-    await Promise.all(webSockets.map(({ closed }) => closed));
+    await Promise.all(webSockets.map((ws) => ws.whenClosed()));
     await server?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });

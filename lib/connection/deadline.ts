@@ -4,6 +4,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 export class Deadline {
   readonly #expired: () => void;
   readonly #timer: NodeJS.Timeout;
+  #stopped = false;
 
   /** @param milliseconds until `expired` is called, once */
   constructor(milliseconds: number, expired: () => void) {
@@ -11,12 +12,14 @@ export class Deadline {
     this.#timer = setTimeout(() => this.#expired(), milliseconds);
   }
 
-  /** Starts to count anew, also after it has expired. */
+  /** Starts to count anew, also after it has expired, but not after `stop()`. */
   progressed(): void {
-    this.#timer.refresh();
+    // refresh() would start a cleared timer again.
+    if (!this.#stopped) this.#timer.refresh();
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 

@@ -19,6 +19,7 @@ import { Handshake, type HandshakeSetup } from './handshake';
 import { isMessageSource } from './messageSources';
 import { ReadQueue } from './readQueue';
 import { type Delivered, StreamedMessages } from './streamedMessages';
+import { webStreamCloser } from './webStreamReader';
 import { refuseSource, type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
 
 /** What a WebSocket is made from. */
@@ -137,7 +138,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   /** The request is over without `connect()`. */
   #unaccepted(refused: boolean): void {
     if (this.#connection !== undefined) return;
-    this.#settle();
+    this.closing.settle();
     // Of a client that has left the program learns when it connects, as of one that leaves right after that.
     if (!refused) return;
     this.handshake.forget();
@@ -182,6 +183,11 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   /** What was written may have come from a peer, in an echo for example, and a peer must not be able to end the process. */
   writeFailed(error: WebSocketError): void {
     if (error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
+    this.#stream.destroy(error);
+  }
+
+  sourceFailed(error: WebSocketError): void {
+    this.#tolerateErrors();
     this.#stream.destroy(error);
   }
 
@@ -265,8 +271,9 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   closed(): void {
-    const outcome = (this.#connection as Connection).outcome;
-    this.#settle(outcome);
+    const outcome = (this.#connection as Connection).outcome as CloseOutcome;
+    this.closing.settle(outcome);
+    this.#closedHook?.(this.#stream as never, outcome);
     if (diagnostics.close.hasSubscribers) diagnostics.close.publish({ webSocket: this.#stream, ...outcome });
     this.#whenEnded?.();
   }
@@ -274,6 +281,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   /** The listeners of 'message' or 'data' have changed. */
   listenersChanged(): void {
     this.readQueue.listenersChanged();
+    const closeWebStream = webStreamCloser(this.#stream);
+    if (closeWebStream !== undefined) this.halfClose.webStreamAdded(closeWebStream);
     this.keepUnread();
   }
 
@@ -324,7 +333,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     else connection?.leave(this.#farewell(error, complete), error);
     if (connection === undefined) {
       this.handshake.abandon?.();
-      this.#settle();
+      this.closing.settle();
     }
     const finish = () => {
       const failure = error ?? this.#failureAtTheEnd();
@@ -367,12 +376,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (diagnostics.messageReceived.hasSubscribers)
       diagnostics.messageReceived.publish({ webSocket: this.#stream, message });
     return this.readQueue.deliver(message);
-  }
-
-  #settle(outcome?: CloseOutcome): void {
-    if (this.closing.outcome !== undefined) return;
-    this.closing.settle(outcome);
-    this.#closedHook?.(this.#stream as never, this.closing.outcome as unknown as CloseOutcome);
   }
 
   /** From now on an error that nobody listens for is the peer's doing, and must not end the process of a server. */

@@ -36,6 +36,7 @@ export class HalfClose {
   readonly #destinations: Writable[] = [];
   #wasReadAsStream = false;
   #hasOperator = false;
+  #closeWebStream: (() => void) | undefined;
 
   constructor(owner: HalfCloseOwner) {
     this.#owner = owner;
@@ -58,6 +59,11 @@ export class HalfClose {
   destinationRemoved(destination: Writable | undefined): void {
     if (destination === undefined) this.#destinations.length = 0;
     else remove(this.#destinations, destination);
+  }
+
+  /** @param close closes a web stream that reads the WebSocket, when everything has been read */
+  webStreamAdded(close: () => void): void {
+    this.#closeWebStream = close;
   }
 
   operatorAdded(): void {
@@ -97,6 +103,8 @@ export class HalfClose {
     const { allowHalfOpen } = this.#owner;
     if (allowHalfOpen === true) return;
     setImmediate(() => {
+      this.#closeWebStream?.();
+      this.#closeWebStream = undefined;
       if (allowHalfOpen === false || (this.#owner.loops === 0 && !this.#isChain())) this.#owner.endForProgram();
     });
   }

@@ -184,11 +184,17 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   override end(message: WritableMessage, callback?: WriteCallback): this;
   override end(message: WritableMessage, encoding?: BufferEncoding, callback?: WriteCallback): this;
   override end(message?: unknown, encoding?: unknown, callback?: unknown): this {
-    const done = [message, encoding, callback].find((parameter) => typeof parameter === 'function');
-    if (typeof message !== 'function' && message != null) this.#core.write(message, undefined);
-    if (done === undefined) super.end();
-    else super.end((error?: Error | null) => (done as WriteCallback)(asWebSocketError(error)));
-    this.#core.ended();
+    const done = [message, encoding, callback].find((parameter) => typeof parameter === 'function') as
+      | WriteCallback
+      | undefined;
+    const hasMessage = typeof message !== 'function' && message != null;
+    if (hasMessage && this.writableEnded) this.#core.write(message, done);
+    else {
+      if (hasMessage) this.#core.write(message, undefined);
+      if (done === undefined) super.end();
+      else super.end((error?: Error | null) => done(asWebSocketError(error)));
+      this.#core.ended();
+    }
     return this;
   }
 

@@ -26,6 +26,8 @@ export interface WriteQueueOwner {
   messageSent(message: Outgoing): void;
   /** A message cannot be sent, and the stream must end with this error. */
   writeFailed(error: WebSocketError): void;
+  /** The same for a message from a source, which may have come from a peer. */
+  sourceFailed(error: WebSocketError): void;
 }
 
 interface Entry {
@@ -183,7 +185,7 @@ export class WriteQueue {
         }
         callLater(callback, error ?? null);
         if (!isInFront) return;
-        if (error !== undefined) this.#owner.writeFailed(error);
+        if (error !== undefined) this.#owner.sourceFailed(error);
         else this.sendWaiting();
       },
     );

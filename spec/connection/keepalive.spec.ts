@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import timers from 'node:timers';
 import { mock } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -126,13 +127,13 @@ describe('A heartbeat', () => {
     // Timers that are late fire once, whatever number of times they should have.
     let beat = () => {};
     mock.timers.reset();
-    const { setInterval } = globalThis;
-    globalThis.setInterval = ((callback: () => void) => {
+    const { setInterval } = timers;
+    timers.setInterval = ((callback: () => void) => {
       beat = callback;
       return setInterval(() => {}, 2 ** 30).unref();
     }) as typeof setInterval;
     const keepalive = startKeepalive(patient, { interval: 1000, timeout: 1000 });
-    globalThis.setInterval = setInterval;
+    timers.setInterval = setInterval;
     for (let i = 0; i < 8; i++) beat();
     expect([patient.pings.length, patient.losses.length]).to.deep.equal([1, 0]);
     // An hour asleep.
@@ -143,16 +144,16 @@ describe('A heartbeat', () => {
 
   it('needs one timer for all connections with the same settings, and none without connections', () => {
     mock.timers.reset();
-    const { setInterval } = globalThis;
+    const { setInterval } = timers;
     const started: number[] = [];
-    globalThis.setInterval = ((callback: () => void, delay: number) => {
+    timers.setInterval = ((callback: () => void, delay: number) => {
       started.push(delay);
       return setInterval(callback, delay);
     }) as typeof setInterval;
     const settings = { interval: 1000, timeout: 1000 };
     const keepalives = [1, 2, 3].map(() => startKeepalive(new Patient(), settings));
     const other = startKeepalive(new Patient(), { interval: 500, timeout: 500 });
-    globalThis.setInterval = setInterval;
+    timers.setInterval = setInterval;
     expect(started).to.deep.equal([100, 50]);
     for (const keepalive of [...keepalives, other]) keepalive.stop();
   });

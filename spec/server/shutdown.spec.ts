@@ -140,7 +140,7 @@ describe('A server that shuts down', () => {
     const closing = server.handle.close();
     source.write('there is more to come');
     expect(await closing).to.deep.equal({ closed: 1, dropped: 0, refused: 0 });
-    expect(await over).to.equal('WS_ERR_NOT_OPEN');
+    expect(await over).to.equal('ERR_STREAM_PREMATURE_CLOSE');
   });
 
   it('leaves alone what the program has ended itself', async () => {
@@ -269,7 +269,7 @@ describe('The end of a process', () => {
 
   it('comes after SIGTERM as docs/api.md has it: clients see 1001, and the exit code is 0', async function () {
     this.timeout(60_000);
-    const documentation = readFileSync(join(__dirname, '../docs/api.md'), 'utf8');
+    const documentation = readFileSync(join(__dirname, '../../docs/api.md'), 'utf8');
     const [, example] = /\n## Shutting down\n.*?```js\n(.*?)```/s.exec(documentation) ?? [];
     const program = run([process.execPath, '-r', 'ts-node/register', '-e', server + example]);
     await program.until(({ output }) => output.includes('\n'));
@@ -277,7 +277,7 @@ describe('The end of a process', () => {
     const clients = [1, 2, 3].map(() => connect(urlOf({ port })).resume());
     await Promise.all(clients.map((client) => once(client, 'open')));
     program.kill('SIGTERM');
-    const outcomes = await Promise.all(clients.map(({ closed }) => closed));
+    const outcomes = await Promise.all(clients.map((ws) => ws.whenClosed()));
     expect(outcomes).to.deep.equal(Array(3).fill({ code: 1001, reason: '', wasClean: true }));
     expect(await program.ending).to.deep.equal({ code: 0, output: `port ${port}\nclosed\n`, complaints: '' });
   });

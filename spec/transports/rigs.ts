@@ -58,7 +58,7 @@ async function pairRig(): Promise<Rig> {
     cut: () => open[0]?.abort(),
     async [Symbol.asyncDispose]() {
       for (const end of open) end.abort();
-      await Promise.all(open.map(({ closed }) => closed));
+      await Promise.all(open.map((ws) => ws.whenClosed()));
     },
   };
 }

