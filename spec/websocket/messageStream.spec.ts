@@ -188,7 +188,7 @@ describe('A message that is written as a stream', () => {
       client.on('error', () => {});
       const source = Readable.from(pieces);
       const error = await failure(new Promise((_resolve, reject) => server.write(source, reject)));
-      expect([error.code, error.message.includes('pieces')]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', true]);
+      expect([error.code, error.message.includes('piece')]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', true]);
       expect(source.destroyed).to.equal(true);
     }
   });
