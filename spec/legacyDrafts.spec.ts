@@ -21,7 +21,7 @@ const request = (...lines: string[]) =>
   ].join('\r\n');
 
 const draft76 = request(...keys);
-const draft03 = request(...keys, 'Sec-WebSocket-ProtocolVersion: 2');
+const draft03 = request(...keys, 'Sec-WebSocket-Draft: 2');
 const draft75 = request();
 
 const echo: Handler = (_request, response) => {
@@ -288,7 +288,7 @@ describe('A server with a client of draft76', () => {
   it('may name other tokens in Connection, and its draft 0', () =>
     using({}, echo, async (client) => {
       client.write(
-        draft76.replace('Connection: Upgrade', 'Connection: keep-alive, Upgrade\r\nSec-WebSocket-ProtocolVersion: 0'),
+        draft76.replace('Connection: Upgrade', 'Connection: keep-alive, Upgrade\r\nSec-WebSocket-Draft: 0'),
       );
       client.write(challenge);
       await expectBytes(client, answer76 + reply);
@@ -331,9 +331,9 @@ describe('A server with a client of draft03', () => {
   const bytes = async (client: RawClient, expected: string) => expectBytes(client, hex(expected).toString('latin1'));
 
   for (const draft of ['1', '2', '3']) {
-    it(`knows it by Sec-WebSocket-ProtocolVersion: ${draft}`, () =>
+    it(`knows it by Sec-WebSocket-Draft: ${draft}`, () =>
       using({}, echo, async (client) => {
-        client.write(request(...keys, `Sec-WebSocket-ProtocolVersion: ${draft}`));
+        client.write(request(...keys, `Sec-WebSocket-Draft: ${draft}`));
         client.write(Buffer.concat([challenge, hex('04 05 48656c6c6f')]));
         await expectBytes(client, `${answer76 + reply}\x04\x05Hello`);
       }));
@@ -341,7 +341,7 @@ describe('A server with a client of draft03', () => {
 
   it('refuses a draft that nobody knows', () =>
     using({}, echo, async (client) => {
-      client.write(request(...keys, 'Sec-WebSocket-ProtocolVersion: 4'));
+      client.write(request(...keys, 'Sec-WebSocket-Draft: 4'));
       expect((await client.head()).statusCode).to.equal(400);
     }));
 

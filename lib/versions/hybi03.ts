@@ -22,7 +22,7 @@ export const hybi03: ProtocolVersion = {
   originHeader: () => 'origin',
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer: answerChallenge,
-  connect: (_version, location, origin) => challengeServer(location, origin, { 'Sec-WebSocket-ProtocolVersion': '2' }),
+  connect: (_version, location, origin) => challengeServer(location, origin, { 'Sec-WebSocket-Draft': '2' }),
   decoder: (_role, options) => new Hybi03Decoder(options),
   encoder: () => encode,
 };
