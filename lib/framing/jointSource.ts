@@ -1,5 +1,8 @@
-import type { ConnectionSettings } from '../connection/connectionOwner';
 import { type DeframerNeighbour, type FramerNeighbour, JoinedDeframer, JoinedFramer } from './joined';
+import type { MessageReaderSettings } from './messageReader';
+import type { MessageWriterSettings } from './messageWriter';
+
+type JointSettings = MessageReaderSettings & MessageWriterSettings;
 
 /** How many of each are kept for the next who needs one. */
 const most = 32;
@@ -9,11 +12,11 @@ const most = 32;
  * they compress, and most connections are silent most of the time: then they have none (a third of the memory of an idle connection).
  */
 export class JointSource {
-  readonly #settings: ConnectionSettings;
+  readonly #settings: JointSettings;
   readonly #deframers: JoinedDeframer[] = [];
   readonly #framers: JoinedFramer[] = [];
 
-  constructor(settings: ConnectionSettings) {
+  constructor(settings: JointSettings) {
     this.#settings = settings;
   }
 
@@ -46,9 +49,9 @@ export class JointSource {
   }
 }
 
-const sources = new WeakMap<ConnectionSettings, JointSource>();
+const sources = new WeakMap<JointSettings, JointSource>();
 
-export function jointSourceFor(settings: ConnectionSettings): JointSource {
+export function jointSourceFor(settings: JointSettings): JointSource {
   let source = sources.get(settings);
   if (source === undefined) {
     source = new JointSource(settings);

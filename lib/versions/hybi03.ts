@@ -1,8 +1,9 @@
 import { maxControlPayload } from '../codec/controlFrames';
 import type { ByteSink, CloseFrame, Encodable, Encoder, ProtocolVersion } from '../contracts';
 import { WebSocketError } from '../errors';
+import { FrameDecoder } from './frameDecoder';
 import { answerChallenge, challengeServer } from './hixie76';
-import { Hybi03Decoder, MORE, opcodes, ownGoodbye } from './hybi03Decoder';
+import { layout, MORE, opcodes, ownCloseBody } from './hybi03Frames';
 
 /** hybi-01 to -03: the handshake of hixie-76, and frames with a length. */
 export const hybi03: ProtocolVersion = {
@@ -23,7 +24,7 @@ export const hybi03: ProtocolVersion = {
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer: answerChallenge,
   connect: (_version, location, origin) => challengeServer(location, origin, { 'Sec-WebSocket-Draft': '2' }),
-  decoder: (_role, options) => new Hybi03Decoder(options),
+  decoder: (_role, options) => new FrameDecoder(layout, options),
   encoder: () => encode,
 };
 
@@ -39,7 +40,7 @@ const encode: Encoder = (item, sink) => {
 function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSink): void {
   switch (item?.opcode) {
     case 'close':
-      return writeFrame(opcodes.close, goodbyeOf(item), sink);
+      return writeFrame(opcodes.close, closeBodyOf(item), sink);
     case 'ping':
     case 'pong':
       if (item.payload.length > maxControlPayload)
@@ -60,8 +61,8 @@ function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSin
 }
 
 /** There are no codes: an answer repeats the peer's body, and our own Close has one that its answer is known by. */
-function goodbyeOf({ body }: CloseFrame): Uint8Array {
-  return body ?? ownGoodbye;
+function closeBodyOf({ body }: CloseFrame): Uint8Array {
+  return body ?? ownCloseBody;
 }
 
 function writeFrame(first: number, payload: Uint8Array, sink: ByteSink): void {

@@ -3,8 +3,9 @@ import { createWebSocketKey } from '../codec/random';
 import type { ProtocolVersion } from '../contracts';
 import { WebSocketError } from '../errors';
 import { checkUpgradeAnswer } from './clientAnswers';
-import { Rfc6455Decoder } from './rfc6455Decoder';
+import { FrameDecoder } from './frameDecoder';
 import { rfc6455Encoder } from './rfc6455Encoder';
+import { layouts } from './rfc6455Frames';
 
 /** RFC 6455 (version 13), and the drafts hybi-07 to -12 (versions 7 and 8), which differ from it in the name of one header. */
 export const rfc6455: ProtocolVersion = {
@@ -59,6 +60,6 @@ export const rfc6455: ProtocolVersion = {
       },
     };
   },
-  decoder: (role, options) => new Rfc6455Decoder(role, options),
+  decoder: (role, options) => new FrameDecoder(layouts[role], options),
   encoder: rfc6455Encoder,
 };

@@ -3,7 +3,8 @@ import { maskInPlace } from '../codec/masking';
 import { createMaskingKey } from '../codec/random';
 import type { ByteSink, Encodable, Encoder, Role } from '../contracts';
 import { WebSocketError } from '../errors';
-import { FIN, LENGTH_16, LENGTH_64, MASKED, maxHeaderSize, opcodes, RSV1 } from './rfc6455Frames';
+import { LENGTH_16, LENGTH_64, MASKED } from './frameLayout';
+import { FIN, maxHeaderSize, opcodes, RSV1 } from './rfc6455Frames';
 
 /** Payloads up to this size are copied next to their header; a larger one goes out by reference, for no copy of ours is as fast as none. */
 const copiedPayload = 4096;
