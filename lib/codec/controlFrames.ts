@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
 import { WebSocketError } from '../errors';
+import { type BinaryData, describe, toBytes } from './bytes';
 
 /** The most that a control frame may carry, in bytes (RFC 6455 §5.5). */
 export const maxControlPayload = 125;
@@ -9,17 +10,25 @@ export const maxControlPayload = 125;
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function checkControlPayload(payload: Uint8Array): void {
   if (payload.length <= maxControlPayload) return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping or pong takes at most ${maxControlPayload} bytes`);
+  throw new WebSocketError(
+    'WS_ERR_INVALID_ARGUMENT',
+    `a ping or pong takes at most ${maxControlPayload} bytes, not ${payload.length}`,
+  );
 }
 
 /**
  * What a program wants to send with a ping or a pong, as bytes.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
-export function controlPayload(data: string | Uint8Array): Buffer {
-  const payload = Buffer.from(data as Uint8Array);
-  checkControlPayload(payload);
-  return payload;
+export function controlPayload(data: string | BinaryData): Buffer {
+  const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
+  if (bytes === undefined) {
+    const detail = `a ping or pong takes a string, a Buffer, a typed array, a DataView or an ArrayBuffer, not ${describe(data)}`;
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
+  }
+  checkControlPayload(bytes);
+  // A copy: the program may change its own bytes before they are sent.
+  return Buffer.from(bytes);
 }
 
 /**
@@ -35,7 +44,7 @@ export function checkClose(code: number, reason: string): void {
   if (typeof reason !== 'string' || Buffer.byteLength(reason) > maxControlPayload - 2) {
     throw new WebSocketError(
       'WS_ERR_INVALID_ARGUMENT',
-      `a close reason is at most ${maxControlPayload - 2} bytes of text`,
+      `a close reason is text of at most ${maxControlPayload - 2} bytes, not ${typeof reason === 'string' ? Buffer.byteLength(reason) : describe(reason)}`,
     );
   }
 }

@@ -1,3 +1,6 @@
+// Not the globals: under jsdom those are a browser's, whose timers are numbers without unref().
+import { clearTimeout, setTimeout } from 'node:timers';
+
 /** Calls back once nothing has been done for a while. It does not keep the process alive. */
 export class IdleTimer {
   readonly #delay: number;

@@ -133,7 +133,8 @@ export function inflateOnThread(input: Buffer, settings: InflateSettings): Promi
 
 /** Has zlib stopped because the output would become too large? */
 export function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+  // Not by instanceof: under Jest, say, the error is of another realm.
+  return (error as NodeJS.ErrnoException | null)?.code === 'ERR_BUFFER_TOO_LARGE';
 }
 
 function optionsOf({ windowBits, maxOutputLength, dictionary }: InflateSettings): InflateSettings {

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
+import { type BinaryData, describe, isBytes, toBytes } from '../codec/bytes';
 import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
 import { WebSocketError } from '../errors';
 import { costOf } from './cost';
 
-/** What can be sent as a binary message, and as a text message if it is UTF-8. */
-export type BinaryData = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+export type { BinaryData };
+export { toBytes };
 
 /** How one message is sent. */
 export interface SendOptions {
@@ -51,7 +52,7 @@ export class PreparedMessage implements PreparedFrames {
   constructor(data: string | BinaryData, options: PreparedMessageOptions = {}) {
     const { binary = typeof data !== 'string' } = options;
     const payload = typeof data === 'string' ? data : toBytes(data);
-    if (payload === undefined) throw invalidMessage(data);
+    if (payload === undefined) throw invalidData(data);
     this.message = new NamedMessage(binary ? 'binary' : 'text', payload, options);
     const checked = toOutgoing(this.message);
     if (checked instanceof WebSocketError) throw checked;
@@ -68,32 +69,38 @@ export class PreparedMessage implements PreparedFrames {
 export function textMessage(data: string | BinaryData, options?: SendOptions): string | DataFrame {
   if (typeof data === 'string') return options === undefined ? data : new NamedMessage('text', data, options);
   const bytes = toBytes(data);
-  if (bytes === undefined) throw invalidMessage(data);
+  if (bytes === undefined) throw invalidData(data);
   return new NamedMessage('text', bytes, options ?? {});
 }
 
 /** A binary message from bytes, or from the UTF-8 of a string. */
 export function binaryMessage(data: string | BinaryData, options?: SendOptions): Uint8Array | DataFrame {
   const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
-  if (bytes === undefined) throw invalidMessage(data);
+  if (bytes === undefined) throw invalidData(data);
   return options === undefined ? bytes : new NamedMessage('binary', bytes, options);
 }
 
 /** What goes into the Framer for a chunk that was written, or why nothing does. */
 export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
-  if (typeof chunk === 'string' || chunk instanceof Uint8Array || chunk instanceof PreparedMessage) return chunk;
+  if (typeof chunk === 'string' || isBytes(chunk) || chunk instanceof PreparedMessage) return chunk;
   if (!(chunk instanceof NamedMessage)) return toBytes(chunk) ?? invalidMessage(chunk);
   const { opcode, payload } = chunk;
   if (opcode === 'binary' || typeof payload === 'string' || isUtf8(payload)) return chunk;
   return new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
 }
 
+const binaryKinds = 'a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer';
+
+/** The error for a value that is no message and no source of one. */
 function invalidMessage(chunk: unknown): WebSocketError {
-  const type = chunk === null ? 'null' : typeof chunk;
-  return new WebSocketError(
-    'WS_ERR_INVALID_ARGUMENT',
-    `a message is a string, a Buffer, a typed array, a DataView or an ArrayBuffer, not ${type}`,
-  );
+  const accepted = `a string, ${binaryKinds}, a PreparedMessage, a Readable, a web ReadableStream or an async iterable`;
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a message is ${accepted}, not ${describe(chunk)}`);
+}
+
+/** The error for a value that has to be in memory as a whole, and is not. */
+function invalidData(data: unknown): WebSocketError {
+  const accepted = `a string, ${binaryKinds}`;
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the data of a message is ${accepted}, not ${describe(data)}`);
 }
 
 /** Is this a binary message? What is no message at all is for `toOutgoing()` to say. */
@@ -114,12 +121,4 @@ export function messageSize(chunk: unknown): number {
 export function costOfOutgoing(chunk: unknown): number {
   if (chunk instanceof NamedMessage) return costOf(chunk.payload);
   return costOf(chunk instanceof PreparedMessage ? chunk.message.payload : chunk);
-}
-
-/** The bytes of what can be sent as a binary message; undefined for what cannot. */
-export function toBytes(data: unknown): Uint8Array | undefined {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  return undefined;
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isBytes } from '../codec/bytes';
 import { challengeReply, challengeSize, createChallenge, createKey, keyNumber, replySize } from '../codec/challenge';
 import type {
   ByteSink,
@@ -12,6 +13,7 @@ import type {
 import { WebSocketError } from '../errors';
 import { checkRepeated, checkUpgradeAnswer, refused } from './clientAnswers';
 import { Hixie76Decoder } from './hixie76Decoder';
+import { dataPayload, invalidItem } from './outgoingItems';
 
 /** hixie-76, which is hybi-00 as well: text between 00 and FF, two keys and a challenge. */
 export const hixie76: ProtocolVersion = {
@@ -110,7 +112,7 @@ function readKey({ headers, rawHeaders }: RequestHead, name: string): number {
 export function sentinelEncoder(version: string, goodbye: Uint8Array): Encoder {
   return (item, sink) => {
     if (typeof item === 'string') return writeText(Buffer.from(item), sink);
-    if (item instanceof Uint8Array) throw unsupported(version, 'binary messages');
+    if (isBytes(item)) throw unsupported(version, 'binary messages');
     if (item?.opcode === 'close') return goodbye.length === 0 ? undefined : sink.append(goodbye);
     writeText(textOf(item, version), sink);
   };
@@ -121,13 +123,14 @@ function textOf(item: Exclude<Encodable, string | Uint8Array>, version: string):
   if (item?.opcode === 'binary') throw unsupported(version, 'binary messages');
   if (item?.opcode !== 'text') {
     if (item?.opcode === 'continuation') throw unsupported(version, 'fragments');
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'what a Framer takes is a string or an object with an opcode');
+    throw invalidItem(item);
   }
   if (item.fin === false) throw unsupported(version, 'fragments');
-  if (typeof item.payload === 'string') return Buffer.from(item.payload);
+  const payload = dataPayload(item);
+  if (typeof payload === 'string') return Buffer.from(payload);
   // A byte FF would end the frame, and what follows it would pass for another.
-  if (!isUtf8(item.payload)) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
-  return item.payload;
+  if (!isUtf8(payload)) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
+  return payload;
 }
 
 export function unsupported(version: string, what: string): WebSocketError {

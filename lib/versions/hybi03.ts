@@ -1,9 +1,9 @@
-import { maxControlPayload } from '../codec/controlFrames';
+import { isBytes } from '../codec/bytes';
 import type { ByteSink, CloseFrame, Encodable, Encoder, ProtocolVersion } from '../contracts';
-import { WebSocketError } from '../errors';
 import { FrameDecoder } from './frameDecoder';
 import { answerChallenge, challengeServer } from './hixie76';
 import { layout, MORE, opcodes, ownCloseBody } from './hybi03Frames';
+import { dataPayload, invalidItem, pingPayload } from './outgoingItems';
 
 /** hybi-01 to -03: the handshake of hixie-76, and frames with a length. */
 export const hybi03: ProtocolVersion = {
@@ -33,7 +33,7 @@ const copiedPayload = 4096;
 
 const encode: Encoder = (item, sink) => {
   if (typeof item === 'string') return writeFrame(opcodes.text, Buffer.from(item), sink);
-  if (item instanceof Uint8Array) return writeFrame(opcodes.binary, item, sink);
+  if (isBytes(item)) return writeFrame(opcodes.binary, item, sink);
   writeNamed(item, sink);
 };
 
@@ -43,20 +43,16 @@ function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSin
       return writeFrame(opcodes.close, closeBodyOf(item), sink);
     case 'ping':
     case 'pong':
-      if (item.payload.length > maxControlPayload)
-        throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping takes at most ${maxControlPayload} bytes`);
-      return writeFrame(opcodes[item.opcode], item.payload, sink);
+      return writeFrame(opcodes[item.opcode], pingPayload(item), sink);
     case 'text':
     case 'binary':
     case 'continuation': {
-      const payload = typeof item.payload === 'string' ? Buffer.from(item.payload) : item.payload;
-      return writeFrame(opcodes[item.opcode] | (item.fin === false ? MORE : 0), payload, sink);
+      const payload = dataPayload(item);
+      const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+      return writeFrame(opcodes[item.opcode] | (item.fin === false ? MORE : 0), bytes, sink);
     }
     default:
-      throw new WebSocketError(
-        'WS_ERR_INVALID_ARGUMENT',
-        'what a Framer takes is a string, a Uint8Array, or an object with an opcode and a payload',
-      );
+      throw invalidItem(item);
   }
 }
 

@@ -1,9 +1,10 @@
-import { checkControlPayload, encodeCloseBody } from '../codec/controlFrames';
+import { isBytes } from '../codec/bytes';
+import { encodeCloseBody } from '../codec/controlFrames';
 import { maskInPlace } from '../codec/masking';
 import { createMaskingKey } from '../codec/random';
 import type { ByteSink, Encodable, Encoder, Role } from '../contracts';
-import { WebSocketError } from '../errors';
 import { LENGTH_16, LENGTH_64, MASKED } from './frameLayout';
+import { dataPayload, invalidItem, pingPayload } from './outgoingItems';
 import { FIN, maxHeaderSize, opcodes, RSV1 } from './rfc6455Frames';
 
 /** Payloads up to this size are copied next to their header; a larger one goes out by reference, for no copy of ours is as fast as none. */
@@ -20,7 +21,7 @@ export function rfc6455Encoder(role: Role): Encoder {
   const masked = role === 'client' ? MASKED : 0;
   return (item, sink) => {
     if (typeof item === 'string') return writeText(FIN | opcodes.text, masked, item, sink);
-    if (item instanceof Uint8Array) return writeBytes(FIN | opcodes.binary, masked, item, sink);
+    if (isBytes(item)) return writeBytes(FIN | opcodes.binary, masked, item, sink);
     return writeNamed(item, masked, sink);
   };
 }
@@ -33,25 +34,18 @@ function writeNamed(frame: NamedFrame, masked: number, sink: ByteSink): void {
       return writeBytes(FIN | opcodes.close, masked, encodeCloseBody(frame), sink);
     case 'ping':
     case 'pong':
-      if (!(frame.payload instanceof Uint8Array)) throw invalidFrame();
-      checkControlPayload(frame.payload);
-      return writeBytes(FIN | opcodes[frame.opcode], masked, frame.payload, sink);
+      return writeBytes(FIN | opcodes[frame.opcode], masked, pingPayload(frame), sink);
     case 'text':
     case 'binary':
     case 'continuation': {
       const first = (frame.fin === false ? 0 : FIN) | (frame.compressed ? RSV1 : 0) | opcodes[frame.opcode];
-      if (typeof frame.payload === 'string') return writeText(first, masked, frame.payload, sink);
-      if (!(frame.payload instanceof Uint8Array)) throw invalidFrame();
-      return writeBytes(first, masked, frame.payload, sink);
+      const payload = dataPayload(frame);
+      if (typeof payload === 'string') return writeText(first, masked, payload, sink);
+      return writeBytes(first, masked, payload, sink);
     }
     default:
-      throw invalidFrame();
+      throw invalidItem(frame);
   }
-}
-
-function invalidFrame(): WebSocketError {
-  const frames = 'a string, a Uint8Array, or an object with an opcode and a payload';
-  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `what a Framer takes is ${frames}`);
 }
 
 function writeText(first: number, masked: number, text: string, sink: ByteSink): void {
