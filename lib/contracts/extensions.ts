@@ -65,10 +65,10 @@ export interface Decompressor {
   decompress(payload: Buffer): Buffer | Promise<Buffer>;
   /**
    * Does the same part by part, with pieces that are made as they are asked for: whoever stops asking stops the work. All of
-   * them must be taken before the next part.
+   * them must be taken before the next part. Throws WS_ERR_TRUNCATED if `release()` was called inside the message.
    */
   decompressPart(payload: Buffer, last: boolean): Iterable<Buffer>;
-  /** Gives memory back. It may be used after that. */
+  /** Gives memory back. It may be used after that, but not for the rest of a message that is being decompressed part by part. */
   release(): void;
 }
 

@@ -47,6 +47,9 @@ export class DeflateDecompressor implements Decompressor {
   }
 
   decompress(payload: Buffer): Buffer | Promise<Buffer> {
+    // Some senders compress an empty message to no byte at all. The tail alone is half of a block header, so zlib would take the first
+    // bytes of the next message for its other half.
+    if (payload.length === 0) return Buffer.alloc(0);
     const input = Buffer.concat([payload, flushTail]);
     const output = payload.length < largeMessage ? this.#inflateNow(input) : undefined;
     if (output === undefined) return this.#inflateLater(input);
@@ -67,18 +70,16 @@ export class DeflateDecompressor implements Decompressor {
     } catch (error) {
       throw error instanceof WebSocketError ? error : this.#explain(error);
     }
-    if (last) this.#endInflating();
-  }
-
-  #endInflating(): void {
-    this.#inflating?.close();
+    if (!last) return;
+    this.#inflating.close();
     this.#inflating = undefined;
   }
 
   release(): void {
     this.#idle.stop();
     this.#dropInflater();
-    this.#endInflating();
+    // It stays, closed: if the rest of the message is read all the same, that is an error.
+    this.#inflating?.close();
   }
 
   /** Undefined for a message that is not so simple. */

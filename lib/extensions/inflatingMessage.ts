@@ -15,6 +15,9 @@ export class InflatingMessage {
   readonly #window: SlidingWindow;
   readonly #limit: number;
   #inflater: SyncInflater | undefined;
+  /** Whether a compressed byte has been received. */
+  #begun = false;
+  #closed = false;
   #size = 0;
   #blocksLeft = finalBlocks;
 
@@ -26,10 +29,14 @@ export class InflatingMessage {
   }
 
   /**
-   * @throws WebSocketError WS_ERR_MESSAGE_TOO_BIG, WS_ERR_INVALID_COMPRESSION
-   * @throws what zlib has against it
+   * Decompresses a part of the message, a step at a time.
+   * @throws WebSocketError WS_ERR_MESSAGE_TOO_BIG, WS_ERR_INVALID_COMPRESSION, or WS_ERR_TRUNCATED if `close()` was called
+   * @throws the error of zlib
    */
   *inflate(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
+    this.#begun ||= payload.length > 0;
+    // Some senders compress an empty message to no byte at all; the tail alone is half of a block header.
+    if (!this.#begun) return;
     const input = last ? Buffer.concat([payload, flushTail]) : payload;
     this.#blocksLeft += input.length / 1024;
     let at = 0;
@@ -44,12 +51,21 @@ export class InflatingMessage {
     }
   }
 
+  /** Gives the memory back. The rest of the message cannot be decompressed after that. */
   close(): void {
+    this.#closed = true;
+    this.#dropInflater();
+  }
+
+  #dropInflater(): void {
     this.#inflater?.close();
     this.#inflater = undefined;
   }
 
+  /** Returns the engine, or a new one, which is right only at the start of a block behind a final one or of the message. */
   #engine(): SyncInflater {
+    // A new engine would take the rest of a block for the start of one, and return bytes that were never sent.
+    if (this.#closed) throw new WebSocketError('WS_ERR_TRUNCATED', 'the decompressor was released in it');
     this.#inflater ??= new SyncInflater({
       windowBits: this.#windowBits,
       maxOutputLength: mostOfStep,
@@ -60,7 +76,7 @@ export class InflatingMessage {
 
   #beginAnew(): void {
     if (this.#blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
-    this.close();
+    this.#dropInflater();
   }
 
   #count(output: Buffer): Buffer {

@@ -68,10 +68,13 @@ export class JoinedDeframer {
     done();
   }
 
+  /** Gives the memory for decompression back, once the chunk in hand is used up. */
   release(): void {
-    this.#reader.release();
+    this.#released = true;
+    if (!this.busy) this.#reader.release();
   }
 
+  #released = false;
   #failure: Error | undefined;
 
   #next(): Incoming | Promise<Message> | undefined {
@@ -86,6 +89,7 @@ export class JoinedDeframer {
 
   #finishChunk(): void {
     this.busy = false;
+    if (this.#released) this.#reader.release();
     this.neighbour?.chunkUsed(this.#failure);
   }
 
