@@ -48,14 +48,24 @@ const vectorModule = Buffer.from(
   'hex',
 );
 
+/**
+ * Returns undefined where WebAssembly is missing (`node --jitless`) or unusable: a processor without SSE 4.1 cannot compile vectors, and
+ * under a limit of virtual memory (`ulimit -v`) there is no room for the gigabytes of addresses that V8 reserves for each memory.
+ */
 function createVectorKernel(): MaskingKernel | undefined {
-  // `node --jitless` has none.
   if (typeof WebAssembly === 'undefined') return undefined;
-  const { memory, mask } = new WebAssembly.Instance(new WebAssembly.Module(vectorModule)).exports;
-  return { memory: memory.buffer, mask: (end, key) => mask(0, end, key) };
+  try {
+    const { memory, mask } = new WebAssembly.Instance(new WebAssembly.Module(vectorModule)).exports;
+    return { memory: memory.buffer, mask: (end, key) => mask(0, end, key) };
+  } catch {
+    return undefined;
+  }
 }
 
-/** The same in JavaScript. */
+/**
+ * Masks with JavaScript alone.
+ * @param size bytes of memory
+ */
 export function createWordKernel(size: number): MaskingKernel {
   const words = new Int32Array((size + 15) >>> 2);
   const bigEndian = endianness() === 'BE';
