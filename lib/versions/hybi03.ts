@@ -5,7 +5,7 @@ import { answerChallenge, challengeServer } from './hixie76';
 import { layout, MORE, opcodes, ownCloseBody } from './hybi03Frames';
 import { dataPayload, invalidItem, pingPayload } from './outgoingItems';
 
-/** hybi-01 to -03: the handshake of hixie-76, and frames with a length. */
+/** hybi-01 to -03: the handshake of hixie-76, and frames that begin with their length. */
 export const hybi03: ProtocolVersion = {
   versions: ['draft03'],
   byDefault: true,
@@ -28,7 +28,7 @@ export const hybi03: ProtocolVersion = {
   encoder: () => encode,
 };
 
-/** Payloads up to this size are copied next to their header; larger ones go out by reference. */
+/** Payloads of up to this many bytes are copied next to their header; larger ones are sent by reference. */
 const copiedPayload = 4096;
 
 const encode: Encoder = (item, sink) => {
@@ -56,7 +56,7 @@ function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSin
   }
 }
 
-/** There are no codes: an answer repeats the peer's body, and our own Close has one that its answer is known by. */
+/** There are no close codes. An answer repeats the body of the peer's Close frame; our own Close frame has a body that identifies its answer. */
 function closeBodyOf({ body }: CloseFrame): Uint8Array {
   return body ?? ownCloseBody;
 }
