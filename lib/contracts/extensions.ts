@@ -25,13 +25,13 @@ export interface PerMessageDeflateOptions {
   memLevel?: number;
   /** Bytes: a message with fewer is sent uncompressed. Default 128. */
   threshold?: number;
-  /** Milliseconds without a message after which the memory of a connection's compressor, or decompressor, is freed. Default 30,000. */
+  /** Milliseconds without a message after which a connection's compressor, or decompressor, is freed. Default 30,000. */
   idleRelease?: number;
 }
 
 /** The options of all extensions. */
 export interface ExtensionOptions {
-  /** Whether compression (permessage-deflate, RFC 7692) is offered, or accepted; or its settings. Default: a server declines it, a client offers it. */
+  /** Compression (permessage-deflate, RFC 7692): whether to use it, or its settings. Default: a server declines it, a client offers it. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
 }
 

@@ -30,7 +30,7 @@ class NamedMessage implements DataFrame {
     if (typeof compress !== 'boolean')
       throw new WebSocketError(
         'WS_ERR_INVALID_ARGUMENT',
-        `option compress must be a boolean, not ${describe(compress)}`,
+        `the option compress takes a boolean, not ${describe(compress)}`,
       );
     this.compress = compress;
   }

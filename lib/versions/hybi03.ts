@@ -56,7 +56,10 @@ function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSin
   }
 }
 
-/** There are no close codes. An answer repeats the body of the peer's Close frame; our own Close frame has a body that identifies its answer. */
+/**
+ * There are no close codes. An answer repeats the body of the peer's Close frame; our own Close frame has a body by which its answer
+ * is recognised.
+ */
 function closeBodyOf({ body }: CloseFrame): Uint8Array {
   return body ?? ownCloseBody;
 }

@@ -47,6 +47,17 @@ describe('controlPayload()', () => {
 });
 
 describe('checkClose()', () => {
+  it('refuses a code of another type, and names it', () => {
+    for (const [code, given] of [
+      ['4000', "not the string '4000'"],
+      [null, 'not null'],
+      [999, 'not 999'],
+    ] as const) {
+      const error = thrownBy(() => checkClose(code as number, ''));
+      expect([error.code, error.message.includes(given)]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', true]);
+    }
+  });
+
   it('refuses a reason that is too long or no string, and names it', () => {
     expect(thrownBy(() => checkClose(1000, 'x'.repeat(124))).message).to.include('at most 123 bytes, not 124');
     expect(thrownBy(() => checkClose(1000, null as unknown as string)).message).to.include('not null');
