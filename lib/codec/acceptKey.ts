@@ -1,11 +1,12 @@
 import * as crypto from 'node:crypto';
 
-/** RFC 6455 §1.3. */
+/** The GUID that is appended to the key (RFC 6455 §1.3). */
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
-/** 16 bytes in base64 (RFC 6455 §4.1): 22 characters, the last of which has only two bits left to say, and the padding. */
+/** 16 bytes in base64 (RFC 6455 §4.1): 22 characters and the padding. The last character holds two bits, so it is one of four. */
 const keyFormat = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
 
+/** Whether a header value is a valid `Sec-WebSocket-Key`. */
 export function isWebSocketKey(key: string): boolean {
   return keyFormat.test(key);
 }
@@ -15,7 +16,7 @@ export function acceptKey(key: string): string {
   return sha1(key + guid);
 }
 
-/** Node 20.12 and later do it in one call, in half the time. */
+/** `crypto.hash()`, which Node has since 20.12, takes half the time. */
 const sha1: (text: string) => string = crypto.hash
   ? (text) => crypto.hash('sha1', text, 'base64')
   : (text) => crypto.createHash('sha1').update(text).digest('base64');

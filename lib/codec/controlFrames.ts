@@ -2,46 +2,58 @@ import { isUtf8 } from 'node:buffer';
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
 import { WebSocketError } from '../errors';
+import { type BinaryData, describe, toBytes } from './bytes';
 
-/** The most that a control frame may carry, in bytes (RFC 6455 §5.5). */
+/** The most payload bytes of a control frame (RFC 6455 §5.5). */
 export const maxControlPayload = 125;
 
-/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
-export function checkControlPayload(payload: Uint8Array): void {
-  if (payload.length <= maxControlPayload) return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping or pong takes at most ${maxControlPayload} bytes`);
-}
-
 /**
- * What a program wants to send with a ping or a pong, as bytes.
+ * Checks the size of a payload that the program wants to send in a control frame.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
-export function controlPayload(data: string | Uint8Array): Buffer {
-  const payload = Buffer.from(data as Uint8Array);
-  checkControlPayload(payload);
-  return payload;
+export function checkControlPayload(payload: Uint8Array): void {
+  if (payload.length <= maxControlPayload) return;
+  throw new WebSocketError(
+    'WS_ERR_INVALID_ARGUMENT',
+    `a ping or pong takes at most ${maxControlPayload} bytes, not ${payload.length}`,
+  );
 }
 
 /**
- * What a program may close with.
+ * Returns the bytes of what the program wants to send in a ping or a pong.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+export function controlPayload(data: string | BinaryData): Buffer {
+  const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
+  if (bytes === undefined) {
+    const accepted = 'a string, a Buffer, a typed array, a DataView or an ArrayBuffer';
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping or pong takes ${accepted}, not ${describe(data)}`);
+  }
+  checkControlPayload(bytes);
+  // A copy: the program may change its own bytes before they are sent.
+  return Buffer.from(bytes);
+}
+
+/**
+ * Checks the code and the reason that the program wants to close with (RFC 6455 §7.4).
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) {
     const codes = '1000 to 1014 but 1004 to 1006, or 3000 to 4999';
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is ${codes}, not ${code}`);
+    const given: unknown =
+      typeof code === 'string' ? `the string '${code}'` : typeof code === 'number' ? code : describe(code);
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is ${codes}, not ${given}`);
   }
-  // Other objects have a length too, and would claim it for bytes that were never written.
-  if (typeof reason !== 'string' || Buffer.byteLength(reason) > maxControlPayload - 2) {
-    throw new WebSocketError(
-      'WS_ERR_INVALID_ARGUMENT',
-      `a close reason is at most ${maxControlPayload - 2} bytes of text`,
-    );
-  }
+  // An object with a length would reserve bytes that are never written, and memory would leak to the peer.
+  const length = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
+  if (length !== undefined && length <= maxControlPayload - 2) return;
+  const detail = `a close reason is text of at most ${maxControlPayload - 2} bytes, not ${length ?? describe(reason)}`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
 }
 
 /**
- * The body of a Close frame (RFC 6455 §5.5.1): a code and a reason, or nothing for code 1005.
+ * Returns the body of a Close frame (RFC 6455 §5.5.1): a code and a reason, or nothing for code 1005.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function encodeCloseBody({ code, reason }: Omit<CloseFrame, 'opcode'>): Buffer {
@@ -53,12 +65,15 @@ export function encodeCloseBody({ code, reason }: Omit<CloseFrame, 'opcode'>): B
   return body;
 }
 
-/** Reads what `encodeCloseBody()` writes. Throws if a peer may not send it. */
+/**
+ * Reads the body of a Close frame (RFC 6455 §5.5.1).
+ * @throws WebSocketError WS_ERR_INVALID_CLOSE, WS_ERR_INVALID_UTF8
+ */
 export function decodeCloseBody(body: Buffer): CloseFrame {
   if (body.length === 0) return { opcode: 'close', code: closeCodes.noStatus, reason: '' };
-  if (body.length === 1) throw new WebSocketError('WS_ERR_INVALID_CLOSE', 'half a close code');
+  if (body.length === 1) throw new WebSocketError('WS_ERR_INVALID_CLOSE', 'a body of one byte is half a close code');
   const code = body.readUInt16BE(0);
   if (!isSendableCloseCode(code)) throw new WebSocketError('WS_ERR_INVALID_CLOSE', `close code ${code}`);
-  if (!isUtf8(body.subarray(2))) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'in a close reason');
+  if (!isUtf8(body.subarray(2))) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the close reason');
   return { opcode: 'close', code, reason: body.toString('utf8', 2) };
 }

@@ -1,35 +1,34 @@
 import type { ExtensionElement } from '../contracts';
 
-/** RFC 9110 §5.6.2. */
+/** A token (RFC 9110 §5.6.2). */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+/** Whether a text is a token (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
   return token.test(text);
 }
 
-/** The elements of a comma-separated header value (RFC 9110 §5.6.1), without the white space around them. */
+/** Returns the elements of a comma-separated header value (RFC 9110 §5.6.1), without the white space around them. */
 export function splitList(value: string): string[] {
   return value.split(',').map(trimWhitespace);
 }
 
-/** Does a comma-separated header name this token, in any case? */
+/** Whether a comma-separated header value has this token, in upper or lower case. */
 export function hasToken(value: string | undefined, wanted: string): boolean {
   if (value === undefined) return false;
   const lowered = value.toLowerCase();
-  // Most often it is all that there is.
+  // The shortcut for the usual value, which is this token alone.
   return lowered === wanted || splitList(lowered).includes(wanted);
 }
 
-/**
- * The subprotocols of an offer: non-empty tokens, each once (RFC 6455 §4.1). Returns undefined for a malformed list.
- */
+/** Returns the subprotocols of an offer: tokens, each of them once (RFC 6455 §4.1); undefined for a malformed list. */
 export function parseSubprotocols(value: string | undefined): string[] | undefined {
   if (value === undefined) return [];
   const names = splitList(value);
   return names.every(isToken) && new Set(names).size === names.length ? names : undefined;
 }
 
-/** Trims SP and HTAB, by index: a regular expression over a peer's spaces can take quadratic time. */
+/** Trims spaces and tabs. A regular expression would take quadratic time over many spaces of a peer. */
 function trimWhitespace(text: string): string {
   let from = 0;
   let to = text.length;
@@ -42,7 +41,7 @@ function isWhitespace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Reads a header value from left to right. The patterns are sticky, and none can match the same text in two ways. */
+/** Reads a header value from left to right, in linear time: no pattern can match the same text in two ways. */
 class HeaderReader {
   readonly #value: string;
   #at = 0;
@@ -61,7 +60,7 @@ class HeaderReader {
     return this.#take(/[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y);
   }
 
-  /** The content of a quoted string, without its escapes. */
+  /** Reads a quoted string (RFC 9110 §5.6.4) and returns its content without escapes. */
   readQuoted(): string | undefined {
     this.#take(/[ \t]*/y);
     return this.#take(/"(?:\\.|[^"\\])*"/sy)
@@ -85,8 +84,8 @@ class HeaderReader {
 }
 
 /**
- * The elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. In linear time: quoted
- * strings with endless escapes have stopped other servers.
+ * Returns the elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. It takes linear time:
+ * long quoted strings of escapes have stopped other servers.
  */
 export function parseExtensions(value: string | undefined): ExtensionElement[] | undefined {
   if (value === undefined) return [];
@@ -117,20 +116,20 @@ function readParameter(reader: HeaderReader): [name: string, value: string | und
   if (name === undefined) return undefined;
   if (!reader.readSymbol('=')) return [name, undefined];
   const quoted = reader.readQuoted();
-  // A quoted value must be a token once unquoted.
+  // The content of a quoted value must be a token (RFC 6455 §9.1).
   if (quoted !== undefined) return isToken(quoted) ? [name, quoted] : undefined;
   const value = reader.readToken();
   return value === undefined ? undefined : [name, value];
 }
 
 /**
- * Does this origin (RFC 6454 §6.1) name the host that the request was sent to? The scheme is left out: a proxy that ends
- * TLS in front of us changes it.
+ * Whether an origin (RFC 6454 §6.1) names the host that the request was sent to. The scheme is not compared: a proxy that ends
+ * TLS in front of the server changes it.
  */
 export function isSameOrigin(origin: string, host: string | undefined): boolean {
   try {
     const { protocol, host: originHost } = new URL(origin);
-    // Parsed with the origin's scheme, so that its default port falls away on both sides.
+    // Parsed with the origin's scheme, so that the default port is removed on both sides.
     return host !== undefined && originHost !== '' && new URL(`${protocol}//${host}`).host === originHost;
   } catch {
     return false; // 'null', or not a URL

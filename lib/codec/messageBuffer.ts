@@ -1,41 +1,40 @@
 import { readUtf8 } from './utf8';
 
 /**
- * The most memory that a frame header alone makes us set aside. What the header promises beyond it is allocated as it
- * comes, so a peer that announces much and sends little costs little.
+ * The most bytes that are allocated for a frame header alone. What the header announces beyond this is allocated while it is
+ * received, so a peer that announces much and sends little costs little memory.
  */
 const trustedSize = 256 * 1024;
 
 /**
- * How many times the bytes that have come may be set aside for those that are announced. Memory that nothing was written to takes
- * no page of the machine, and each step copies all that came before: with 2, a message of 16 MiB takes half as long again.
+ * The most that is allocated for announced bytes, as a multiple of the received bytes. Memory that was never written to takes no
+ * page of the machine, and each step copies all received bytes: with 2 in place of 8, a message of 16 MiB takes half as long again.
  */
 const trust = 8;
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/** The largest messages whose memory is kept for the next one; the second is the limit that servers have by default. */
+/** The sizes of the pieces of memory that are kept for later messages; the second is the default of `maxMessageSize`. */
 const spareSizes = [256 * 1024, 2 * 1024 * 1024] as const;
 
 /**
- * The memory of text messages, for the next ones, a piece for each size: a text is handed out as a string, so its bytes are free
- * again. It saves an eighth of the cost of a 64 KiB message, most of it garbage collection, and half of that of 1 MiB, which is in
- * memory that nobody has touched.
+ * The memory of earlier text messages, one piece for each size, for later ones: a text is handed over as a string, so its bytes are
+ * free again. This saves an eighth of the cost of a message of 64 KiB, and half of the cost of one of 1 MiB.
  */
 const spares: Buffer[] = spareSizes.map(() => noBytes);
 
 /**
- * A message that does not come in one piece: fragments and parts of frames are joined here in one growing buffer, so a
+ * The bytes of a message that does not arrive in one piece. Fragments and parts of frames are joined in one growing buffer, so a
  * fragment costs its bytes and nothing else, however small it is.
  */
 export class MessageBuffer {
   #bytes = noBytes;
   #length = 0;
-  /** The length that the frame headers so far add up to. */
+  /** The sum of the lengths in all frame headers so far. */
   #announced = 0;
   readonly #text: boolean;
 
-  /** @param text whether it will be taken with `toText()`, and not with `toBuffer()` */
+  /** @param text whether the message will be read with `toText()`, and not with `toBuffer()` */
   constructor(text: boolean) {
     this.#text = text;
   }
@@ -44,7 +43,7 @@ export class MessageBuffer {
     return this.#length;
   }
 
-  /** Says how many more bytes a frame header has announced, so that the right size is allocated once, at the first of them. */
+  /** Says how many more bytes a frame header has announced, so that the right size is allocated once, at the first byte. */
   expect(size: number): void {
     this.#announced = this.#length + size;
   }
@@ -56,13 +55,13 @@ export class MessageBuffer {
     this.#length = length;
   }
 
-  /** The message. Its memory is no larger than the message by more than a quarter. */
+  /** Returns the message, in memory that is at most a quarter larger than the message. */
   toBuffer(): Buffer {
     const message = this.#bytes.subarray(0, this.#length);
     return this.#length * 1.25 < this.#bytes.length ? Buffer.from(message) : message;
   }
 
-  /** The message as text, already validated; invalid bytes would become replacement characters. This is its last use. */
+  /** Returns the message as text. Its bytes have been checked: they are UTF-8. The buffer must not be used after that. */
   toText(): string {
     const text = readUtf8(this.#bytes, 0, this.#length);
     keepSpare(this.#bytes);
@@ -71,7 +70,7 @@ export class MessageBuffer {
 
   #grow(needed: number): void {
     const { length: size } = this.#bytes;
-    // At least half as much again, however it comes: many small steps must not copy the same bytes over and over.
+    // Grow by half at least: with many small steps the same bytes would be copied many times.
     const wanted = this.#announced >= size * 1.5 ? this.#announced : size * 2;
     const trusted = Math.max(trustedSize, needed * trust);
     const larger = Math.max(needed, Math.min(wanted, trusted));
@@ -94,7 +93,7 @@ function keepSpare(bytes: Buffer): void {
 function takeSpare(size: number): Buffer {
   const index = spareFor(size);
   const spare = spares[index];
-  // Nor for a message that would pin eight times its size.
+  // A small message must not keep a piece of more than eight times its size in memory.
   if (spare === undefined || size > spare.length || size * 8 < spare.length) return Buffer.allocUnsafeSlow(size);
   spares[index] = noBytes;
   return spare;

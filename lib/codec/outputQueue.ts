@@ -3,14 +3,14 @@ import type { ByteSink } from '../contracts';
 const slabSize = 64 * 1024;
 const noBytes = Buffer.alloc(0);
 
-/** The slab that every connection writes into, one behind the other, and how much of it is used. */
+/** The slab that all connections write into, one behind the other, and the number of its used bytes. */
 let slab = Buffer.allocUnsafeSlow(slabSize);
 let used = 0;
 
 /**
- * Encoded bytes on their way out. Small frames stand side by side in a slab shared by all connections, so the messages
- * of one tick leave in one write, and an idle connection owns no memory for it. A slab is never written twice: when it is
- * full a new one is taken, and the last write that refers to the old one frees it.
+ * Encoded bytes that wait to be taken. Small frames are written one behind the other into a slab that all connections share, so the
+ * messages of one tick leave in one write, and an idle connection has no memory for them. No byte of a slab is written twice: when it is
+ * full, a new one is allocated, and the old one is garbage when the last write that refers to it is done.
  */
 export class OutputQueue implements ByteSink {
   bytes: Buffer = noBytes;
@@ -24,7 +24,7 @@ export class OutputQueue implements ByteSink {
     return this.#pieceLength + this.#end - this.#start;
   }
 
-  /** In how many pieces they would be taken. */
+  /** The number of pieces that `take()` would return. */
   get pieces(): number {
     return this.#pieces.length + (this.#end > this.#start ? 1 : 0);
   }
@@ -52,7 +52,7 @@ export class OutputQueue implements ByteSink {
     this.#pieceLength += bytes.length;
   }
 
-  /** Hands over what was written, in order, and is empty again. */
+  /** Returns the bytes in order, and keeps none of them. */
   take(): readonly Uint8Array[] {
     this.#closeRegion();
     const pieces = this.#pieces;
@@ -61,7 +61,7 @@ export class OutputQueue implements ByteSink {
     return pieces;
   }
 
-  /** The same for the common case of one piece, without a list; undefined in every other case. */
+  /** Returns the bytes without a list if they are in one piece; undefined in every other case. */
   takeOnly(): Uint8Array | undefined {
     if (this.pieces !== 1) return undefined;
     const piece = this.#pieces.pop();

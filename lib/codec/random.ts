@@ -1,15 +1,15 @@
 import { randomFillSync } from 'node:crypto';
 
-/** Random bytes in store: a call of the source costs 2 µs, for four of them or for all. */
+/** Random bytes for later keys: a call of the source costs 2 µs, for four bytes or for all of them. */
 const pool = Buffer.allocUnsafeSlow(4096);
 let position = pool.length;
 
-/** A fresh unpredictable masking key (RFC 6455 §5.3), as a 32-bit integer. */
+/** Makes a new unpredictable masking key (RFC 6455 §5.3), as a 32-bit integer. */
 export function createMaskingKey(): number {
   return takeRandom(4, readKey);
 }
 
-/** A client's key: 16 random bytes in base64 (RFC 6455 §4.1). */
+/** Makes a client's `Sec-WebSocket-Key`: 16 random bytes in base64 (RFC 6455 §4.1). */
 export function createWebSocketKey(): string {
   return takeRandom(16, readBase64);
 }
@@ -22,7 +22,7 @@ function takeRandom<T>(size: number, read: (from: number, to: number) => T): T {
   const from = position;
   position += size;
   const taken = read(from, position);
-  // What has been used must not be found in memory again.
+  // A used key must not stay in memory.
   for (let i = from; i < position; i++) pool[i] = 0;
   return taken;
 }

@@ -1,94 +1,100 @@
-/** Which end of the connection we are: a client masks what it sends, a server must not (RFC 6455 §5.1). */
+/** One end of a connection. A client masks what it sends, a server must not (RFC 6455 §5.1). */
 export type Role = 'server' | 'client';
 
-/** The protocol versions that the library speaks: as `Sec-WebSocket-Version` names them, or the drafts from before there was one. */
+/** A version of the protocol: a value of `Sec-WebSocket-Version`, or the name of a draft from before that header. */
 export type Version = '13' | '8' | '7' | 'draft03' | 'draft76' | 'draft75';
 
-/** One message. Its JavaScript type is its kind: a string is a text message, a Buffer a binary one. */
+/** A received message: a string is a text message, a Buffer a binary one. */
 export type Message = string | Buffer;
 
+/** A Ping or Pong frame (RFC 6455 §5.5.2, §5.5.3). */
 export interface PingFrame {
   readonly opcode: 'ping' | 'pong';
   /** At most 125 bytes (RFC 6455 §5.5). */
   readonly payload: Uint8Array;
 }
 
+/** A Close frame (RFC 6455 §5.5.1). */
 export interface CloseFrame {
   readonly opcode: 'close';
-  /** 1005 stands for a Close frame without a body (RFC 6455 §7.1.5). */
+  /** The close code; 1005 stands for a Close frame without a body (RFC 6455 §7.1.5). */
   readonly code: number;
+  /** Text of at most 123 bytes. */
   readonly reason: string;
-  /** In drafts without codes: the peer's words, which our answer must repeat. */
+  /** In drafts without close codes: the body of the peer's Close frame, which the answer must repeat. */
   readonly body?: Uint8Array;
 }
 
-/** A frame that may come between the fragments of a message (RFC 6455 §5.5). */
+/** A control frame. It may stand between the fragments of a message (RFC 6455 §5.5). */
 export type ControlFrame = PingFrame | CloseFrame;
 
-/** A message, or one fragment of it, named explicitly: for a kind that the payload's type does not tell, or for `fin: false`. */
+/** A frame of a message, for a kind that does not follow from the type of its payload, or for a fragment (RFC 6455 §5.4). */
 export interface DataFrame {
   readonly opcode: 'text' | 'binary' | 'continuation';
   /** Whether the message ends with this frame. Default true. */
   readonly fin?: boolean;
   readonly payload: string | Uint8Array;
-  /** Whether to compress it, where that was agreed on. Default: if it is large enough. */
+  /** Whether to compress it, if the connection has agreed on compression. Default: if it has `perMessageDeflate.threshold` bytes. */
   readonly compress?: boolean;
-  /** The payload is compressed already: the frame says so (RSV1, RFC 7692 §6). Default false. */
+  /** Whether the payload is compressed already, so that the frame has the bit RSV1 (RFC 7692 §6). Default false. */
   readonly compressed?: boolean;
 }
 
-/** A message as its frames had it, which only the extension that they name can read (RFC 7692 §6). */
+/** A message whose payload is still compressed: its first frame has the bit RSV1 (RFC 7692 §6). */
 export interface CompressedMessage {
   readonly opcode: 'text' | 'binary';
   readonly compressed: true;
   readonly payload: Buffer;
 }
 
-/** A part of a message that is handed over while it comes. */
+/** A part of a message that is handed over while it is received. */
 export interface MessagePart {
   readonly opcode: 'part';
-  /** Whether the message is text; the parts are bytes all the same, and may end within a code point. */
+  /** Whether the message is text. The parts of a text are bytes too, and a part may end inside a code point. */
   readonly text: boolean;
-  /** Whether the payload is as the frames had it, for the extension that they name to read. */
+  /** Whether the payload is still compressed. */
   readonly compressed: boolean;
+  /** Whether the message begins with this part. */
   readonly first: boolean;
+  /** Whether the message ends with this part. */
   readonly last: boolean;
   readonly payload: Buffer;
 }
 
-/** What comes out of a Deframer. */
+/** An item that a Deframer emits. */
 export type Incoming = Message | MessagePart | ControlFrame;
 
-/** A message that is sent on many connections, and encoded once for all that would send the same bytes. */
+/** A message for many connections, which is encoded once for all that send it in the same bytes. */
 export interface PreparedFrames {
   readonly opcode: 'prepared';
   readonly message: DataFrame;
-  /** What was made for this variant before, or is made now. */
+  /** Returns what `make()` returned for this variant; calls it the first time. */
   once<T>(variant: string, make: () => T): T;
 }
 
-/** What an Encoder writes. */
+/** An item that an Encoder writes. */
 export type Encodable = string | Uint8Array | ControlFrame | DataFrame;
 
-/** What goes into a Framer. */
+/** An item that a Framer takes. */
 export type Outgoing = Encodable | PreparedFrames;
 
 export interface DecoderOptions {
   /** Bytes of one message, all fragments together. */
   readonly maxMessageSize: number;
-  /** Whether messages may come compressed. Default false. */
+  /** Whether the first frame of a message may say that it is compressed. Default false. */
   readonly compression?: boolean;
-  /** Whether a message that does not come in one piece is handed over in parts, by those who can. Default false. */
+  /** Whether a message that does not arrive in one piece is returned in parts, by versions that have fragments. Default false. */
   readonly parts?: boolean;
 }
 
 /**
- * Turns bytes into messages and control frames, one at a time, so that whoever pulls decides when to stop.
- * Throws a WebSocketError at the first byte that the protocol forbids.
+ * Decodes bytes into messages and control frames, one at each call of `next()`, so that the caller decides when to stop.
+ * `next()` throws a WebSocketError at the first byte that the protocol forbids.
  */
 export interface Decoder {
-  /** Hands over the next bytes. The previous ones must be used up: `next()` has returned undefined. */
+  /** Takes the next bytes. It must be called only after `next()` has returned undefined. */
   feed(chunk: Buffer): void;
+  /** Returns the next item, or undefined when the bytes are used up. */
   next(): Incoming | CompressedMessage | undefined;
   /** Whether it holds nothing that later bytes depend on: no bytes, no part of a frame or message, and no Close frame was read. */
   readonly idle: boolean;
@@ -98,16 +104,16 @@ export interface Decoder {
   finish(): void;
 }
 
-/** Where an Encoder puts its bytes. */
+/** The place that an Encoder writes its bytes to. */
 export interface ByteSink {
   /** Makes room for `size` contiguous bytes and returns where they start in `bytes`. */
   reserve(size: number): number;
   readonly bytes: Buffer;
-  /** Says how many of the reserved bytes have been written. */
+  /** Adds `size` of the reserved bytes to the output. */
   commit(size: number): void;
-  /** Queues bytes by reference, behind all that was committed. */
+  /** Adds bytes to the output by reference. */
   append(bytes: Uint8Array): void;
 }
 
-/** Writes one item into a sink. Throws a WebSocketError for what the version cannot carry. */
+/** Writes one item into a sink. Throws a WebSocketError for an item that the version has no frame for. */
 export type Encoder = (item: Encodable, sink: ByteSink) => void;

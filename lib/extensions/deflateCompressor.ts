@@ -3,33 +3,33 @@ import { IdleTimer, SharedEngines } from './idle';
 import { type DeflateSettings, deflateOnThread, largeMessage, SyncDeflater } from './zlibEngines';
 
 export interface CompressorSettings extends DeflateSettings {
-  /** Each message stands alone. */
+  /** Whether each message is compressed alone. */
   readonly noContextTakeover: boolean;
-  /** Bytes from which on a message is worth it. */
+  /** Bytes: smaller messages are not compressed. */
   readonly threshold: number;
-  /** Milliseconds of silence after which the window is forgotten, and its memory given back. */
+  /** Milliseconds without a message after which the window is emptied and its memory freed. */
   readonly idleRelease: number;
 }
 
-/** What an empty message is compressed to (RFC 7692 §7.2.3.6). */
+/** The compressed form of an empty message (RFC 7692 §7.2.3.6). */
 const emptyMessage = Buffer.from([0x00]);
 
-/** After messages that would not become smaller, up to this many are sent as they are before the next is tried. */
+/** After messages that did not become smaller, at most this many are sent uncompressed before the next is tried. */
 const mostSkipped = 15;
 
 const shared = new SharedEngines<SyncDeflater>();
 
 /**
- * Compresses the messages of one connection (RFC 7692 §7.2.1). The first message for a while is compressed alone: only a
- * connection with a conversation on it gets the quarter of a megabyte that a window of its own costs.
+ * Compresses the messages of one connection (RFC 7692 §7.2.1). The first message after a pause is compressed alone, by a shared engine:
+ * only a connection that sends more than one gets an engine of its own, which takes 256 KiB.
  */
 export class DeflateCompressor implements Compressor {
   readonly #settings: CompressorSettings;
   readonly #idle: IdleTimer;
-  /** It may be given up at any time: a sender need not refer to what it sent before. */
+  /** It can be freed at any time: a sender need not refer to earlier messages. */
   #deflater: SyncDeflater | undefined;
-  readonly #textLuck = new Luck();
-  readonly #binaryLuck = new Luck();
+  readonly #textResults = new Results();
+  readonly #binaryResults = new Results();
 
   constructor(settings: CompressorSettings) {
     this.#settings = settings;
@@ -44,8 +44,8 @@ export class DeflateCompressor implements Compressor {
     if (bytes === undefined) return undefined;
     if (bytes.length === 0) return emptyMessage;
     if (wanted === true) return this.#compress(bytes, undefined);
-    const luck = typeof payload === 'string' ? this.#textLuck : this.#binaryLuck;
-    return luck.skips() ? undefined : this.#compress(bytes, luck);
+    const results = typeof payload === 'string' ? this.#textResults : this.#binaryResults;
+    return results.skipNext() ? undefined : this.#compress(bytes, results);
   }
 
   get variant(): string {
@@ -70,7 +70,7 @@ export class DeflateCompressor implements Compressor {
     this.#deflater?.reset();
   }
 
-  /** The bytes of a message that is large enough, or that the program wants to be compressed. */
+  /** Returns the bytes of a message that is large enough, or that the program wants to be compressed; undefined for any other. */
   #worthwhile(payload: string | Uint8Array, wanted: boolean | undefined): Uint8Array | undefined {
     if (wanted === false) return undefined;
     const text = typeof payload === 'string';
@@ -81,8 +81,8 @@ export class DeflateCompressor implements Compressor {
     return bytes.length < least ? undefined : bytes;
   }
 
-  #compress(bytes: Uint8Array, luck: Luck | undefined): Uint8Array | undefined | Promise<Uint8Array | undefined> {
-    return bytes.length < largeMessage ? this.#compressNow(bytes, luck) : this.#compressLater(bytes, luck);
+  #compress(bytes: Uint8Array, results: Results | undefined): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    return bytes.length < largeMessage ? this.#compressNow(bytes, results) : this.#compressLater(bytes, results);
   }
 
   release(): void {
@@ -91,10 +91,10 @@ export class DeflateCompressor implements Compressor {
     this.#deflater = undefined;
   }
 
-  #compressNow(bytes: Uint8Array, luck: Luck | undefined): Uint8Array | undefined {
+  #compressNow(bytes: Uint8Array, results: Results | undefined): Uint8Array | undefined {
     const compressed = this.#settings.noContextTakeover ? this.#deflateAlone(bytes) : this.#deflate(bytes);
-    if (luck?.isBad(compressed, bytes)) {
-      // The peer does not see this message as the deflater did, which must therefore not refer to it.
+    if (results?.isLarger(compressed, bytes)) {
+      // The message is sent uncompressed, so the peer's window does not have it, and the deflater must not refer to it.
       this.#deflater?.reset();
       return undefined;
     }
@@ -118,31 +118,32 @@ export class DeflateCompressor implements Compressor {
     return this.#deflater.deflate(bytes);
   }
 
-  async #compressLater(bytes: Uint8Array, luck: Luck | undefined): Promise<Uint8Array | undefined> {
+  async #compressLater(bytes: Uint8Array, results: Results | undefined): Promise<Uint8Array | undefined> {
     const compressed = await deflateOnThread(bytes, this.#engine);
-    if (luck?.isBad(compressed, bytes)) return undefined;
-    // It has filled the peer's window; what our deflater has seen is out of its sight.
+    if (results?.isLarger(compressed, bytes)) return undefined;
+    // This message has filled the peer's window, so the deflater must not refer to earlier ones.
     this.#deflater?.reset();
     return compressed;
   }
 }
 
-/** Whether it has been worthwhile of late to compress messages of one kind. Pictures, say, do not become smaller by it. */
-class Luck {
+/** The results of compressing messages of one kind. Some, pictures for example, do not become smaller, so most of them are skipped. */
+class Results {
   #failures = 0;
   #toSkip = 0;
 
-  /** Whether the next message should be sent as it is, without an attempt. */
-  skips(): boolean {
+  /** Whether the next message is sent uncompressed, without a try. */
+  skipNext(): boolean {
     if (this.#toSkip === 0) return false;
     this.#toSkip--;
     return true;
   }
 
-  isBad(compressed: Uint8Array, bytes: Uint8Array): boolean {
-    const bad = compressed.length >= bytes.length;
-    this.#failures = bad ? this.#failures + 1 : 0;
+  /** Records a result. Returns whether the message has not become smaller. */
+  isLarger(compressed: Uint8Array, bytes: Uint8Array): boolean {
+    const larger = compressed.length >= bytes.length;
+    this.#failures = larger ? this.#failures + 1 : 0;
     this.#toSkip = Math.min(2 ** this.#failures - 1, mostSkipped);
-    return bad;
+    return larger;
   }
 }

@@ -7,34 +7,34 @@ import { SlidingWindow } from './slidingWindow';
 import { flushTail, inflateOnThread, isTooLarge, largeMessage, SyncInflater } from './zlibEngines';
 
 export interface DecompressorSettings {
-  /** The logarithm of the peer's window. */
+  /** The peer's window as a power of two. */
   readonly windowBits: number;
-  /** The peer's messages stand alone. */
+  /** Whether the peer compresses each message alone. */
   readonly noContextTakeover: boolean;
   /** Bytes of one message, decompressed. */
   readonly maxMessageSize: number;
-  /** Milliseconds of silence after which memory is given back. */
+  /** Milliseconds without a message after which the engine is freed. */
   readonly idleRelease: number;
 }
 
-/** What is decompressed at once at the most: 0.3 ms of work. A message that turns out to be larger begins anew on a thread. */
+/** The most bytes that are decompressed synchronously: 0.3 ms of work. A message that yields more is begun again on another thread. */
 const mostAtOnce = 256 * 1024;
 
-/** Final blocks in one message, beside one for each KiB of it. Each costs a new engine, and no sender needs more than one. */
+/** Final blocks that a message may have, and one more for each KiB. Each costs a new engine, and no sender needs more than one. */
 const finalBlocks = 4;
 
 const shared = new SharedEngines<SyncInflater>();
 
 /**
- * Decompresses the messages of one connection (RFC 7692 §7.2.2). As with compression, the first message for a while does not
- * yet get an engine that stays.
+ * Decompresses the messages of one connection (RFC 7692 §7.2.2). The first message after a pause is decompressed by an engine that is
+ * freed at once: only a connection that receives more than one keeps an engine.
  */
 export class DeflateDecompressor implements Decompressor {
   readonly #settings: DecompressorSettings;
   readonly #limit: number;
   readonly #window: SlidingWindow | undefined;
   readonly #idle: IdleTimer;
-  /** It may be given up at any time: the window has what the next one must know. */
+  /** It can be freed at any time: the next one is made from the window. */
   #inflater: SyncInflater | undefined;
   /** The message that is being decompressed part by part. */
   #inflating: InflatingMessage | undefined;
@@ -47,6 +47,9 @@ export class DeflateDecompressor implements Decompressor {
   }
 
   decompress(payload: Buffer): Buffer | Promise<Buffer> {
+    // Some senders compress an empty message to no byte at all. The tail alone is half of a block header, so zlib would take the first
+    // bytes of the next message for its other half.
+    if (payload.length === 0) return Buffer.alloc(0);
     const input = Buffer.concat([payload, flushTail]);
     const output = payload.length < largeMessage ? this.#inflateNow(input) : undefined;
     if (output === undefined) return this.#inflateLater(input);
@@ -57,7 +60,7 @@ export class DeflateDecompressor implements Decompressor {
   *decompressPart(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
     const { windowBits, maxMessageSize } = this.#settings;
     if (this.#inflating === undefined) {
-      // It has an engine of its own, which nothing takes away between its parts; that of the others will be out of date.
+      // The message has its own engine, which the idle timer does not free between parts. The window of `#inflater` lacks this message.
       this.#dropInflater();
       const window = this.#window ?? new SlidingWindow(2 ** windowBits);
       this.#inflating = new InflatingMessage(windowBits, window, maxMessageSize);
@@ -67,21 +70,19 @@ export class DeflateDecompressor implements Decompressor {
     } catch (error) {
       throw error instanceof WebSocketError ? error : this.#explain(error);
     }
-    if (last) this.#endInflating();
-  }
-
-  #endInflating(): void {
-    this.#inflating?.close();
+    if (!last) return;
+    this.#inflating.close();
     this.#inflating = undefined;
   }
 
   release(): void {
     this.#idle.stop();
     this.#dropInflater();
-    this.#endInflating();
+    // It stays, closed: if the rest of the message is read all the same, that is an error.
+    this.#inflating?.close();
   }
 
-  /** Undefined for a message that is not so simple. */
+  /** Returns undefined for a message that yields too much, or that has bytes behind a final block. */
   #inflateNow(input: Buffer): Buffer | undefined {
     try {
       const output = this.#window === undefined ? this.#inflateAlone(input) : this.#inflate(input, this.#window);
@@ -126,14 +127,14 @@ export class DeflateDecompressor implements Decompressor {
 
   async #inflateLater(input: Buffer): Promise<Buffer> {
     const { windowBits } = this.#settings;
-    // What the engine of the small messages knows will be out of date.
+    // The window of the engine for small messages would lack this message.
     this.#dropInflater();
     const window = this.#window ?? new SlidingWindow(2 ** windowBits);
     const outputs: Buffer[] = [];
     let rest = input;
     let budget = this.#limit;
     let blocksLeft = finalBlocks + input.length / 1024;
-    // Behind a final block (BFINAL) the stream begins anew, with the same window (§7.2.3.4).
+    // Behind a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
     do {
       if (blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
       const settings = { windowBits, maxOutputLength: Math.max(1, budget), dictionary: window.toBuffer() };
@@ -155,6 +156,6 @@ export class DeflateDecompressor implements Decompressor {
   }
 
   #tooBig(): WebSocketError {
-    return new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `decompressed, it has more than ${this.#limit} bytes`);
+    return new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', `more than ${this.#limit} bytes after decompression`);
   }
 }

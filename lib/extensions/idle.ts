@@ -1,4 +1,7 @@
-/** Calls back once nothing has been done for a while. It does not keep the process alive. */
+// Not the globals: under jsdom those are a browser's, whose timers are numbers without unref().
+import { clearTimeout, setTimeout } from 'node:timers';
+
+/** Calls back when nothing has been done for some time. It does not keep the process alive. */
 export class IdleTimer {
   readonly #delay: number;
   readonly #whenIdle: () => void;
@@ -10,7 +13,7 @@ export class IdleTimer {
     this.#whenIdle = whenIdle;
   }
 
-  /** Something is being done. Returns whether it is the first thing for a while. */
+  /** Says that something is done now. Returns whether it is the first thing since the timer expired. */
   touch(): boolean {
     const first = this.#timer === undefined;
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#expire(), this.#delay).unref();
@@ -34,17 +37,17 @@ interface Engine {
   close(): void;
 }
 
-/** How long an engine without a connection is kept for the next one that needs it. */
+/** Milliseconds for which an unused engine is kept. */
 const keptFor = 30_000;
 
 /**
- * Engines that keep nothing from message to message serve all connections: they work at once, so one for each set of
- * parameters is enough for the whole process.
+ * Engines that keep nothing from message to message, for all connections. Their work is synchronous, so one engine for each set of
+ * parameters is enough for the process.
  */
 export class SharedEngines<E extends Engine> {
   readonly #engines = new Map<string, { readonly engine: E; readonly idle: IdleTimer }>();
 
-  /** Lets one do its work. One that throws is not used again. */
+  /** Calls `work()` with the engine for these parameters. If it throws, the engine is not used again. */
   use<T>(parameters: string, create: () => E, work: (engine: E) => T): T {
     const shared = this.#engines.get(parameters) ?? this.#add(parameters, create());
     shared.idle.touch();

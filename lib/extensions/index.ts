@@ -11,10 +11,10 @@ import type {
 import { WebSocketError } from '../errors';
 import { permessageDeflate } from './permessageDeflate';
 
-/** Every extension that the library has. A new one is a file beside this and a place in this list. */
+/** All extensions. A new one is a file in this folder and a line in this list. */
 const extensions: readonly Extension[] = [permessageDeflate];
 
-/** What a client puts into its `Sec-WebSocket-Extensions`; '' for nothing. */
+/** Returns a client's `Sec-WebSocket-Extensions`; '' for no offer. */
 export function offerExtensions(options: ExtensionOptions): string {
   let offers = '';
   for (const extension of extensions) {
@@ -25,8 +25,8 @@ export function offerExtensions(options: ExtensionOptions): string {
 }
 
 /**
- * A server's answer to an offer: for each extension the first element of it that can be accepted. The others are declined by
- * silence (RFC 6455 §9.1). '' for nothing.
+ * Returns a server's `Sec-WebSocket-Extensions`: for each extension, the answer to the first element that can be accepted. The other
+ * elements are declined by leaving them out (RFC 6455 §9.1). '' if none is accepted.
  */
 export function answerExtensions(offered: readonly ExtensionElement[], options: ExtensionOptions): string {
   const answers = extensions.flatMap((extension) => {
@@ -40,12 +40,12 @@ export function answerExtensions(offered: readonly ExtensionElement[], options: 
 }
 
 /**
- * What a client says of a server's answer (RFC 6455 §4.1): every extension must have been offered, and none stands twice.
+ * Checks a server's answer (RFC 6455 §4.1): every extension must have been offered, and must stand in it once.
  * @throws WebSocketError WS_ERR_INVALID_HANDSHAKE
  */
 export function verifyExtensions(answer: string | undefined, options: ExtensionOptions): void {
   const elements = parseExtensions(answer);
-  if (elements === undefined) throw refused('Sec-WebSocket-Extensions is malformed');
+  if (elements === undefined) throw refused(`the header Sec-WebSocket-Extensions is malformed: ${answer}`);
   const seen = new Set<string>();
   for (const { name, parameters } of elements) {
     const extension = find(name);
@@ -56,13 +56,19 @@ export function verifyExtensions(answer: string | undefined, options: ExtensionO
   }
 }
 
-/** @param agreed the server's answer */
+/**
+ * Returns the Compressor for the agreed extensions; undefined if none compresses.
+ * @param agreed the server's answer
+ */
 export function compressorFor(role: Role, agreed: string, options: ExtensionOptions): Compressor | undefined {
   const [found] = agreedExtensions(agreed);
   return found?.extension.compressor(role, found.parameters, options);
 }
 
-/** @param agreed the server's answer */
+/**
+ * Returns the Decompressor for the agreed extensions; undefined if none compresses.
+ * @param agreed the server's answer
+ */
 export function decompressorFor(
   role: Role,
   agreed: string,
@@ -72,7 +78,7 @@ export function decompressorFor(
   return found?.extension.decompressor(role, found.parameters, options);
 }
 
-/** There is one place for an extension that marks messages with RSV1, so at most one of them is agreed on. */
+/** There is one bit, RSV1, for extensions that change messages, so at most one of them is agreed on. */
 function agreedExtensions(agreed: string): { extension: Extension; parameters: ExtensionParameters }[] {
   if (agreed === '') return [];
   return (parseExtensions(agreed) ?? []).flatMap(({ name, parameters }) => {

@@ -7,19 +7,19 @@ const defaults = { level: 6, memLevel: 8, threshold: 128, idleRelease: 30_000 } 
 
 const largestWindow = 15;
 
-/** The parameters of RFC 7692 §7.1, in an offer or in an answer. */
+/** The parameters of an offer or an answer (RFC 7692 §7.1). */
 interface Parameters {
   serverNoContextTakeover?: true;
   clientNoContextTakeover?: true;
   serverMaxWindowBits?: number;
-  /** In an offer it may stand without a value: the client can be told to use a smaller window. */
+  /** `'any'`, in an offer, stands for no value: the server may ask for a smaller window (RFC 7692 §7.1.2.2). */
   clientMaxWindowBits?: number | 'any';
 }
 
-/** The settings where nothing is set. */
+/** The settings for `perMessageDeflate: true`. */
 const unset: PerMessageDeflateOptions = {};
 
-/** What nearly every client offers. */
+/** The offer of a client without settings. */
 const plainOffer = format({ clientMaxWindowBits: 'any' });
 
 /** permessage-deflate (RFC 7692). */
@@ -45,7 +45,7 @@ export const permessageDeflate: Extension = {
       serverNoContextTakeover: offer.serverNoContextTakeover === true || wanted?.serverNoContextTakeover === true,
       clientNoContextTakeover: offer.clientNoContextTakeover === true || wanted?.clientNoContextTakeover === true,
     });
-    // A server may use a smaller window unasked, but there are clients that cannot bear to be told.
+    // A server may use a smaller window without being asked, but some clients fail if the answer says so.
     if (offer.serverMaxWindowBits !== undefined)
       answer.serverMaxWindowBits = Math.min(offer.serverMaxWindowBits, wanted?.serverMaxWindowBits ?? largestWindow);
     const clientBits = clientWindow(offer.clientMaxWindowBits, wanted?.clientMaxWindowBits);
@@ -87,7 +87,7 @@ export const permessageDeflate: Extension = {
   },
 };
 
-/** How one side compresses: as agreed, or with less memory if it wishes so, of which the other need not know. */
+/** How one side compresses: as agreed, or with a smaller window of its own, which the other side need not know. */
 function directionOf(sender: Role, agreed: ExtensionParameters, own: PerMessageDeflateOptions) {
   const parameters = parse(agreed, 'answer') ?? {};
   const [noContextTakeover, bits, wish] =
@@ -113,7 +113,7 @@ function flags({ serverNoContextTakeover, clientNoContextTakeover }: PerMessageD
   };
 }
 
-/** The window that the client is told to use, if it can be told (§7.1.2.2). */
+/** Returns the window that the server asks the client to use, if the client allows it (RFC 7692 §7.1.2.2). */
 function clientWindow(offered: number | 'any' | undefined, wanted: number | undefined): number | undefined {
   if (offered === undefined) return undefined;
   if (offered === 'any') return wanted;
@@ -131,7 +131,7 @@ function format(parameters: Parameters): string {
   return words.join('; ');
 }
 
-/** Undefined if a parameter is unknown, stands twice, or has a value that it cannot have (§7.1). */
+/** Returns undefined if a parameter is unknown, stands twice, or has an invalid value (RFC 7692 §7.1). */
 function parse(parameters: ExtensionParameters, place: 'offer' | 'answer'): Parameters | undefined {
   const parsed: Parameters = {};
   const seen = new Set<string>();
@@ -149,7 +149,7 @@ function parse(parameters: ExtensionParameters, place: 'offer' | 'answer'): Para
   return parsed;
 }
 
-/** 8 to 15, without leading zeros (§7.1.2.1). */
+/** Whether a value is 8 to 15, without leading zeros (RFC 7692 §7.1.2.1). */
 function isWindow(value: string | undefined): boolean {
   return value !== undefined && /^(?:[89]|1[0-5])$/.test(value);
 }

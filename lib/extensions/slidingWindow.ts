@@ -1,17 +1,18 @@
+/** Bytes of the smallest ring buffer. */
 const smallest = 1024;
 
 /**
- * The last bytes of what a connection has received, up to the size of the peer's window: what a decompressor must know to
- * understand references to earlier messages (RFC 7692 §7.1.1). With it, one can be given up and made again.
+ * The last decompressed bytes of a connection, up to the size of the peer's window. Messages may refer to them (RFC 7692 §7.1.1), so
+ * a decompressor that was freed can be made again from them.
  */
 export class SlidingWindow {
   readonly #size: number;
-  /** A ring, as large as it had to become. */
+  /** A ring buffer, which grows up to `#size`. */
   #bytes = Buffer.alloc(0);
   #start = 0;
   #length = 0;
 
-  /** @param size bytes, at the most */
+  /** @param size the most bytes that are kept */
   constructor(size: number) {
     this.#size = size;
   }
@@ -35,7 +36,7 @@ export class SlidingWindow {
     this.#length += added.length;
   }
 
-  /** What is in it, oldest first, in memory of its own. */
+  /** Returns a copy of the bytes, oldest first. */
   toBuffer(): Buffer {
     const end = this.#start + this.#length;
     const afterWrap = this.#bytes.subarray(0, Math.max(0, end - this.#bytes.length));

@@ -1,16 +1,16 @@
 import { constants, deflateRaw as zlibDeflateRaw, inflateRaw as zlibInflateRaw } from 'node:zlib';
 import { DeflateRaw, InflateRaw } from 'minizlib';
 
-/** What a sync flush puts at the end, and the sender leaves out (RFC 7692 §7.2.1). */
+/** The end of the output of a sync flush, which the sender leaves out (RFC 7692 §7.2.1). */
 export const flushTail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
 /**
- * Messages from this size on are processed by a thread of zlib's; that costs up to 100 µs more, and does not hold up the
- * others. It is the size of the window: whatever came before such a message is out of reach after it.
+ * Messages from this many bytes on are processed on another thread. That costs up to 100 µs more, and does not delay other
+ * connections. It is the size of the window, so no later message can refer to what came before such a message.
  */
 export const largeMessage = 32 * 1024;
 
-/** Memory for a message of usual size; more is taken when it is needed. */
+/** Bytes of the output buffer of an engine: enough for most messages; zlib allocates more where needed. */
 const chunkSize = 4 * 1024;
 
 export interface DeflateSettings {
@@ -19,7 +19,7 @@ export interface DeflateSettings {
   readonly memLevel: number;
 }
 
-/** A compressor that works at once and keeps its window from message to message. */
+/** A synchronous compressor, which keeps its window from message to message. */
 export class SyncDeflater {
   readonly #stream: DeflateRaw;
   #output: Buffer[] = [];
@@ -30,13 +30,13 @@ export class SyncDeflater {
     this.#stream.on('data', (bytes: Buffer) => this.#output.push(bytes));
   }
 
-  /** @param payload not empty: a flush with nothing to flush yields nothing */
+  /** @param payload at least one byte: a flush of nothing has no output */
   deflate(payload: Uint8Array): Buffer {
     this.#stream.write(payload as Buffer);
     return withoutTail(takeAll(this.#output));
   }
 
-  /** Forgets what it has seen. */
+  /** Empties its window. */
   reset(): void {
     this.#stream.reset();
   }
@@ -50,11 +50,11 @@ export interface InflateSettings {
   readonly windowBits: number;
   /** Bytes that one message may yield. */
   readonly maxOutputLength: number;
-  /** What came before. */
+  /** The window: the last bytes of the messages before. */
   readonly dictionary?: Buffer | undefined;
 }
 
-/** A decompressor that works at once and keeps its window from message to message. After an error it is of no more use. */
+/** A synchronous decompressor, which keeps its window from message to message. It cannot be used after an error. */
 export class SyncInflater {
   readonly #stream: InflateRaw;
   #output: Buffer[] = [];
@@ -70,15 +70,18 @@ export class SyncInflater {
   }
 
   /**
-   * @returns the output; undefined if a final block (BFINAL) has ended the stream, and there was more behind it
-   * @throws what zlib has against it
+   * @returns the output; undefined if a final block (BFINAL) has ended the stream before the end of the input
+   * @throws the error of zlib
    */
   inflate(input: Buffer): Buffer | undefined {
     const { output, used } = this.inflateSome(input);
     return used < input.length ? undefined : output;
   }
 
-  /** @throws what zlib has against it */
+  /**
+   * Decompresses input up to its end, or up to a final block (BFINAL).
+   * @throws the error of zlib
+   */
   inflateSome(input: Buffer): Inflated {
     this.#stream.write(input);
     const output = takeAll(this.#output);
@@ -86,7 +89,7 @@ export class SyncInflater {
     return { output, used: (this.#stream.handle as unknown as { bytesWritten: number }).bytesWritten };
   }
 
-  /** Forgets what it has seen. */
+  /** Empties its window. */
   reset(): void {
     this.#stream.reset();
   }
@@ -96,7 +99,7 @@ export class SyncInflater {
   }
 }
 
-/** Compresses one message on a thread of zlib's. */
+/** Compresses one message on another thread. */
 export function deflateOnThread(payload: Uint8Array, settings: DeflateSettings): Promise<Buffer> {
   return onThread(
     () =>
@@ -115,7 +118,7 @@ export interface Inflated {
   readonly used: number;
 }
 
-/** Decompresses on a thread of zlib's, until the input ends or a final block does. */
+/** Decompresses on another thread, up to the end of the input or of a final block (BFINAL). */
 export function inflateOnThread(input: Buffer, settings: InflateSettings): Promise<Inflated> {
   const options = { ...optionsOf(settings), finishFlush: constants.Z_SYNC_FLUSH, info: true };
   return onThread(
@@ -123,7 +126,7 @@ export function inflateOnThread(input: Buffer, settings: InflateSettings): Promi
       new Promise((resolve, reject) => {
         zlibInflateRaw(input, options, (error, result) => {
           if (error) return reject(error);
-          // What `info: true` makes of the result is not in its type.
+          // The types do not say that `info: true` changes the result.
           const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
           resolve({ output: buffer, used: engine.bytesWritten });
         });
@@ -131,9 +134,10 @@ export function inflateOnThread(input: Buffer, settings: InflateSettings): Promi
   );
 }
 
-/** Has zlib stopped because the output would become too large? */
+/** Whether zlib has stopped because its output exceeds `maxOutputLength`. */
 export function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+  // Not by instanceof: under Jest, say, the error is of another realm.
+  return (error as NodeJS.ErrnoException | null)?.code === 'ERR_BUFFER_TOO_LARGE';
 }
 
 function optionsOf({ windowBits, maxOutputLength, dictionary }: InflateSettings): InflateSettings {
@@ -151,7 +155,7 @@ function takeAll(pieces: Buffer[]): Buffer {
   return output;
 }
 
-/** As many as Node has threads for this by default. Each holds up to 300 KiB, so a thousand at once would be a thousand times that. */
+/** Jobs that run at once: as many as the default number of threads of Node. Each needs up to 300 KiB, so their number is limited. */
 const mostJobs = 4;
 let running = 0;
 const waiting: (() => void)[] = [];
@@ -162,7 +166,7 @@ async function onThread<T>(job: () => Promise<T>): Promise<T> {
   try {
     return await job();
   } finally {
-    // The place goes from one to the next.
+    // The finished job's place goes to the next one, so `running` stays.
     const next = waiting.shift();
     if (next === undefined) running--;
     else next();

@@ -1,7 +1,7 @@
-/** What an object in a queue costs beside its bytes. */
+/** Bytes of memory that an object in a queue takes beside its payload: an estimate. */
 export const overhead = 128;
 
-/** Bytes of memory that a queued message keeps alive, at the most. One that is a stream has a mark of its own. */
+/** Bytes of memory that a queued message keeps alive, at the most. A stream counts as `overhead`: it has a high water mark of its own. */
 export function costOf(message: unknown): number {
   if (typeof message === 'string') return overhead + 2 * message.length;
   return overhead + ((message as Partial<ArrayBufferView> | null)?.byteLength ?? 0);

@@ -1,26 +1,30 @@
-/** What has happened on a connection so far. */
+/** The totals of one connection, or of all connections of a server, so far. */
 export interface ConnectionCounters {
   readonly messagesReceived: number;
   readonly messagesSent: number;
-  /** Bytes on the wire, frames and all, behind the opening handshake. */
+  /** Bytes received behind the opening handshake, with all frame headers. */
   readonly bytesReceived: number;
+  /** Bytes sent behind the opening handshake, with all frame headers. */
   readonly bytesSent: number;
-  /** Bytes of the messages that were sent compressed, before that and after it. */
+  /** Payload bytes of the messages that were sent compressed, before compression. */
   readonly bytesBeforeCompression: number;
+  /** Payload bytes of the messages that were sent compressed, after compression. */
   readonly bytesAfterCompression: number;
-  /** Bytes of the messages that came compressed, as they came, and decompressed. */
+  /** Payload bytes of the messages that were received compressed, before decompression. */
   readonly bytesBeforeDecompression: number;
+  /** Payload bytes of the messages that were received compressed, after decompression. */
   readonly bytesAfterDecompression: number;
-  /** Milliseconds in which nothing was read, because the reader had enough. */
+  /** Milliseconds in which the byte stream was not read because the read queue was full. */
   readonly pausedTime: number;
 }
 
-/** Bytes on one side of the compression and on the other. */
+/** Payload bytes before and after compression, or before and after decompression. */
 export interface CompressionCounter {
   before: number;
   after: number;
 }
 
+/** The counters of a connection on which nothing has happened. */
 export const noCounters: ConnectionCounters = {
   messagesReceived: 0,
   messagesSent: 0,
@@ -33,6 +37,7 @@ export const noCounters: ConnectionCounters = {
   pausedTime: 0,
 };
 
+/** Returns the sums of two sets of counters. */
 export function addCounters(one: ConnectionCounters, other: ConnectionCounters): ConnectionCounters {
   const sums = Object.keys(noCounters).map((name) => {
     const key = name as keyof ConnectionCounters;

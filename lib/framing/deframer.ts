@@ -1,55 +1,56 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import type { ExtensionOptions, Incoming, Message, Role, Version } from '../contracts';
 import { checkOptions, defaults } from '../options';
-import type { CompressionCounter } from './counters';
 import { MessageReader } from './messageReader';
 
+/** The options of a Deframer. */
 export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDeflate'> {
-  /** Which end this is: a server's Deframer reads masked frames, a client's unmasked ones. */
+  /** The end of the connection that the Deframer stands at: a server reads masked frames, a client unmasked ones (RFC 6455 §5.1). */
   role: Role;
-  /** Default '13'. */
+  /** The version of the protocol. Default `'13'`. */
   version?: Version;
-  /** Bytes of one message, all fragments together. Default 2 MiB. */
+  /** The largest message, in bytes, all fragments together and after decompression. Default 2 MiB. */
   maxMessageSize?: number;
-  /** The extensions that were agreed on, as in the server's `Sec-WebSocket-Extensions`. Default none. */
+  /** The agreed extensions, as in the server's `Sec-WebSocket-Extensions` (RFC 6455 §9.1). Default `''`: none. */
   extensions?: string;
   /**
-   * Whether a message that does not come in one piece is put out as `MessagePart`s while it comes, where the version has
+   * Whether a message that does not arrive in one piece is emitted as `MessagePart`s while it arrives, in versions that have
    * fragments. Default false.
    */
   parts?: boolean;
 }
 
 /**
- * Bytes in, messages and control frames out: a text message is a string, a binary one a Buffer, a control frame an object
- * with an `opcode`. Fragments are joined. Protocol errors destroy it with a WebSocketError, once all that came before has
- * been read.
+ * Decodes a byte stream of frames (RFC 6455 §5) into messages and control frames. It emits a string for a text message, a Buffer for
+ * a binary one, and an object with an `opcode` for a control frame. Fragments are joined, compressed messages are decompressed.
  *
- * It decodes when somebody reads, not when bytes arrive: of a chunk of 20,000 frames, a paused reader costs the decoding
- * of one, where a plain Transform would decode them all.
+ * Bytes that the protocol forbids destroy it with a `WebSocketError`, after all items before them have been read; its `closeCode` is the
+ * one to close the connection with. If the bytes end inside a frame or a message, the code is `WS_ERR_TRUNCATED`.
+ *
+ * It decodes when it is read, so `pause()` takes effect at the next message.
+ *
+ * @example
+ * socket.pipe(new Deframer({ role: 'server' })).on('data', (item) => {
+ *   if (typeof item === 'string') console.log(item);
+ * });
  */
 export class Deframer extends Transform {
   readonly #reader: MessageReader;
-  /** Says that the chunk in hand is used up; undefined when there is none. */
+  /** The callback of the chunk that is being decoded; undefined between chunks. */
   #done: TransformCallback | undefined;
   #failure: Error | undefined;
   #pulling = false;
-  /** A message is being decompressed on another thread; what follows it waits. */
+  /** A message is being decompressed on another thread; the items behind it wait. */
   #decompressing = false;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: DeframerOptions) {
-    // One decoded item waits at the most, so a pause takes effect at the next message.
+    // With a mark of one item, pause() takes effect at the next message. A plain Transform would decode the whole chunk.
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
     checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate');
     const { version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
     const parts = options.parts === true;
     this.#reader = new MessageReader({ ...options, version, maxMessageSize, extensions, parts });
-  }
-
-  /** Bytes of the messages that came compressed; undefined if there were none. */
-  get decompression(): Readonly<CompressionCounter> | undefined {
-    return this.#reader.decompression;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -120,7 +121,7 @@ export class Deframer extends Transform {
       this.#failure = error;
       this.#finishChunk();
     };
-    // Not in the promise's own callback, where what a reader throws would become a rejection.
+    // Not in the promise's own callback, where an error that a listener throws would become an unhandled rejection.
     decompressed.then(
       (message) => process.nextTick(goOn, message),
       (error) => process.nextTick(fail, error),
@@ -128,8 +129,8 @@ export class Deframer extends Transform {
   }
 
   /**
-   * Says that a chunk is used up, or bad. When a reader is taking the last item at this very moment, in the call that made us
-   * decode on, it waits a tick: an error would drop the item, and a Transform would take its queue for full.
+   * Calls back for a chunk that is decoded, or bad. While read() is taking the last item from the queue, which is when it calls
+   * _read(), this waits a tick: an error would drop that item, and the Transform would take its queue for full.
    */
   #settle(done: TransformCallback, failure: Error | undefined): void {
     if (this.readableLength === 0) done(failure);

@@ -1,37 +1,46 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import type { ExtensionOptions, Outgoing, Role, Version } from '../contracts';
 import { checkOptions, defaults } from '../options';
-import type { CompressionCounter } from './counters';
 import { MessageWriter } from './messageWriter';
 
+/** The options of a Framer. */
 export interface FramerOptions extends ExtensionOptions {
-  /** Which end this is: a client's Framer masks, a server's does not. */
+  /** The end of the connection that the Framer stands at: a client masks its frames, a server does not (RFC 6455 §5.1). */
   role: Role;
-  /** Default '13'. */
+  /** The version of the protocol. Default `'13'`. */
   version?: Version;
-  /** The extensions that were agreed on, as in the server's `Sec-WebSocket-Extensions`. Default none. */
+  /** The agreed extensions, as in the server's `Sec-WebSocket-Extensions` (RFC 6455 §9.1). Default `''`: none. */
   extensions?: string;
 }
 
-/** Bytes of frames that are passed on at once, even if the tick is not over. */
+/** When this many bytes have been encoded, they are passed on before the tick is over. */
 export const batchSize = 64 * 1024;
 
 /**
- * Messages and frames in, bytes out. A string becomes a text message, a Buffer or Uint8Array a binary one, an object with
- * an `opcode` that frame; a fragment has `fin: false`.
+ * Encodes messages and control frames as a byte stream of frames (RFC 6455 §5). A string becomes a text message, a Buffer or another
+ * Uint8Array a binary one, and an object with an `opcode` becomes that frame; `fin: false` makes it a fragment. Text that is given as
+ * bytes is not checked.
  *
- * What is written within one tick leaves together, so a hundred small messages cost one write to the socket.
+ * The frames that are written in one tick leave in one chunk. An item that no frame can carry destroys the Framer with a
+ * `WebSocketError`: `WS_ERR_INVALID_ARGUMENT`, or `WS_ERR_UNSUPPORTED` if the version has no such frame. What was written before it
+ * still leaves.
+ *
+ * @example
+ * const framer = new Framer({ role: 'server' });
+ * framer.pipe(socket);
+ * framer.write('Hello');
+ * framer.end({ opcode: 'close', code: 1000, reason: '' });
  */
 export class Framer extends Transform {
   readonly #writer: MessageWriter;
-  /** Called when the item that is being compressed on another thread has been encoded, or has failed. */
+  /** The callback of an item that is being compressed on another thread. */
   #done: TransformCallback | undefined;
   #failure: Error | undefined;
   #scheduled = false;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: FramerOptions) {
-    // A single byte that is not taken stops the encoding; the writer is told at the second item that has to wait.
+    // One byte that is not read stops the encoding; write() returns false at the second item that has to wait.
     super({ writableObjectMode: true, writableHighWaterMark: 2, readableHighWaterMark: 1 });
     checkOptions(options, 'role', 'version', 'extensions', 'perMessageDeflate');
     const { version = defaults.version, extensions = '' } = options;
@@ -44,11 +53,6 @@ export class Framer extends Transform {
       this.#done = undefined;
       if (done !== undefined && !this.destroyed) this.#finish(done, this.#failure);
     };
-  }
-
-  /** Bytes of the messages that were sent compressed; undefined if there were none. */
-  get compression(): Readonly<CompressionCounter> | undefined {
-    return this.#writer.compression;
   }
 
   override _transform(item: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -72,8 +76,8 @@ export class Framer extends Transform {
   }
 
   #finish(done: TransformCallback, failure: Error | undefined): void {
-    // With a reader that is not taking bytes, they must be in the readable queue at once, for it to hold the writer back. What was
-    // written before a bad item still leaves.
+    // While nobody reads, the bytes must be in the readable queue at once: only there do they make write() return false. Before an
+    // error they must be there as well, so that what was written before the bad item leaves.
     if (failure === undefined && this.readableFlowing === true) this.#passOnSoon();
     else this.#passOn();
     done(failure);

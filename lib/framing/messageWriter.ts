@@ -1,3 +1,4 @@
+import { isBytes } from '../codec/bytes';
 import { OutputQueue } from '../codec/outputQueue';
 import type {
   Compressor,
@@ -227,7 +228,7 @@ function opcodeOf(item: Outgoing): string | undefined {
 
 function payloadSize(item: Outgoing): number {
   if (typeof item === 'string') return Buffer.byteLength(item);
-  if (item instanceof Uint8Array) return item.length;
+  if (isBytes(item)) return item.length;
   if (isPrepared(item)) return payloadSize(item.message);
   return item !== null && typeof item === 'object' && 'payload' in item ? payloadSize(item.payload) : 0;
 }
@@ -239,7 +240,7 @@ function withPayload(message: DataFrame, compressed: Uint8Array | undefined): Da
 /** The item as a message that can be compressed; undefined for one that cannot, a fragment or a control frame. */
 function wholeMessage(item: Encodable): DataFrame | undefined {
   if (typeof item === 'string') return { opcode: 'text', payload: item };
-  if (item instanceof Uint8Array) return { opcode: 'binary', payload: item };
+  if (isBytes(item)) return { opcode: 'binary', payload: item };
   if (item?.opcode !== 'text' && item?.opcode !== 'binary') return undefined;
   return item.fin === false || item.compressed === true ? undefined : item;
 }

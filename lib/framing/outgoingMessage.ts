@@ -1,18 +1,22 @@
 import { isUtf8 } from 'node:buffer';
+import { type BinaryData, describe, isBytes, toBytes } from '../codec/bytes';
 import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
 import { WebSocketError } from '../errors';
 import { costOf } from './cost';
 
-/** What can be sent as a binary message, and as a text message if it is UTF-8. */
-export type BinaryData = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+export type { BinaryData };
+export { toBytes };
 
 /** How one message is sent. */
 export interface SendOptions {
-  /** Whether to compress it, where that was agreed on. Default: if it is large enough. */
+  /**
+   * Whether the message is compressed, on connections that have agreed on compression (RFC 7692). Default: if it has at least
+   * `perMessageDeflate.threshold` bytes, and messages like it have become smaller.
+   */
   compress?: boolean;
 }
 
-/** A message of which more is to be said than its type tells: text that the program has as bytes, or its compression. */
+/** A message whose kind or compression does not follow from the type of its data: text that is given as bytes, for example. */
 class NamedMessage implements DataFrame {
   readonly fin = true;
   readonly compress?: boolean;
@@ -24,86 +28,101 @@ class NamedMessage implements DataFrame {
   ) {
     if (compress === undefined) return;
     if (typeof compress !== 'boolean')
-      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the option compress takes a boolean');
+      throw new WebSocketError(
+        'WS_ERR_INVALID_ARGUMENT',
+        `the option compress takes a boolean, not ${describe(compress)}`,
+      );
     this.compress = compress;
   }
 }
 
+/** How a prepared message is sent. */
 export interface PreparedMessageOptions extends SendOptions {
-  /** Whether it is a binary message. Default: not for a string, and yes for bytes. */
+  /** Whether it is a binary message. Default: false for a string, true for bytes. */
   binary?: boolean;
 }
 
 /**
- * A message for many connections: it is encoded, and compressed, once for all of a server's connections that have agreed on the
- * same. It may be written to any number of WebSockets.
+ * A message for many connections. It is encoded, and compressed, once for all connections of a server that have the same version and
+ * compression settings. It can be written to any number of WebSockets.
+ *
+ * @example
+ * const update = new PreparedMessage(JSON.stringify(prices));
+ * for (const ws of handle.connections) ws.write(update);
  */
 export class PreparedMessage implements PreparedFrames {
   readonly opcode = 'prepared';
-  /** What is sent. */
+  /** The message as a frame. */
   readonly message: DataFrame;
   readonly #made = new Map<string, unknown>();
 
   /**
-   * The data must not be changed afterwards.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, WS_ERR_INVALID_UTF8
+   * Bytes are not copied, so they must not be changed afterwards.
+   * @param data a string, or bytes: a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for other data or options, WS_ERR_INVALID_UTF8 for bytes with `binary: false` that
+   * are not UTF-8
    */
   constructor(data: string | BinaryData, options: PreparedMessageOptions = {}) {
     const { binary = typeof data !== 'string' } = options;
     const payload = typeof data === 'string' ? data : toBytes(data);
-    if (payload === undefined) throw invalidMessage(data);
+    if (payload === undefined) throw invalidData(data);
     this.message = new NamedMessage(binary ? 'binary' : 'text', payload, options);
     const checked = toOutgoing(this.message);
     if (checked instanceof WebSocketError) throw checked;
   }
 
-  /** For Framers: what was made for connections of this kind before, or is made now. */
+  /** Returns what `make()` returned for this variant of connections; calls it the first time. For Framers. */
   once<T>(variant: string, make: () => T): T {
     if (!this.#made.has(variant)) this.#made.set(variant, make());
     return this.#made.get(variant) as T;
   }
 }
 
-/** A text message from a string, or from bytes that hold UTF-8, which is checked when they are sent. */
+/** Makes a text message from a string, or from bytes. That the bytes are UTF-8 is checked when they are sent. */
 export function textMessage(data: string | BinaryData, options?: SendOptions): string | DataFrame {
   if (typeof data === 'string') return options === undefined ? data : new NamedMessage('text', data, options);
   const bytes = toBytes(data);
-  if (bytes === undefined) throw invalidMessage(data);
+  if (bytes === undefined) throw invalidData(data);
   return new NamedMessage('text', bytes, options ?? {});
 }
 
-/** A binary message from bytes, or from the UTF-8 of a string. */
+/** Makes a binary message from bytes, or from the UTF-8 of a string. */
 export function binaryMessage(data: string | BinaryData, options?: SendOptions): Uint8Array | DataFrame {
   const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
-  if (bytes === undefined) throw invalidMessage(data);
+  if (bytes === undefined) throw invalidData(data);
   return options === undefined ? bytes : new NamedMessage('binary', bytes, options);
 }
 
-/** What goes into the Framer for a chunk that was written, or why nothing does. */
+/** Returns the item for the Framer that a written chunk stands for, or the error if the chunk is no message. */
 export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
-  if (typeof chunk === 'string' || chunk instanceof Uint8Array || chunk instanceof PreparedMessage) return chunk;
+  if (typeof chunk === 'string' || isBytes(chunk) || chunk instanceof PreparedMessage) return chunk;
   if (!(chunk instanceof NamedMessage)) return toBytes(chunk) ?? invalidMessage(chunk);
   const { opcode, payload } = chunk;
   if (opcode === 'binary' || typeof payload === 'string' || isUtf8(payload)) return chunk;
-  return new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
+  return new WebSocketError('WS_ERR_INVALID_UTF8', 'the bytes of a text message that is to be sent');
 }
 
-/** The error for something that is no message. */
+const binaryKinds = 'a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer';
+
+/** The error for a value that is no message and no source of one. */
 export function invalidMessage(chunk: unknown): WebSocketError {
-  const type = chunk === null ? 'null' : typeof chunk;
-  return new WebSocketError(
-    'WS_ERR_INVALID_ARGUMENT',
-    `a message is a string, a Buffer, a typed array, a DataView or an ArrayBuffer, not ${type}`,
-  );
+  const accepted = `a string, ${binaryKinds}, a PreparedMessage, a Readable, a web ReadableStream or an async iterable`;
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a message is ${accepted}, not ${describe(chunk)}`);
 }
 
-/** Is this a binary message? What is no message at all is for `toOutgoing()` to say. */
+/** The error for a value that has to be in memory as a whole, and is not. */
+function invalidData(data: unknown): WebSocketError {
+  const accepted = `a string, ${binaryKinds}`;
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the data of a message is ${accepted}, not ${describe(data)}`);
+}
+
+/** Whether a written chunk is a binary message; false also for what is no message at all. */
 export function isBinary(chunk: unknown): boolean {
   if (chunk instanceof PreparedMessage) return chunk.message.opcode === 'binary';
   return chunk instanceof NamedMessage ? chunk.opcode === 'binary' : toBytes(chunk) !== undefined;
 }
 
-/** How many bytes a message holds, for accounting: those of its payload. */
+/** The payload bytes of a written chunk; 0 for what is no message. */
 export function messageSize(chunk: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk);
   if (chunk instanceof NamedMessage) return messageSize(chunk.payload);
@@ -111,16 +130,8 @@ export function messageSize(chunk: unknown): number {
   return toBytes(chunk)?.length ?? 0;
 }
 
-/** How much memory a message keeps alive while it waits. */
+/** Bytes of memory that a written chunk keeps alive while it waits. */
 export function costOfOutgoing(chunk: unknown): number {
   if (chunk instanceof NamedMessage) return costOf(chunk.payload);
   return costOf(chunk instanceof PreparedMessage ? chunk.message.payload : chunk);
-}
-
-/** The bytes of what can be sent as a binary message; undefined for what cannot. */
-export function toBytes(data: unknown): Uint8Array | undefined {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  return undefined;
 }

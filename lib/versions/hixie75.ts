@@ -5,7 +5,7 @@ import { Hixie76Decoder } from './hixie76Decoder';
 
 const legacyHeaders = ['sec-websocket-key', 'sec-websocket-key1', 'sec-websocket-key2', 'sec-websocket-draft'];
 
-/** hixie-75: the frames of -76 without a closing handshake, and a handshake that proves nothing, so it must be asked for. */
+/** hixie-75: the frames of hixie-76 without a close frame, and a handshake without keys. It proves nothing, so it is off by default. */
 export const hixie75: ProtocolVersion = {
   versions: ['draft75'],
   byDefault: false,

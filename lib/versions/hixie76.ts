@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isBytes } from '../codec/bytes';
 import { challengeReply, challengeSize, createChallenge, createKey, keyNumber, replySize } from '../codec/challenge';
 import type {
   ByteSink,
@@ -12,8 +13,9 @@ import type {
 import { WebSocketError } from '../errors';
 import { checkRepeated, checkUpgradeAnswer, refused } from './clientAnswers';
 import { Hixie76Decoder } from './hixie76Decoder';
+import { dataPayload, invalidItem } from './outgoingItems';
 
-/** hixie-76, which is hybi-00 as well: text between 00 and FF, two keys and a challenge. */
+/** hixie-76, also named hybi-00: text between the bytes 00 and FF, and a handshake of two keys and a challenge. */
 export const hixie76: ProtocolVersion = {
   versions: ['draft76'],
   byDefault: true,
@@ -40,7 +42,7 @@ export const hixie76: ProtocolVersion = {
   encoder: () => sentinelEncoder('draft76', Buffer.of(0xff, 0x00)),
 };
 
-/** The handshake of hixie-76 (§5.2), which hybi-01 to -03 have kept. */
+/** The server's part of the handshake of hixie-76 (hixie-76 §5.2), which hybi-01 to -03 have as well. */
 export function answerChallenge(request: RequestHead, secure: boolean): HandshakeAnswer {
   const first = readKey(request, 'sec-websocket-key1');
   const second = readKey(request, 'sec-websocket-key2');
@@ -55,7 +57,7 @@ export function answerChallenge(request: RequestHead, secure: boolean): Handshak
   };
 }
 
-/** The same from the client's side (hixie-76 §4.1). */
+/** The client's part of the handshake of hixie-76 (hixie-76 §4.1), which hybi-01 to -03 have as well. */
 export function challengeServer(
   location: URL,
   origin: string = `http://${location.host}`,
@@ -85,7 +87,7 @@ export function challengeServer(
   };
 }
 
-/** What the client compares with what it has asked for. */
+/** The headers of a server's answer in which it repeats the client's origin and URL. */
 export function originAndLocation(
   prefix: 'Sec-WebSocket' | 'WebSocket',
   { headers, url = '' }: RequestHead,
@@ -98,20 +100,23 @@ export function originAndLocation(
 
 function readKey({ headers, rawHeaders }: RequestHead, name: string): number {
   const key = headers[name];
-  // A key may have a comma in it, so two of them cannot be told by the one that joins them.
+  // Two headers of one name are joined by a comma, which may also stand in a key, so the headers are counted.
   const count = rawHeaders.filter((raw, index) => index % 2 === 0 && raw.toLowerCase() === name).length;
   const number = count === 1 && typeof key === 'string' ? keyNumber(key) : undefined;
   if (number !== undefined) return number;
-  const detail = `${name} must be there once, with digits whose number can be divided by its spaces`;
+  const detail = `${name} must be sent once, and the number of its digits must be a multiple of its spaces`;
   throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', detail, { statusCode: 400 });
 }
 
-/** @param goodbye the bytes of the closing handshake */
-export function sentinelEncoder(version: string, goodbye: Uint8Array): Encoder {
+/**
+ * Writes text between the bytes 00 and FF (hixie-76 §5.3).
+ * @param closeFrame the bytes that close the connection; none in hixie-75
+ */
+export function sentinelEncoder(version: string, closeFrame: Uint8Array): Encoder {
   return (item, sink) => {
     if (typeof item === 'string') return writeText(Buffer.from(item), sink);
-    if (item instanceof Uint8Array) throw unsupported(version, 'binary messages');
-    if (item?.opcode === 'close') return goodbye.length === 0 ? undefined : sink.append(goodbye);
+    if (isBytes(item)) throw unsupported(version, 'binary messages');
+    if (item?.opcode === 'close') return closeFrame.length === 0 ? undefined : sink.append(closeFrame);
     writeText(textOf(item, version), sink);
   };
 }
@@ -121,20 +126,22 @@ function textOf(item: Exclude<Encodable, string | Uint8Array>, version: string):
   if (item?.opcode === 'binary') throw unsupported(version, 'binary messages');
   if (item?.opcode !== 'text') {
     if (item?.opcode === 'continuation') throw unsupported(version, 'fragments');
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'what a Framer takes is a string or an object with an opcode');
+    throw invalidItem(item);
   }
   if (item.fin === false) throw unsupported(version, 'fragments');
-  if (typeof item.payload === 'string') return Buffer.from(item.payload);
-  // A byte FF would end the frame, and what follows it would pass for another.
-  if (!isUtf8(item.payload)) throw new WebSocketError('WS_ERR_INVALID_UTF8', 'in bytes to be sent as text');
-  return item.payload;
+  const payload = dataPayload(item);
+  if (typeof payload === 'string') return Buffer.from(payload);
+  // A byte FF would end the frame, and the bytes behind it would be read as another frame.
+  if (!isUtf8(payload))
+    throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the bytes of a text message that is to be sent');
+  return payload;
 }
 
 export function unsupported(version: string, what: string): WebSocketError {
   return new WebSocketError('WS_ERR_UNSUPPORTED', `${version} has no ${what}`);
 }
 
-/** Texts up to this many bytes are copied between their sentinels; larger ones go out by reference. */
+/** Texts of up to this many bytes are copied between the bytes 00 and FF; larger ones are sent by reference. */
 const copiedText = 4096;
 
 function writeText(bytes: Uint8Array, sink: ByteSink): void {

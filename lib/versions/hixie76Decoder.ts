@@ -7,12 +7,12 @@ const END = 0xff;
 const TEXT = 0x00;
 const HAS_LENGTH = 0x80;
 
-/** Digits of 7 bits that a length may have: enough for 2^53, and no endless row of zeros. */
+/** The most digits of 7 bits in a length: they suffice for 2^53, and an endless row of zeros is refused. */
 const lengthDigits = 8;
 
 const noBytes = Buffer.alloc(0);
 
-/** What the decoder is in the middle of. */
+/** What the next byte belongs to. */
 type State =
   | { readonly in: 'nothing' }
   | { readonly in: 'text'; readonly text: MessageBuffer; readonly validator: Utf8Validator }
@@ -23,7 +23,7 @@ type State =
   | { readonly in: 'skipped'; remaining: number }
   | { readonly in: 'closed' };
 
-/** Reads the frames of hixie-75 and -76 (§5.3 of both): text between 00 and FF, and what must be read and thrown away. */
+/** Reads the frames of hixie-75 and -76 (hixie-76 §5.3): text between 00 and FF, and frames of other types, which are skipped. */
 export class Hixie76Decoder implements Decoder {
   readonly #role: Role;
   readonly #maxMessageSize: number;
@@ -32,7 +32,7 @@ export class Hixie76Decoder implements Decoder {
   #at = 0;
   #state: State = { in: 'nothing' };
 
-  /** @param options.closes whether FF 00 is the closing handshake, as in -76 */
+  /** @param options.closes whether FF 00 closes the connection, as in hixie-76 */
   constructor(role: Role, { maxMessageSize, closes }: DecoderOptions & { readonly closes: boolean }) {
     this.#role = role;
     this.#maxMessageSize = maxMessageSize;
@@ -102,7 +102,7 @@ export class Hixie76Decoder implements Decoder {
     return text;
   }
 
-  /** A client must put replacement characters where a server's text is broken (§4.2); what a server does is left to it. */
+  /** A client puts replacement characters where a server's text is not UTF-8 (hixie-76 §4.2); a server may refuse it, and does. */
   #decode(from: number, to: number): string {
     if (this.#role === 'client') return this.#chunk.toString('utf8', from, to);
     const text = decodeUtf8(this.#chunk, from, to);
@@ -130,7 +130,7 @@ export class Hixie76Decoder implements Decoder {
     if (ended) this.#state = { in: 'nothing' };
   }
 
-  /** Takes the bytes up to the next FF, and that as well, or all that there are. */
+  /** Takes the bytes up to the next FF, and the FF; without one, all bytes of the chunk. */
   #takeToEnd(): { readonly from: number; readonly to: number; readonly ended: boolean } {
     const from = this.#at;
     const end = this.#chunk.indexOf(END, from);
@@ -145,7 +145,8 @@ export class Hixie76Decoder implements Decoder {
     state.digits++;
     this.#checkSize(state.length);
     if ((digit & 0x80) !== 0) {
-      if (state.digits === lengthDigits) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'it does not end');
+      if (state.digits === lengthDigits)
+        throw new WebSocketError('WS_ERR_INVALID_LENGTH', `more than ${lengthDigits} digits`);
       return undefined;
     }
     if (state.length > 0) {

@@ -1,10 +1,11 @@
-import { maxControlPayload } from '../codec/controlFrames';
+import { isBytes } from '../codec/bytes';
 import type { ByteSink, CloseFrame, Encodable, Encoder, ProtocolVersion } from '../contracts';
-import { WebSocketError } from '../errors';
+import { FrameDecoder } from './frameDecoder';
 import { answerChallenge, challengeServer } from './hixie76';
-import { Hybi03Decoder, MORE, opcodes, ownGoodbye } from './hybi03Decoder';
+import { layout, MORE, opcodes, ownCloseBody } from './hybi03Frames';
+import { dataPayload, invalidItem, pingPayload } from './outgoingItems';
 
-/** hybi-01 to -03: the handshake of hixie-76, and frames with a length. */
+/** hybi-01 to -03: the handshake of hixie-76, and frames that begin with their length. */
 export const hybi03: ProtocolVersion = {
   versions: ['draft03'],
   byDefault: true,
@@ -23,45 +24,44 @@ export const hybi03: ProtocolVersion = {
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer: answerChallenge,
   connect: (_version, location, origin) => challengeServer(location, origin, { 'Sec-WebSocket-Draft': '2' }),
-  decoder: (_role, options) => new Hybi03Decoder(options),
+  decoder: (_role, options) => new FrameDecoder(layout, options),
   encoder: () => encode,
 };
 
-/** Payloads up to this size are copied next to their header; larger ones go out by reference. */
+/** Payloads of up to this many bytes are copied next to their header; larger ones are sent by reference. */
 const copiedPayload = 4096;
 
 const encode: Encoder = (item, sink) => {
   if (typeof item === 'string') return writeFrame(opcodes.text, Buffer.from(item), sink);
-  if (item instanceof Uint8Array) return writeFrame(opcodes.binary, item, sink);
+  if (isBytes(item)) return writeFrame(opcodes.binary, item, sink);
   writeNamed(item, sink);
 };
 
 function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSink): void {
   switch (item?.opcode) {
     case 'close':
-      return writeFrame(opcodes.close, goodbyeOf(item), sink);
+      return writeFrame(opcodes.close, closeBodyOf(item), sink);
     case 'ping':
     case 'pong':
-      if (item.payload.length > maxControlPayload)
-        throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping takes at most ${maxControlPayload} bytes`);
-      return writeFrame(opcodes[item.opcode], item.payload, sink);
+      return writeFrame(opcodes[item.opcode], pingPayload(item), sink);
     case 'text':
     case 'binary':
     case 'continuation': {
-      const payload = typeof item.payload === 'string' ? Buffer.from(item.payload) : item.payload;
-      return writeFrame(opcodes[item.opcode] | (item.fin === false ? MORE : 0), payload, sink);
+      const payload = dataPayload(item);
+      const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+      return writeFrame(opcodes[item.opcode] | (item.fin === false ? MORE : 0), bytes, sink);
     }
     default:
-      throw new WebSocketError(
-        'WS_ERR_INVALID_ARGUMENT',
-        'what a Framer takes is a string, a Uint8Array, or an object with an opcode and a payload',
-      );
+      throw invalidItem(item);
   }
 }
 
-/** There are no codes: an answer repeats the peer's body, and our own Close has one that its answer is known by. */
-function goodbyeOf({ body }: CloseFrame): Uint8Array {
-  return body ?? ownGoodbye;
+/**
+ * There are no close codes. An answer repeats the body of the peer's Close frame; our own Close frame has a body by which its answer
+ * is recognised.
+ */
+function closeBodyOf({ body }: CloseFrame): Uint8Array {
+  return body ?? ownCloseBody;
 }
 
 function writeFrame(first: number, payload: Uint8Array, sink: ByteSink): void {

@@ -7,22 +7,23 @@ import { hybi03 } from './hybi03';
 import { rfc6455 } from './rfc6455';
 
 /**
- * Every protocol that the library speaks, best first; a request belongs to the first that claims it. A new one is a file beside
- * this and a place in this list.
+ * All wire formats, best first. A request belongs to the first one that claims it. A new one is a file in this folder and a line
+ * in this list.
  */
 const supported: readonly ProtocolVersion[] = [rfc6455, hybi03, hixie76, hixie75];
 
+/** All versions of the protocol that the library knows. */
 export const knownVersions: readonly Version[] = supported.flatMap((wire) => wire.versions);
 
-/** What can be spoken over HTTP/2. */
+/** The versions that can be used over HTTP/2. */
 export const http2Versions: readonly Version[] = supported.flatMap(
   ({ extendedConnect }) => extendedConnect?.version ?? [],
 );
 
-/** What a server accepts unless told otherwise. */
+/** The versions that a server accepts by default. */
 export const defaultVersions: readonly Version[] = supported.flatMap((wire) => (wire.byDefault ? wire.versions : []));
 
-/** The version that a request asks for, known or not. */
+/** Returns the version that a request asks for, known or not; undefined for a request that is no opening handshake. */
 export function claimedVersion(headers: IncomingHttpHeaders): string | undefined {
   for (const wire of supported) {
     const version = wire.claims(headers);
@@ -35,14 +36,17 @@ const byVersion: ReadonlyMap<string, { readonly wire: ProtocolVersion; readonly 
   supported.flatMap((wire) => wire.versions.map((version) => [version, { wire, version }] as const)),
 );
 
-/** The protocol of a version, or undefined if the library does not speak it. */
+/** Returns the wire format of a version, or undefined for an unknown version. */
 export function findProtocolVersion(
   version: string,
 ): { readonly wire: ProtocolVersion; readonly version: Version } | undefined {
   return byVersion.get(version);
 }
 
-/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+/**
+ * Returns the wire format of a version.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for an unknown version
+ */
 export function protocolVersion(version: Version): ProtocolVersion {
   const found = findProtocolVersion(version);
   if (found !== undefined) return found.wire;

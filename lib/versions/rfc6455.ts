@@ -3,8 +3,9 @@ import { createWebSocketKey } from '../codec/random';
 import type { ProtocolVersion } from '../contracts';
 import { WebSocketError } from '../errors';
 import { checkUpgradeAnswer } from './clientAnswers';
-import { Rfc6455Decoder } from './rfc6455Decoder';
+import { FrameDecoder } from './frameDecoder';
 import { rfc6455Encoder } from './rfc6455Encoder';
+import { layouts } from './rfc6455Frames';
 
 /** RFC 6455 (version 13), and the drafts hybi-07 to -12 (versions 7 and 8), which differ from it in the name of one header. */
 export const rfc6455: ProtocolVersion = {
@@ -28,11 +29,15 @@ export const rfc6455: ProtocolVersion = {
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer({ headers }) {
     const key = headers['sec-websocket-key'];
-    // Two key headers arrive joined by a comma, which no key can have (§11.3.1 allows one).
+    // Two headers are joined by a comma, which no key can have; only one is allowed (RFC 6455 §11.3.1).
     if (key === undefined || !isWebSocketKey(key)) {
-      throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', 'Sec-WebSocket-Key must be 16 bytes in base64, once', {
-        statusCode: 400,
-      });
+      throw new WebSocketError(
+        'WS_ERR_INVALID_HANDSHAKE',
+        'the header Sec-WebSocket-Key must be 16 bytes in base64, and must be sent once',
+        {
+          statusCode: 400,
+        },
+      );
     }
     return {
       statusMessage: 'Switching Protocols',
@@ -53,12 +58,15 @@ export const rfc6455: ProtocolVersion = {
       replySize: 0,
       verify(answer) {
         checkUpgradeAnswer(answer);
-        // Two of them arrive joined by a comma (§4.1).
+        // Two headers are joined by a comma, so they match nothing (RFC 6455 §4.1).
         if (answer.headers['sec-websocket-accept']?.trim() === acceptKey(key)) return;
-        throw new WebSocketError('WS_ERR_INVALID_HANDSHAKE', 'Sec-WebSocket-Accept does not answer our key');
+        throw new WebSocketError(
+          'WS_ERR_INVALID_HANDSHAKE',
+          'the header Sec-WebSocket-Accept does not match the Sec-WebSocket-Key of the request',
+        );
       },
     };
   },
-  decoder: (role, options) => new Rfc6455Decoder(role, options),
+  decoder: (role, options) => new FrameDecoder(layouts[role], options),
   encoder: rfc6455Encoder,
 };

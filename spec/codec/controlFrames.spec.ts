@@ -1,6 +1,9 @@
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import {
+  checkClose,
   checkControlPayload,
+  controlPayload,
   decodeCloseBody,
   encodeCloseBody,
   maxControlPayload,
@@ -17,6 +20,47 @@ describe('checkControlPayload()', () => {
     const error = thrownBy(() => checkControlPayload(Buffer.alloc(maxControlPayload + 1)));
     expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
     expect(error.message).to.include('125 bytes');
+  });
+});
+
+describe('controlPayload()', () => {
+  it('returns a copy of bytes of any realm, or the UTF-8 of a string', () => {
+    const bytes = Uint8Array.of(1, 2);
+    for (const data of [bytes, bytes.buffer, runInNewContext('Uint8Array.of(1, 2)')])
+      expect(controlPayload(data)).to.deep.equal(hex('0102'));
+    expect(controlPayload(bytes).buffer).to.not.equal(bytes.buffer);
+    expect(controlPayload('ü')).to.deep.equal(hex('c3bc'));
+  });
+
+  it('refuses anything else with an error that names it', () => {
+    for (const [data, given] of [
+      [{}, 'a plain object'],
+      [[1], 'an array'],
+      [100, 'a number (100)'],
+      [null, 'null'],
+    ] as const) {
+      const error = thrownBy(() => controlPayload(data as unknown as string));
+      expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
+      expect(error.message).to.include(`not ${given}`);
+    }
+  });
+});
+
+describe('checkClose()', () => {
+  it('refuses a code of another type, and names it', () => {
+    for (const [code, given] of [
+      ['4000', "not the string '4000'"],
+      [null, 'not null'],
+      [999, 'not 999'],
+    ] as const) {
+      const error = thrownBy(() => checkClose(code as number, ''));
+      expect([error.code, error.message.includes(given)]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', true]);
+    }
+  });
+
+  it('refuses a reason that is too long or no string, and names it', () => {
+    expect(thrownBy(() => checkClose(1000, 'x'.repeat(124))).message).to.include('at most 123 bytes, not 124');
+    expect(thrownBy(() => checkClose(1000, null as unknown as string)).message).to.include('not null');
   });
 });
 

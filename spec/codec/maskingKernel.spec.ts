@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { createMaskingKernel, createWordKernel } from '../../lib/codec/maskingKernel';
 import { exampleKey, masked } from '../support/vectors';
@@ -28,3 +31,24 @@ for (const [name, create] of [
     });
   });
 }
+
+describe('Masking where WebAssembly is missing or unusable', () => {
+  const program = `
+    const { maskedCopy } = require(${JSON.stringify(join(__dirname, '../../lib/codec/masking'))});
+    const copy = maskedCopy(Buffer.alloc(1000, 0x41), 0, 1000, 0x20202020);
+    process.stdout.write(copy.toString());`;
+  const node = [process.execPath, '--require', require.resolve('ts-node/register/transpile-only')];
+  const withLimit = (kibibytes: number) => ['sh', '-c', `ulimit -v ${kibibytes} && exec "$@"`, 'sh', ...node];
+  const commands: readonly (readonly [what: string, command: readonly string[]])[] = [
+    ['node --jitless', [...node, '--jitless']],
+    ['node --no-enable-sse4-1', [...node, '--no-enable-sse4-1']],
+    // Windows has no limit of this kind.
+    ...(process.platform === 'win32' ? [] : [['ulimit -v 4000000', withLimit(4_000_000)] as const]),
+  ];
+  for (const [what, [path = '', ...parameters]] of commands) {
+    it(`is done in JavaScript: ${what}`, async () => {
+      const { stdout } = await promisify(execFile)(path, [...parameters, '--eval', program]);
+      expect(stdout).to.equal('a'.repeat(1000));
+    });
+  }
+});

@@ -1,47 +1,50 @@
-import { decodeCloseBody, maxControlPayload } from '../codec/controlFrames';
+import { maxControlPayload } from '../codec/controlFrames';
 import { maskedCopy, maskIntoScratch, maskingScratch, maskingWindow } from '../codec/masking';
 import { decodeUtf8 } from '../codec/utf8';
-import type { CompressedMessage, ControlFrame, Decoder, DecoderOptions, Incoming, Role } from '../contracts';
+import type { CompressedMessage, ControlFrame, Decoder, DecoderOptions, Incoming } from '../contracts';
 import { WebSocketError } from '../errors';
-import { checkMessageSize, type PartialMessage, startMessage } from './partialMessage';
 import {
-  FIN,
-  isControl,
+  type FrameLayout,
+  kinds,
   LENGTH,
   LENGTH_16,
   LENGTH_64,
   MASKED,
   OPCODE,
-  opcodes,
   RESERVED_BITS,
-  RSV1,
-} from './rfc6455Frames';
+  reservedKind,
+} from './frameLayout';
+import { checkMessageSize, PartialMessage } from './partialMessage';
 
-const noBytes = Buffer.alloc(0);
+const noBytes: Buffer = Buffer.alloc(0);
+
+/** The topmost bit of a frame. */
+const TOP_BIT = 0x80;
 
 /**
- * Reads the frames of RFC 6455 and joins fragments. Three steps, taken again and again by `next()`: a header (`#readHeader`),
- * then either a frame that lies whole in the chunk, or a part of a message that does not (`#readPart`).
+ * Reads the frames of RFC 6455, and of the drafts since hybi-01, and joins fragments. `next()` reads a header (`#readHeader`),
+ * then either a frame that the chunk has as a whole (`#readWhole`), or the part of a message that the chunk has (`#readPart`).
  */
-export class Rfc6455Decoder implements Decoder {
-  readonly #role: Role;
+export class FrameDecoder implements Decoder {
+  readonly #layout: FrameLayout;
   readonly #options: DecoderOptions;
   #chunk: Buffer = noBytes;
   #at = 0;
-  /** The frame in hand; `#remaining` is what is still to come of its payload, undefined between frames. */
+  /** Payload bytes of the frame in hand that have not been read; undefined between frames. */
   #remaining: number | undefined;
-  #opcode = 0;
+  #kind = 0;
   #compressed = false;
-  #fin = false;
+  #last = false;
   #masked = false;
   #key = 0;
+  /** Payload bytes of the frame in hand that have been read. */
   #phase = 0;
   #message: PartialMessage | undefined;
-  /** A Close frame was read: whatever follows it is not looked at (§5.5.1). */
+  /** A Close frame was read: what follows it is ignored (RFC 6455 §5.5.1). */
   #closed = false;
 
-  constructor(role: Role, options: DecoderOptions) {
-    this.#role = role;
+  constructor(layout: FrameLayout, options: DecoderOptions) {
+    this.#layout = layout;
     this.#options = options;
   }
 
@@ -54,7 +57,7 @@ export class Rfc6455Decoder implements Decoder {
   next(): Incoming | CompressedMessage | undefined {
     while (!this.#closed) {
       if (this.#remaining === undefined && !this.#readHeader()) return this.#keepRest();
-      if (isControl(this.#opcode)) {
+      if (this.#kind >= kinds.close) {
         if (this.#available < (this.#remaining as number)) return this.#keepRest();
         return this.#readControlFrame();
       }
@@ -82,37 +85,43 @@ export class Rfc6455Decoder implements Decoder {
     return this.#chunk.length - this.#at;
   }
 
-  /** Puts the unread bytes aside until the next chunk, in a copy: they must not keep a whole read buffer alive. */
+  /** Keeps the unread bytes until the next chunk, in a copy: they must not keep a whole read buffer in memory. */
   #keepRest(): undefined {
     this.#chunk = this.#available === 0 ? noBytes : Buffer.from(this.#chunk.subarray(this.#at));
     this.#at = 0;
   }
 
-  /** Reads one frame header, or returns false if its end has not come. Moves nothing in that case. */
+  /** Reads one frame header. Returns false, and has changed nothing, if its last byte has not been received. */
   #readHeader(): boolean {
     const chunk = this.#chunk;
     const at = this.#at;
     const available = chunk.length - at;
     if (available < 2) return false;
+    const layout = this.#layout;
     const first = chunk[at] as number;
     const second = chunk[at + 1] as number;
+    const kind = layout.kindOf[first & OPCODE] as number;
+    const last = (first & TOP_BIT) === layout.lastFrame;
     const masked = (second & MASKED) !== 0;
     let length = second & LENGTH;
-    this.#checkStart(first, masked, length);
+    if ((first & RESERVED_BITS) !== 0) this.#checkReservedBits(first, kind);
+    if ((second & MASKED) !== layout.maskBit) throw new WebSocketError(layout.wrongMaskBit);
+    this.#checkKind(first, kind, last, length);
 
     let size = 2;
     if (length === LENGTH_16) {
       if (available < 4) return false;
       length = ((chunk[at + 2] as number) << 8) | (chunk[at + 3] as number);
-      if (length < LENGTH_16) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
+      if (length < LENGTH_16) this.#checkShortest();
       size = 4;
     } else if (length === LENGTH_64) {
       if (available < 10) return false;
       length = readLength64(chunk, at + 2);
+      if (length < 0x10000) this.#checkShortest();
       size = 10;
     }
-    // Before the masking key, and before a byte of the payload: an oversized message is refused by its header.
-    if (!isControl(first & OPCODE)) this.#checkSize(first, length);
+    // Before the masking key and the payload are read: an oversized message is refused by its header.
+    if (kind < kinds.close) this.#checkSize(first, kind, length);
     if (masked) {
       if (available < size + 4) return false;
       this.#key = chunk.readInt32LE(at + size);
@@ -120,55 +129,57 @@ export class Rfc6455Decoder implements Decoder {
     }
     this.#at = at + size;
     this.#remaining = length;
-    this.#opcode = first & OPCODE;
-    this.#compressed = (first & RSV1) !== 0;
-    this.#fin = (first & FIN) !== 0;
+    this.#kind = kind;
+    this.#compressed = (first & layout.compressedBit) !== 0;
+    this.#last = last;
     this.#masked = masked;
     this.#phase = 0;
     return true;
   }
 
-  /** What the first two bytes of a frame can do wrong (§5.1, §5.2, §5.4, §5.5). */
-  #checkStart(first: number, masked: boolean, length: number): void {
-    const opcode = first & OPCODE;
-    if ((first & RESERVED_BITS) !== 0) this.#checkReservedBits(first);
-    if (masked !== (this.#role === 'server')) {
-      throw new WebSocketError(masked ? 'WS_ERR_MASK_FORBIDDEN' : 'WS_ERR_MASK_REQUIRED');
-    }
-    if (opcode === opcodes.text || opcode === opcodes.binary) {
+  /** Refuses a kind of frame that may not stand here (RFC 6455 §5.2, §5.4, §5.5). */
+  #checkKind(first: number, kind: number, last: boolean, length: number): void {
+    if (kind === kinds.text || kind === kinds.binary) {
       if (this.#message !== undefined)
         throw new WebSocketError('WS_ERR_INVALID_FRAGMENT', 'a new message inside another');
-    } else if (opcode === opcodes.continuation) {
+    } else if (kind === kinds.continuation) {
       if (this.#message === undefined) throw new WebSocketError('WS_ERR_INVALID_FRAGMENT', 'no message to continue');
-    } else if (opcode < opcodes.close || opcode > opcodes.pong) {
-      throw new WebSocketError('WS_ERR_RESERVED_OPCODE', `0x${opcode.toString(16)}`);
-    } else if ((first & FIN) === 0 || length > maxControlPayload) {
+    } else if (kind === reservedKind) {
+      throw new WebSocketError('WS_ERR_RESERVED_OPCODE', `0x${(first & OPCODE).toString(16)}`);
+    } else if (!last || length > maxControlPayload) {
       throw new WebSocketError('WS_ERR_INVALID_CONTROL_FRAME');
     }
   }
 
   /** Only the first frame of a message can say that it is compressed (RFC 7692 §6.1). */
-  #checkReservedBits(first: number): void {
-    const opcode = first & OPCODE;
-    const startsMessage = opcode === opcodes.text || opcode === opcodes.binary;
-    if (this.#options.compression === true && startsMessage && (first & RESERVED_BITS) === RSV1) return;
+  #checkReservedBits(first: number, kind: number): void {
+    const startsMessage = kind === kinds.text || kind === kinds.binary;
+    const compressed = (first & RESERVED_BITS) === this.#layout.compressedBit;
+    if (this.#options.compression === true && startsMessage && compressed) return;
     throw new WebSocketError('WS_ERR_RESERVED_BITS');
   }
 
-  #checkSize(first: number, length: number): void {
+  #checkShortest(): void {
+    if (this.#layout.shortestLength) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
+  }
+
+  #checkSize(first: number, kind: number, length: number): void {
     const started = this.#message;
-    const message = started ?? { text: (first & OPCODE) === opcodes.text, compressed: (first & RSV1) !== 0 };
+    const message = started ?? {
+      text: kind === kinds.text,
+      compressed: (first & this.#layout.compressedBit) !== 0,
+    };
     checkMessageSize((started?.size ?? 0) + length, message, this.#options);
   }
 
   #isWhole(): boolean {
     const length = this.#remaining as number;
-    return this.#fin && length <= this.#available && length <= maskingWindow;
+    return this.#last && length <= this.#available && length <= maskingWindow;
   }
 
-  /** A message of one frame that lies in the chunk from end to end: no MessageBuffer, no second look. */
+  /** A message of one frame that lies in the chunk from end to end needs no PartialMessage. */
   #readWhole(): Incoming | CompressedMessage {
-    const text = this.#opcode === opcodes.text;
+    const text = this.#kind === kinds.text;
     const message = text && !this.#compressed ? this.#takeText() : this.#takeBytes();
     this.#remaining = undefined;
     if (!this.#compressed) return message;
@@ -189,7 +200,7 @@ export class Rfc6455Decoder implements Decoder {
     return text;
   }
 
-  /** The payload in memory of its own, so that a kept message does not keep a read buffer alive, nor share one. */
+  /** Returns the payload in memory of its own, so that a kept message keeps no read buffer in memory, and shares none. */
   #takeBytes(): Buffer {
     const length = this.#remaining as number;
     const to = this.#at + length;
@@ -200,19 +211,19 @@ export class Rfc6455Decoder implements Decoder {
     return bytes;
   }
 
-  /** Takes what the chunk has of the frame in hand; returns the message when that was the last of it, or a part of it. */
+  /** Reads what the chunk has of the frame in hand. Returns the message if that was the last of it, or a part of the message. */
   #readPart(): Incoming | CompressedMessage | undefined {
-    this.#message ??= startMessage(this.#opcode === opcodes.text, this.#compressed, this.#options.parts === true);
+    this.#message ??= new PartialMessage(this.#kind === kinds.text, this.#compressed, this.#options.parts === true);
     const message = this.#message;
     message.expect(this.#remaining as number);
     while ((this.#remaining as number) > 0 && this.#available > 0) {
       this.#takePart(message);
-      const part = this.#remaining === 0 && this.#fin ? undefined : message.part();
+      const part = this.#remaining === 0 && this.#last ? undefined : message.part();
       if (part !== undefined) return part;
     }
     if ((this.#remaining as number) > 0) return undefined;
     this.#remaining = undefined;
-    if (!this.#fin) return undefined;
+    if (!this.#last) return undefined;
     this.#message = undefined;
     return message.end();
   }
@@ -234,19 +245,17 @@ export class Rfc6455Decoder implements Decoder {
   #readControlFrame(): ControlFrame {
     const payload = this.#takeBytes();
     this.#remaining = undefined;
-    if (this.#opcode === opcodes.ping) return { opcode: 'ping', payload };
-    if (this.#opcode === opcodes.pong) return { opcode: 'pong', payload };
+    if (this.#kind === kinds.ping) return { opcode: 'ping', payload };
+    if (this.#kind === kinds.pong) return { opcode: 'pong', payload };
     this.#closed = true;
-    return decodeCloseBody(payload);
+    return this.#layout.decodeClose(payload);
   }
 }
 
-/** @throws a 1002 error for a length with its top bit set, which §5.2 forbids */
+/** @throws WebSocketError WS_ERR_INVALID_LENGTH if the top bit is set, which RFC 6455 §5.2 forbids */
 function readLength64(bytes: Buffer, at: number): number {
   const high = bytes.readUInt32BE(at);
   if (high >= 0x80000000) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'the top bit of a 64-bit length is set');
-  // Past 2^53 the sum is not exact, but still larger than any limit.
-  const length = high * 0x100000000 + bytes.readUInt32BE(at + 4);
-  if (length < 0x10000) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
-  return length;
+  // From 2^53 on the sum is not exact, but still larger than any limit.
+  return high * 0x100000000 + bytes.readUInt32BE(at + 4);
 }
