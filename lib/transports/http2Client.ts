@@ -97,6 +97,8 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     this.#lease.answered();
     const { ':status': statusCode = 0 } = headers;
     if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transportOn(stream), 'http2');
+    // Otherwise the stream stays open after the server's END_STREAM, until the server resets it.
+    stream.end();
     const statusMessage = STATUS_CODES[statusCode] ?? '';
     this.#owner.answered({ statusCode, statusMessage, headers, body: stream });
   }
