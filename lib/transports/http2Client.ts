@@ -58,7 +58,9 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     const again = rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#lease.refused();
     this.#lease.release();
     if (this.#answered || this.#abandoned) return;
-    if (again) this.#owner.unseen();
+    // The server has this WebSocket over HTTP/1.1 only (RFC 9113 §7).
+    if (rstCode === constants.NGHTTP2_HTTP_1_1_REQUIRED) this.#owner.unavailable(undefined);
+    else if (again) this.#owner.unseen();
     else this.failed(error);
   }
 

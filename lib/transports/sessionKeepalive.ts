@@ -7,7 +7,7 @@ import type { HeartbeatSettings } from '../options';
  * Milliseconds that the answer to a PING has at the least, whatever the connections ask for: while Node writes to the socket of a session
  * it does not read from it, and on a slow network a write takes long.
  */
-const leastTimeout = 10_000;
+export const leastTimeout = 10_000;
 
 /**
  * Sends HTTP/2's own PING on a silent session. The answer has priority over all other frames (RFC 9113 §6.7) and needs no flow-control

@@ -269,7 +269,7 @@ describe('The end of a process', () => {
 
   it('comes after SIGTERM as docs/api.md has it: clients see 1001, and the exit code is 0', async function () {
     this.timeout(60_000);
-    const documentation = readFileSync(join(__dirname, '../docs/api.md'), 'utf8');
+    const documentation = readFileSync(join(__dirname, '../../docs/api.md'), 'utf8');
     const [, example] = /\n## Shutting down\n.*?```js\n(.*?)```/s.exec(documentation) ?? [];
     const program = run([process.execPath, '-r', 'ts-node/register', '-e', server + example]);
     await program.until(({ output }) => output.includes('\n'));
