@@ -25,7 +25,7 @@ export class ServerSessions {
 
 /**
  * Closes a session with GOAWAY (RFC 9113 §6.8) when its open requests have been answered, and then its connection. A peer that does not close
- * its side gets one to two seconds for it; a peer that vanishes while requests are open is found by PING.
+ * its side gets one to two seconds for it; the keepalive finds a peer that vanishes while requests are open.
  */
 function closeSession(session: ServerHttp2Session, socket: Duplex): void {
   const keepalive = sessionKeepalive(session);

@@ -61,6 +61,8 @@ class Http2SessionKeepalive implements SessionKeepalive, Watched {
   }
 
   sendPing(): void {
+    // On a closed session, whose last requests are being answered, Node sends no PING. SETTINGS must be acknowledged too (RFC 9113 §6.5.3).
+    if (this.#session.closed) return this.#session.settings({});
     this.#session.ping((error) => {
       this.#answered ||= error === null;
     });
