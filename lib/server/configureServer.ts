@@ -193,8 +193,18 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
       opening: {
         ...opening,
         accept(acceptance, opened) {
-          opening.accept(acceptance, opened);
-          handle?.add(webSocket, exchange);
+          let added = false;
+          const add = () => {
+            if (!added) handle?.add(webSocket, exchange);
+            added = true;
+          };
+          // Before the connection delivers messages: if a listener throws, the handle still knows the connection and sees its end.
+          opening.accept(acceptance, (transport) => {
+            add();
+            opened(transport);
+          });
+          // Without a transport yet, where the rest of the handshake follows.
+          add();
         },
       },
     });
