@@ -1,13 +1,19 @@
 import type { IncomingMessage } from 'node:http';
-import type { ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from '../broadcast/broadcast';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
 import { checkOptions, connectionOptionNames, defaults, type ServerOptions } from '../options';
-import { Dispatcher, type ExchangeHandler, exchangeUpgrade, type HttpServer } from '../transports/dispatcher';
+import {
+  addHandler,
+  type ExchangeHandler,
+  exchangeUpgrade,
+  type HttpServer,
+  removeHandler,
+} from '../transports/dispatcher';
 import type { Exchange } from '../transports/exchange';
+import { ServerSessions } from '../transports/serverSessions';
 import { protocolVersion } from '../versions';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { isWebSocketRequest, negotiate } from './negotiation';
@@ -16,33 +22,33 @@ import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } fro
 
 declare module 'node:http' {
   interface ServerResponse {
-    /** There on the response to a WebSocket request: `connect()` accepts it; any ordinary response refuses it. */
+    /** Defined on the response to a WebSocket request: `connect()` accepts the request; any ordinary response refuses it. */
     webSocket?: WebSocket;
   }
 }
 
 declare module 'node:http2' {
   interface Http2ServerResponse {
-    /** There on the response to a WebSocket request: `connect()` accepts it; any ordinary response refuses it. */
+    /** Defined on the response to a WebSocket request: `connect()` accepts the request; any ordinary response refuses it. */
     webSocket?: WebSocket;
   }
 }
 
-/** What `configureServer()` returns: the WebSockets of one HTTP server. */
+/** The WebSockets of one HTTP server: what `configureServer()` returns. */
 export interface WebSocketServer {
-  /** The open connections, live. */
+  /** The open connections. A connection that ends is removed from the set. */
   readonly connections: ReadonlySet<AnyWebSocket>;
-  /** What has happened on all connections so far, those that are gone too. */
+  /** Sums over all connections so far, open and ended. */
   readonly counters: ServerCounters;
   /**
-   * Writes one message to every open connection, or those of which the filter says true, and returns to how many. Left out are
-   * connections that are closing, and those whose version has no binary messages if it is one.
+   * Writes one message to every open connection, or to those for which the filter returns true, and returns their number. It leaves out
+   * connections that are closing and, if the message is binary, those whose version has no binary messages.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, WS_ERR_INVALID_UTF8
    */
   broadcast(message: BroadcastMessage, filter?: BroadcastFilter): number;
   /**
-   * Refuses new connections with 503, closes the open ones after what was written to them, and resolves when all are gone. A
-   * second call returns the promise of the first.
+   * Refuses new connections with 503, closes the open ones after what was written to them, and resolves when all are gone. By then
+   * the library has removed everything that it had added to the HTTP server. A second call returns the promise of the first.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   close(options?: CloseOptions): Promise<CloseSummary>;
@@ -50,24 +56,22 @@ export interface WebSocketServer {
 }
 
 /**
- * Makes an HTTP server's WebSocket requests ordinary requests: each goes through the server's own 'request' listeners, with
- * `res.webSocket` to accept it. Upgrades to other protocols are left to other 'upgrade' listeners, or, if there are none, to
- * the application as plain requests.
+ * Makes the WebSocket requests of an HTTP server ordinary requests: each goes through the server's own 'request' listeners, with
+ * `res.webSocket` to accept it. Upgrades to other protocols go to other 'upgrade' listeners or, if there are none, to the application as
+ * ordinary requests.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function configureServer(server: HttpServer, options: ServerOptions = {}): WebSocketServer {
   checkServer(server);
   checkServerOptions(options);
   const handle = new ServerHandle(server, options);
-  const dispatcher = dispatchers.get(server) ?? new Dispatcher(server);
-  dispatchers.set(server, dispatcher);
-  dispatcher.add(handle);
+  addHandler(server, handle);
   return handle;
 }
 
 /**
  * Does for one upgrade what `configureServer()` does for all, for programs that have an 'upgrade' listener of their own.
- * Returns false, and has touched nothing, if the request does not ask for a WebSocket.
+ * Returns false, and does nothing, if the request does not ask for a WebSocket.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function handleHttpUpgrade(
@@ -88,15 +92,12 @@ export function handleHttpUpgrade(
   return true;
 }
 
-const dispatchers = new WeakMap<HttpServer, Dispatcher>();
-
 class ServerHandle implements WebSocketServer, ExchangeHandler {
   readonly connections = new Set<AnyWebSocket>();
   readonly #totals = new ServerTotals();
   readonly #server: HttpServer;
   readonly #options: ServerOptions;
-  /** The HTTP/2 sessions that have had connections. */
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sessions = new ServerSessions();
   #shutdown: Shutdown | undefined;
 
   constructor(server: HttpServer, options: ServerOptions) {
@@ -110,6 +111,10 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
 
   get takesAll(): boolean {
     return this.#options.filter === undefined;
+  }
+
+  get isClosing(): boolean {
+    return this.#shutdown !== undefined;
   }
 
   takes(request: HttpRequest): boolean {
@@ -130,12 +135,19 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
 
   close(options: CloseOptions = {}): Promise<CloseSummary> {
     checkCloseOptions(options);
-    if (this.#shutdown === undefined) {
-      this.#shutdown = new Shutdown(this.connections, options);
-      // A session stays open for further requests, and would keep the server from closing: GOAWAY (RFC 9113 §6.8).
-      void this.#shutdown.done.then(() => this.#sessions.forEach((session) => void session.close()));
-    }
+    this.#shutdown ??= this.#startShutdown(options);
     return this.#shutdown.done;
+  }
+
+  #startShutdown(options: CloseOptions): Shutdown {
+    const shutdown = new Shutdown(options);
+    this.#shutdown = shutdown;
+    void shutdown.done.then(() => {
+      removeHandler(this.#server, this);
+      this.#sessions.closeAll();
+    });
+    shutdown.start(this.connections);
+    return shutdown;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -155,21 +167,20 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
 
   add(webSocket: WebSocket, { session }: Exchange): void {
     this.connections.add(webSocket);
-    if (session !== undefined && !this.#sessions.has(session)) {
-      this.#sessions.add(session);
-      session.once('close', () => this.#sessions.delete(session));
-    }
+    if (session !== undefined) this.#sessions.add(session);
     this.#totals.opened();
     this.#shutdown?.add(webSocket);
   }
 
   /** A connection has ended. */
   readonly closed = (webSocket: AnyWebSocket, outcome: CloseOutcome) => {
-    if (this.connections.delete(webSocket)) this.#totals.closed(webSocket, outcome);
+    this.connections.delete(webSocket);
+    this.#totals.closed(webSocket, outcome);
+    this.#shutdown?.connectionClosed(webSocket, outcome);
   };
 }
 
-/** Offers an opening request to the application: as an ordinary request, with a WebSocket on its response. */
+/** Emits an opening request as an ordinary request, with a WebSocket on its response. */
 function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerOptions, handle?: ServerHandle): void {
   const { request, response } = exchange;
   try {
@@ -182,8 +193,18 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
       opening: {
         ...opening,
         accept(acceptance, opened) {
-          opening.accept(acceptance, opened);
-          handle?.add(webSocket, exchange);
+          let added = false;
+          const add = () => {
+            if (!added) handle?.add(webSocket, exchange);
+            added = true;
+          };
+          // Before the connection delivers messages: if a listener throws, the handle still knows the connection and sees its end.
+          opening.accept(acceptance, (transport) => {
+            add();
+            opened(transport);
+          });
+          // Without a transport yet, where the rest of the handshake follows.
+          add();
         },
         onUnaccepted(callback) {
           exchange.onUnaccepted((how) => {
@@ -200,7 +221,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     handle?.countRefusal();
     return exchange.refuse(error);
   }
-  // A server without an application answers as an application without a route would.
+  // The server has no 'request' listener.
   if (!server.emit('request', request, response)) response.writeHead(404).end();
 }
 
@@ -208,9 +229,20 @@ function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {
   return isWebSocketRequest(request) && (filter === undefined || filter(request) === true);
 }
 
-function checkServer(server: HttpServer): void {
-  if (typeof server?.on === 'function' && typeof server.emit === 'function') return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'the first argument must be an http, https or http2 server');
+function checkServer(server: unknown): void {
+  if (has(server, 'on') && has(server, 'emit') && has(server, 'setTimeout')) return;
+  const detail = `the first argument must be an http, https or http2 server, not ${describe(server)}`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
+}
+
+function describe(server: unknown): string {
+  if (has(server, 'getConnections')) return 'a server of node:net, which does not speak HTTP: use http.createServer()';
+  if (has(server, 'listen')) return 'the application of a framework: take the server that app.listen() returns';
+  return server === null ? 'null' : typeof server === 'object' ? 'another object' : typeof server;
+}
+
+function has(value: unknown, method: string): boolean {
+  return typeof (value as Record<string, unknown> | null | undefined)?.[method] === 'function';
 }
 
 function checkServerOptions(options: ServerOptions): void {

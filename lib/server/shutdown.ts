@@ -21,11 +21,11 @@ export interface CloseOptions {
 
 /** What became of the connections of a server that has shut down. */
 export interface CloseSummary {
-  /** Connections on which both sides said goodbye. */
+  /** Connections that ended with a complete close handshake. */
   readonly closed: number;
-  /** Connections that did not close in time, or broke before they had. */
+  /** Connections that ended without one: in time or at the deadline. */
   readonly dropped: number;
-  /** Requests that were refused meanwhile. */
+  /** WebSocket requests that were refused meanwhile. */
   readonly refused: number;
 }
 
@@ -35,34 +35,43 @@ export function checkCloseOptions(options: CloseOptions): void {
   const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout, spread = 0 } = options;
   checkClose(code, reason);
   if (spread <= timeout) return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the option spread takes no more than timeout, ${timeout}`);
+  const detail = `the option spread takes no more than timeout, ${timeout}, and ${spread} is more`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
 }
 
-/** The end of a server's connections: each is closed, and dropped if that has not come to its end by the deadline. */
+/** Closes the connections of a server, and drops those that are still there at the deadline. */
 export class Shutdown {
   #finish: ((summary: CloseSummary) => void) | undefined;
-  /** When all connections are gone. */
+  /** Resolves when all connections are gone. */
   readonly done = new Promise<CloseSummary>((resolve) => {
     this.#finish = resolve;
   });
   readonly #code: number;
   readonly #reason: string;
-  readonly #left = new Set<AnyWebSocket>();
+  readonly #spread: number;
+  /** The connections that are left, each with the timer for its Close if that was delayed. */
+  readonly #left = new Map<AnyWebSocket, NodeJS.Timeout | undefined>();
   readonly #deadline: NodeJS.Timeout;
   #deadlinePassed = false;
   #closed = 0;
   #dropped = 0;
   #refused = 0;
 
-  constructor(connections: Iterable<AnyWebSocket>, options: CloseOptions) {
+  constructor(options: CloseOptions) {
     const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout, spread = 0 } = options;
     this.#code = code;
     this.#reason = reason;
+    this.#spread = spread;
     this.#deadline = setTimeout(() => this.#dropAll(), timeout);
-    for (const webSocket of connections) {
-      if (spread === 0) this.#close(webSocket);
-      this.#await(webSocket, spread === 0 ? undefined : this.#closeAfter(webSocket, Math.random() * spread));
+  }
+
+  start(connections: Iterable<AnyWebSocket>): void {
+    const all = [...connections];
+    for (const webSocket of all) {
+      const delay = Math.random() * this.#spread;
+      this.#left.set(webSocket, this.#spread === 0 ? undefined : this.#closeAfter(webSocket, delay));
     }
+    if (this.#spread === 0) for (const webSocket of all) this.#close(webSocket);
     this.#finishIfAllGone();
   }
 
@@ -71,22 +80,20 @@ export class Shutdown {
     this.#refused++;
   }
 
-  /** Takes in a connection that has been accepted meanwhile. */
+  /** Takes in a connection that was accepted meanwhile. */
   add(webSocket: AnyWebSocket): void {
+    // The program has just called connect(), and may write messages in the same turn: the Close follows them.
+    this.#left.set(webSocket, this.#closeAfter(webSocket, 0));
     if (this.#deadlinePassed) webSocket.abort();
-    // The program has it in hand at this moment, and may have something to say.
-    this.#await(webSocket, this.#closeAfter(webSocket, 0));
   }
 
-  #await(webSocket: AnyWebSocket, timer: NodeJS.Timeout | undefined): void {
-    this.#left.add(webSocket);
-    void webSocket.whenClosed().then(({ wasClean }: CloseOutcome) => {
-      clearTimeout(timer);
-      this.#left.delete(webSocket);
-      if (wasClean) this.#closed++;
-      else this.#dropped++;
-      this.#finishIfAllGone();
-    });
+  /** A connection has ended. */
+  connectionClosed(webSocket: AnyWebSocket, { wasClean }: CloseOutcome): void {
+    clearTimeout(this.#left.get(webSocket));
+    if (!this.#left.delete(webSocket)) return;
+    if (wasClean) this.#closed++;
+    else this.#dropped++;
+    this.#finishIfAllGone();
   }
 
   #closeAfter(webSocket: AnyWebSocket, delay: number): NodeJS.Timeout {
@@ -105,6 +112,6 @@ export class Shutdown {
 
   #dropAll(): void {
     this.#deadlinePassed = true;
-    for (const webSocket of this.#left) webSocket.abort();
+    for (const webSocket of [...this.#left.keys()]) webSocket.abort();
   }
 }

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
@@ -8,113 +8,186 @@ import { isWebSocketRequest } from '../server/negotiation';
 import type { Exchange } from './exchange';
 import { afterEarlierResponses, returnToHttp, type Upgrade, UpgradeExchange } from './http1';
 import { ExtendedConnectExchange } from './http2';
+import { resetStream } from './http2Streams';
 
-/** What is used of an HTTP server: of `http`, `https` or `http2`, plain or secure. */
-export interface HttpServer extends Pick<EventEmitter, 'on' | 'emit' | 'listenerCount'> {
-  /** Newer versions of Node ask it whether an upgrade goes to 'upgrade' or, as if none were asked for, to 'request'. */
+/** What the library uses of a server of `http`, `https` or `http2`. */
+export interface HttpServer extends Pick<EventEmitter, 'on' | 'removeListener' | 'emit' | 'listenerCount'> {
+  /** Servers of HTTP have it; servers of `net` and applications of frameworks do not. */
+  setTimeout(...parameters: never[]): unknown;
+  /** Newer versions of Node call it to decide whether an upgrade request goes to 'upgrade' or to 'request'. */
   shouldUpgradeCallback?(request: IncomingMessage): boolean;
-  /** A server for HTTP/2 has it. */
+  /** Servers of `http2` have it. */
   updateSettings?(settings: { enableConnectProtocol: boolean }): void;
 }
 
-/** Somebody to whom requests for WebSockets can be given. */
+/** One configuration of a server: it takes WebSocket requests. */
 export interface ExchangeHandler {
-  /** Whether nothing is left for others. */
+  /** Whether it has no filter. */
   readonly takesAll: boolean;
+  /** Whether it only refuses requests by now. */
+  readonly isClosing: boolean;
   takes(request: HttpRequest): boolean;
   /** Milliseconds for the application to answer. */
   readonly timeout: number;
   handle(exchange: Exchange): void;
 }
 
+const sharedServerWarning = {
+  type: 'WebSocketWarning',
+  code: 'WS_WARN_NO_FILTER',
+  detail:
+    "Set the option filter to a function that is true for your own requests, for example configureServer(server, { filter: ({ url }) => url === '/chat' }), or remove the other listener.",
+};
+
+const dispatchers = new WeakMap<HttpServer, Dispatcher>();
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if a handler that takes all requests is there already */
+export function addHandler(server: HttpServer, handler: ExchangeHandler): void {
+  const dispatcher = dispatchers.get(server) ?? new Dispatcher(server);
+  dispatcher.add(handler);
+  dispatchers.set(server, dispatcher);
+}
+
+/** Removes a handler and, with the last one, everything that the library has added to the server. */
+export function removeHandler(server: HttpServer, handler: ExchangeHandler): void {
+  if (dispatchers.get(server)?.remove(handler) === true) dispatchers.delete(server);
+}
+
 /**
- * The one listener of a server for requests that may be for WebSockets, whatever number of times it has been configured: for
- * 'upgrade' and, over HTTP/2, for 'connect'. What is not ours goes where it would have gone without us.
+ * The listeners of one server for requests that may ask for WebSockets, however often the server was configured: 'upgrade' and, over HTTP/2,
+ * 'connect'. A request that no handler takes goes where it would go without the library.
  */
-export class Dispatcher {
+class Dispatcher {
   readonly #server: HttpServer;
   readonly #handlers: ExchangeHandler[] = [];
+  readonly #nodeShouldUpgrade: HttpServer['shouldUpgradeCallback'];
+  #hasWarned = false;
 
   constructor(server: HttpServer) {
     this.#server = server;
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade({ request, socket, head });
-    });
-    const { shouldUpgradeCallback } = server;
-    if (shouldUpgradeCallback !== undefined) {
-      server.shouldUpgradeCallback = (request) =>
-        this.#concerns(request) && shouldUpgradeCallback.call(server, request);
-    }
-    if (server.updateSettings !== undefined) this.#listenForHttp2();
+    this.#nodeShouldUpgrade = server.shouldUpgradeCallback;
   }
 
-  /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if nothing is left for the new one */
   add(handler: ExchangeHandler): void {
-    if (this.#handlers.some(({ takesAll }) => takesAll)) {
-      const detail = 'the server is configured already; with the option filter several can share it';
+    if (this.#handlers.some(({ takesAll, isClosing }) => takesAll && !isClosing)) {
+      const detail =
+        'the server is configured already, for all requests; set the option filter in each of its configurations, or close the first one';
       throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
     }
+    if (this.#handlers.length === 0) this.#start();
     this.#handlers.push(handler);
   }
 
-  #handlerFor(request: HttpRequest): ExchangeHandler | undefined {
-    return this.#handlers.find((handler) => handler.takes(request));
+  /** Returns whether it was the last one. */
+  remove(handler: ExchangeHandler): boolean {
+    this.#handlers.splice(this.#handlers.indexOf(handler), 1);
+    if (this.#handlers.length > 0) return false;
+    this.#stop();
+    return true;
   }
 
-  /** Whether an upgrade is for us, or for another listener. */
-  #concerns(request: IncomingMessage): boolean {
-    return this.#handlerFor(request) !== undefined || this.#server.listenerCount('upgrade') > 1;
-  }
-
-  #upgrade(upgrade: Upgrade): void {
-    const handler = this.#handlerFor(upgrade.request);
-    if (handler !== undefined) return exchangeUpgrade(upgrade, handler);
-    const { socket } = upgrade;
-    // Whoever it is for, or nobody: Node has taken its own listener away, and a reset would end the process.
-    if (this.#server.listenerCount('upgrade') > 1) socket.on('error', ignore);
-    else afterEarlierResponses(socket, () => returnToHttp(this.#server, upgrade));
-  }
-
-  #listenForHttp2(): void {
+  #start(): void {
     const server = this.#server;
-    // Without this a client must not ask (RFC 8441 §3).
-    const settings = { enableConnectProtocol: true };
-    server.updateSettings?.(settings);
-    server.on('connect', (request: IncomingMessage | Http2ServerRequest, answer: Duplex | Http2ServerResponse) => {
-      // A server that speaks both gives a CONNECT of HTTP/1.1 the same name, with other arguments.
-      if ('stream' in request) this.#connect(request, answer as Http2ServerResponse);
-      else if (!this.#hasOtherConnectListeners) answer.destroy();
-    });
-    server.on('stream', (stream: ServerHttp2Stream, headers: Http2ServerRequest['headers']) => {
-      this.#withoutApplication(stream, headers);
-    });
+    server.on('upgrade', this.#upgrade);
+    // Also where it is missing: Node 22.21.0 calls it on servers of http2 with allowHTTP1, which do not have it.
+    server.shouldUpgradeCallback = this.#shouldUpgrade;
+    if (server.updateSettings === undefined) return;
+    // Without this setting a client must not send an extended CONNECT (RFC 8441 §3).
+    server.updateSettings({ enableConnectProtocol: true });
+    server.on('connect', this.#connect);
+    server.on('stream', this.#stream);
   }
 
-  get #hasOtherConnectListeners(): boolean {
-    return this.#server.listenerCount('connect') > 1;
+  #stop(): void {
+    const server = this.#server;
+    server.removeListener('upgrade', this.#upgrade);
+    // If another library has wrapped our function meanwhile, it stays, and passes all calls on.
+    if (server.shouldUpgradeCallback === this.#shouldUpgrade) {
+      if (this.#nodeShouldUpgrade === undefined) delete server.shouldUpgradeCallback;
+      else server.shouldUpgradeCallback = this.#nodeShouldUpgrade;
+    }
+    if (server.updateSettings === undefined) return;
+    // For new sessions; on an existing one the setting cannot be taken back (RFC 8441 §3).
+    server.updateSettings({ enableConnectProtocol: false });
+    server.removeListener('connect', this.#connect);
+    server.removeListener('stream', this.#stream);
   }
 
-  #connect(request: Http2ServerRequest, response: Http2ServerResponse): void {
-    // A listener for 'stream' was first, or the client has left.
+  /** A configuration that is closing refuses what no other one takes. */
+  #handlerFor(request: HttpRequest): ExchangeHandler | undefined {
+    const takes = (closing: boolean) => (handler: ExchangeHandler) =>
+      handler.isClosing === closing && handler.takes(request);
+    return this.#handlers.find(takes(false)) ?? this.#handlers.find(takes(true));
+  }
+
+  #othersListenFor(event: 'upgrade' | 'connect' | 'stream'): boolean {
+    const ours = this.#handlers.length > 0 ? 1 : 0;
+    return this.#server.listenerCount(event) > ours;
+  }
+
+  readonly #shouldUpgrade = (request: IncomingMessage): boolean => {
+    if (this.#handlerFor(request) === undefined && !this.#othersListenFor('upgrade')) return false;
+    return this.#nodeShouldUpgrade?.call(this.#server, request) ?? true;
+  };
+
+  readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const upgrade = { request, socket, head };
+    const handler = this.#handlerFor(request);
+    const shared = this.#othersListenFor('upgrade');
+    if (handler !== undefined) {
+      if (shared && handler.takesAll) this.#warn();
+      exchangeUpgrade(upgrade, handler);
+    } else if (shared) {
+      // Node has removed its own 'error' listener, and a reset before another listener adds one would end the process.
+      socket.on('error', ignore);
+    } else afterEarlierResponses(socket, () => returnToHttp(this.#server, upgrade));
+  };
+
+  #warn(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const message =
+      "configureServer() without the option filter takes all WebSocket requests, and another 'upgrade' listener of this server gets them too: if both answer, the connection breaks";
+    process.emitWarning(message, sharedServerWarning);
+  }
+
+  readonly #connect = (request: IncomingMessage | Http2ServerRequest, answer: Duplex | Http2ServerResponse): void => {
+    // A server for both protocols emits 'connect' for a CONNECT of HTTP/1.1 as well, with a socket.
+    if ('stream' in request) this.#extendedConnect(request, answer as Http2ServerResponse);
+    // As Node does without listeners for 'connect'.
+    else if (!this.#othersListenFor('connect')) answer.destroy();
+  };
+
+  #extendedConnect(request: Http2ServerRequest, response: Http2ServerResponse): void {
+    // A 'stream' listener has answered the request, or the client has left.
     if (request.stream.destroyed || response.headersSent) return;
     const handler = this.#handlerFor(request);
     if (handler !== undefined) return handler.handle(new ExtendedConnectExchange(request, response, handler.timeout));
-    // As Node answers where nobody listens for 'connect'.
-    if (!this.#hasOtherConnectListeners) response.writeHead(405).end();
+    if (this.#othersListenFor('connect')) return;
+    if (this.#isForHttp1(request)) resetStream(request.stream, constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    // As Node does without listeners for 'connect'.
+    else response.writeHead(405).end();
   }
 
-  /** Node makes a 'connect' of a stream only if there are listeners for 'request'; nobody would answer. */
-  #withoutApplication(stream: ServerHttp2Stream, headers: Http2ServerRequest['headers']): void {
-    if (this.#server.listenerCount('request') > 0 || this.#server.listenerCount('stream') > 1) return;
+  /** Whether a WebSocket request may be for an 'upgrade' listener, which only gets requests of HTTP/1.1. */
+  #isForHttp1(request: Pick<HttpRequest, 'headers'>): boolean {
+    return isWebSocketRequest(request) && this.#othersListenFor('upgrade');
+  }
+
+  /** Answers where there is no listener for 'request': Node then emits no 'connect'. */
+  readonly #stream = (stream: ServerHttp2Stream, headers: Http2ServerRequest['headers']): void => {
+    if (this.#server.listenerCount('request') > 0 || this.#othersListenFor('stream')) return;
     if (stream.destroyed || !isWebSocketRequest({ headers })) return;
-    // Nobody else does, and a reset would end the process.
+    // There is no other 'error' listener, and a reset would end the process.
     stream.on('error', ignore);
     // The client may have left already.
-    if (!stream.closed) stream.respond({ ':status': 404 }, { endStream: true });
-  }
+    if (stream.closed) return;
+    if (this.#isForHttp1({ headers })) resetStream(stream, constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    else stream.respond({ ':status': 404 }, { endStream: true });
+  };
 }
 
-/** Makes an upgrade a request like others, once it is its turn. */
+/** Gives an upgrade request to a handler, after the responses to earlier requests on its connection. */
 export function exchangeUpgrade(upgrade: Upgrade, handler: Pick<ExchangeHandler, 'timeout' | 'handle'>): void {
   afterEarlierResponses(upgrade.socket, () => handler.handle(new UpgradeExchange(upgrade, handler.timeout)));
 }

@@ -3,22 +3,22 @@ import type { HttpResponse, Opening } from '../contracts';
 import type { WebSocketError } from '../errors';
 import type { Offer, OpeningRequest } from '../server/negotiation';
 
-/** An opening request of a server, which any response answers; each transport has its own. */
+/** A WebSocket request that a server has received, and its response. Each transport has a class of its own. */
 export interface Exchange extends OpeningRequest {
   readonly response: HttpResponse;
-  /** Over HTTP/2: the session that the request shares with others. */
+  /** Over HTTP/2: the session of the request. */
   readonly session?: ServerHttp2Session | undefined;
   /**
-   * What the transport itself asks of the request.
+   * Checks the rules of the transport.
    * @throws WebSocketError with the `statusCode` and `headers` of the answer
    */
   check(): void;
   /**
-   * What the WebSocket accepts the request with.
+   * Returns what a WebSocket needs to accept the request.
    * @throws WebSocketError with the `statusCode` and `headers` of the answer
    */
   opening(offer: Offer): Omit<Opening, 'onUnaccepted'>;
-  /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
+  /** Calls back when the request has ended without an acceptance: the application has refused it, or the client has left. */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void;
   /** Answers with an error of the library. */
   refuse(error: WebSocketError): void;

@@ -1,4 +1,10 @@
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  OutgoingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from 'node:http2';
 import { discardUntilClosed } from '../connection/byteStreamEnds';
 import type { Acceptance, Opening, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
@@ -6,20 +12,18 @@ import { WebSocketError } from '../errors';
 import type { Offer } from '../server/negotiation';
 import { http2Versions } from '../versions';
 import type { Exchange } from './exchange';
+import { sendAcceptance } from './http2Acceptance';
 import { resetStream, transportOn } from './http2Streams';
 
-/** What middleware may have set on our response, and has no meaning for a byte stream. */
-const headersOfOrdinaryResponses = ['content-length', 'trailer'];
+/** Header fields of our refusals over HTTP/1.1 that HTTP/2 forbids (RFC 9113 §8.2.2). */
+const connectionFields = new Set(['connection', 'upgrade']);
 
-/** What speaks about a connection has no place in HTTP/2 (RFC 9113 §8.2.2). */
-const headersOfConnections = new Set(['connection', 'upgrade']);
-
-/** What is done to a response, and must not be done to its stream when that is a WebSocket. */
-type Guarded = 'end' | 'destroy' | 'write';
+/** The methods of a response that act on its stream, and must not do so once the stream is a WebSocket. */
+type GuardedMethod = 'end' | 'destroy' | 'write';
 
 /**
- * An extended CONNECT (RFC 8441 §5) that the application answers as it answers a GET over HTTP/1.1: by any response, or by
- * `connect()`, which makes the stream of the request a stream of frames.
+ * An extended CONNECT (RFC 8441 §5). The application answers it as it answers a GET over HTTP/1.1: with any response, or with
+ * `connect()`, after which the stream of the request carries frames.
  */
 export class ExtendedConnectExchange implements Exchange {
   readonly versions = http2Versions;
@@ -38,8 +42,9 @@ export class ExtendedConnectExchange implements Exchange {
     this.response = response;
     this.#stream = request.stream as ServerHttp2Stream;
     this.#timeout = timeout;
-    // To a router this is the GET that a WebSocket is over HTTP/1.1. What it was stays in `headers[':method']`.
+    // Routers match the GET that opens a WebSocket over HTTP/1.1. The method that was sent stays in `headers[':method']`.
     Object.defineProperty(request, 'method', { value: 'GET', writable: true, enumerable: true, configurable: true });
+    endBody(request);
     this.#guardResponse();
     this.#deadline = setTimeout(() => this.#expire(), timeout);
     this.#stream.once('close', this.#clearDeadline);
@@ -55,9 +60,9 @@ export class ExtendedConnectExchange implements Exchange {
     return this.#stream.session as ServerHttp2Session | undefined;
   }
 
-  /** That there are a scheme, a path and an authority (RFC 8441 §4) is for Node to see. */
+  /** Node itself refuses a request without a scheme, a path or an authority (RFC 8441 §4). */
   check(): void {
-    // The stream of the request is the connection.
+    // The client sends its frames on the stream of the request.
     if (this.#stream.endAfterHeaders) throw invalid('the request must not end its stream');
     if (this.request.headers['content-length'] !== undefined) throw invalid('the request must not have a body');
   }
@@ -84,17 +89,25 @@ export class ExtendedConnectExchange implements Exchange {
   };
 
   refuse({ message, statusCode = 400, headers = {} }: WebSocketError): void {
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined && !headersOfConnections.has(name.toLowerCase())) this.response.setHeader(name, value);
-    }
-    // 426 asks for an upgrade (RFC 9110 §15.5.22), and HTTP/2 has none.
-    this.#answer(statusCode === 426 ? 400 : statusCode, message);
+    const allowed = Object.entries(headers).filter(([name]) => !connectionFields.has(name.toLowerCase()));
+    // 426 asks for an upgrade (RFC 9110 §15.5.22), which HTTP/2 does not have.
+    this.#answer(statusCode === 426 ? 400 : statusCode, message, Object.fromEntries(allowed));
     this.#publishRefusal();
   }
 
-  #answer(statusCode: number, message: string): void {
-    this.response.writeHead(statusCode, { 'Content-Type': 'text/plain; charset=utf-8' });
-    this.response.end(`${message}\n`);
+  /** Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws. */
+  #answer(statusCode: number, message: string, headers: OutgoingHttpHeaders = {}): void {
+    const body = `${message}\n`;
+    try {
+      this.response.writeHead(statusCode, {
+        'Content-Type': 'text/plain; charset=utf-8',
+        'Content-Length': Buffer.byteLength(body),
+        ...headers,
+      });
+      this.response.end(body);
+    } catch {
+      resetStream(this.#stream);
+    }
   }
 
   #publishRefusal(): void {
@@ -109,49 +122,56 @@ export class ExtendedConnectExchange implements Exchange {
   ): void {
     const { response } = this;
     const stream = this.#stream;
-    // Late because we were impatient: the program has made no mistake, and finds a connection that is gone.
+    // connect() was called after handshakeTimeout had answered with 503: give it a stream that is gone.
     if (this.#expired) {
       resetStream(stream);
       return opened(transportOn(stream));
     }
     if (stream.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     const answer: Record<string, string> = {};
-    if (protocol !== '') answer[wire.protocolHeader] = protocol;
-    if (extensions !== '') answer['Sec-WebSocket-Extensions'] = extensions;
-    for (const name of headersOfOrdinaryResponses) response.removeHeader(name);
-    for (const [name, value] of Object.entries({ ...headers, ...answer }))
-      if (value !== undefined) response.setHeader(name, value);
-    const { statusCode } = response;
-    // Through the response, whoever has decorated it: cookies, header hooks and access logs see the 200.
-    try {
-      response.writeHead(200);
-    } catch (error) {
-      // A hook has thrown, and the program may still answer in another way.
-      for (const name of Object.keys(answer)) response.removeHeader(name);
-      response.statusCode = statusCode;
-      throw error;
-    }
-    this.#accepted = true;
+    if (protocol !== '') answer[wire.protocolHeader.toLowerCase()] = protocol;
+    if (extensions !== '') answer['sec-websocket-extensions'] = extensions;
+    this.#sendAcceptance({ ...headers, ...answer }, answer);
     this.#clearDeadline();
     stream.removeListener('close', this.#clearDeadline);
     stream.removeListener('close', this.#closed);
     stream.removeListener('finish', this.#responseFinished);
-    // Node's own listeners, which serve the request and its response: frames are not the body of the one, and room for frames is none
-    // for the other. What they still have to know is that the stream ends.
+    // Node's listeners would treat frames as the body of the request, and 'drain' of the stream as 'drain' of the response. The
+    // listeners for the end of the stream stay.
     for (const event of ['data', 'drain', 'timeout', 'trailers', 'aborted']) stream.removeAllListeners(event);
-    // Middleware that waits for the end of the response has its turn.
-    response.end();
-    // From now on without this exchange, which a connection need not keep.
+    // Replaces the guards, which keep this exchange alive.
     Object.assign(response, { end: endNothing, destroy: endNothing, write: writeNothing });
     opened(transportOn(stream));
   }
 
+  /** @param headers all header fields to set on the response, those of the handshake (`answer`) among them */
+  #sendAcceptance(headers: OutgoingHttpHeaders, answer: Readonly<Record<string, string>>): void {
+    const { response } = this;
+    const { statusCode } = response;
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
+    this.#accepted = true;
+    try {
+      sendAcceptance(response, this.#stream, answer);
+      // Middleware that waits for the end of the response gets it.
+      response.end();
+    } catch (error) {
+      // A hook has thrown. Before the 200 was sent, the application can still send another response.
+      this.#accepted = false;
+      if (this.#stream.headersSent) resetStream(this.#stream);
+      else {
+        for (const name of Object.keys(answer)) response.removeHeader(name);
+        response.statusCode = statusCode;
+      }
+      throw error;
+    }
+  }
+
   /**
-   * To Node the response and its stream are one. Once the stream is a WebSocket, whoever ends or destroys the response, or
-   * writes a body that there is none of, means the response only.
+   * Node's response and its stream end together. After the acceptance, `end()`, `destroy()` and `write()` of the response must not act on the
+   * stream, which belongs to the WebSocket.
    */
   #guardResponse(): void {
-    const response = this.response as unknown as Record<Guarded, (...parameters: unknown[]) => unknown>;
+    const response = this.response as unknown as Record<GuardedMethod, (...parameters: unknown[]) => unknown>;
     for (const [name, after] of [
       ['end', endNothing],
       ['destroy', endNothing],
@@ -165,8 +185,8 @@ export class ExtendedConnectExchange implements Exchange {
   readonly #clearDeadline = () => clearTimeout(this.#deadline);
 
   /**
-   * An ordinary response has left, and the client is to end its side of the stream. To reset it at once (RFC 9113 §8.1) would cost
-   * clients that take a reset for the end of everything the rest of the response, Node's own among them.
+   * An ordinary response was sent: wait for the client to end its side of the stream. A reset at once (RFC 9113 §8.1) makes some
+   * clients, Node's among them, drop the rest of the response.
    */
   readonly #responseFinished = () => {
     const stream = this.#stream;
@@ -174,7 +194,7 @@ export class ExtendedConnectExchange implements Exchange {
     discardUntilClosed({ stream, reset: () => stream.close() }, this.#timeout);
   };
 
-  /** The application has not answered in time. A response that has begun, ours too, may go on for as long as the peer takes bytes. */
+  /** The application has not answered in time. A response that has begun, our 503 too, may go on while the peer takes bytes. */
   #expire(): void {
     const stream = this.#stream;
     stream.setTimeout(this.#timeout, () => resetStream(stream));
@@ -182,6 +202,16 @@ export class ExtendedConnectExchange implements Exchange {
     this.#expired = true;
     this.#answer(503, 'The server did not answer in time');
   }
+}
+
+/**
+ * Ends the body of the request at once: the stream carries frames. Without this, Node delivers the frames as a body that has no end, and
+ * `request.resume()` discards them.
+ */
+function endBody(request: Http2ServerRequest): void {
+  // Node's listeners, which pause and resume the stream with the request.
+  for (const event of ['pause', 'resume']) request.removeAllListeners(event);
+  request.push(null);
 }
 
 function endNothing(this: unknown, ...parameters: unknown[]): unknown {

@@ -58,7 +58,9 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     const again = rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#lease.refused();
     this.#lease.release();
     if (this.#answered || this.#abandoned) return;
-    if (again) this.#owner.unseen();
+    // The server has this WebSocket over HTTP/1.1 only (RFC 9113 §7).
+    if (rstCode === constants.NGHTTP2_HTTP_1_1_REQUIRED) this.#owner.unavailable(undefined);
+    else if (again) this.#owner.unseen();
     else this.failed(error);
   }
 
@@ -97,6 +99,8 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     this.#lease.answered();
     const { ':status': statusCode = 0 } = headers;
     if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transportOn(stream), 'http2');
+    // Otherwise the stream stays open after the server's END_STREAM, until the server resets it.
+    stream.end();
     const statusMessage = STATUS_CODES[statusCode] ?? '';
     this.#owner.answered({ statusCode, statusMessage, headers, body: stream });
   }

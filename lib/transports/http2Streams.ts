@@ -2,20 +2,20 @@ import { constants, type Http2Stream } from 'node:http2';
 import type { Transport } from '../contracts';
 import { sessionKeepalive } from './sessionKeepalive';
 
-/** Bytes of a write: what a stream may have on the way before its receiver says more (RFC 9113 §6.9.2). */
+/** Bytes of one write: the default flow-control window of a stream (RFC 9113 §6.9.2). */
 const largestWrite = 64 * 1024;
 
 /**
- * Ends a stream as a TCP connection is reset (RFC 8441 §5). Node's `destroy()` alone would say that nothing was wrong. And it must not be
- * called while Node works on the session, in a listener for 'data' say: an assertion would end the process if Node then asked the stream for
- * the rest of its bytes.
+ * Resets a stream, by default with CANCEL, the counterpart of a TCP reset (RFC 8441 §5). Node's `destroy()` alone sends NO_ERROR. It
+ * must not be called while Node works on the session, for example in a 'data' listener: if Node then asks the stream for the rest of its
+ * bytes, an assertion ends the process.
  */
-export function resetStream(stream: Http2Stream): void {
-  stream.close(constants.NGHTTP2_CANCEL);
+export function resetStream(stream: Http2Stream, code: number = constants.NGHTTP2_CANCEL): void {
+  stream.close(code);
   setImmediate(() => stream.destroy());
 }
 
-/** A stream on which both sides have agreed to speak WebSocket. */
+/** Returns the transport for a stream on which both sides have agreed to speak WebSocket. */
 export function transportOn(stream: Http2Stream): Transport {
   const { session } = stream;
   return {

@@ -7,7 +7,7 @@ import type { HeartbeatSettings } from '../options';
  * Milliseconds that the answer to a PING has at the least, whatever the connections ask for: while Node writes to the socket of a session
  * it does not read from it, and on a slow network a write takes long.
  */
-const leastTimeout = 10_000;
+export const leastTimeout = 10_000;
 
 /**
  * Sends HTTP/2's own PING on a silent session. The answer has priority over all other frames (RFC 9113 §6.7) and needs no flow-control
@@ -67,6 +67,8 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
   sendSignOfLife(): void {}
 
   sendPing(): void {
+    // On a closed session, whose last requests are being answered, Node sends no PING. SETTINGS must be acknowledged too (RFC 9113 §6.5.3).
+    if (this.#session.closed) return this.#session.settings({});
     this.#session.ping((error) => {
       this.#answered ||= error === null;
     });

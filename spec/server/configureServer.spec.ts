@@ -1,8 +1,9 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createServer as createTlsServer } from 'node:tls';
 import { expect } from 'chai';
 import { WebSocket as Client } from 'ws';
 import { configureServer, handleHttpUpgrade, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
@@ -73,6 +74,28 @@ describe('configureServer()', () => {
       expect(() => configureServer(server as never)).to.throw(WebSocketError, /http, https or http2 server/);
     }
   });
+
+  const framework = Object.assign(() => {}, { on() {}, emit() {}, listen() {} });
+  const wrongServers: Record<string, [server: unknown, remedy: RegExp]> = {
+    'an application that is a function, as of Express': [
+      framework,
+      /application.*the server that app\.listen\(\) returns/,
+    ],
+    'an application that is an object, as of Koa': [{ ...framework }, /application.*app\.listen\(\)/],
+    'a server of node:net': [createNetServer(), /node:net.*http\.createServer\(\)/],
+    'a server of node:tls': [createTlsServer(), /node:net.*http\.createServer\(\)/],
+    'an EventEmitter': [new EventEmitter(), /not another object/],
+  };
+  for (const [what, [server, remedy]] of Object.entries(wrongServers)) {
+    it(`refuses ${what}, with the remedy`, () => {
+      for (const call of [
+        () => configureServer(server as never),
+        () => handleHttpUpgrade(server as never, {} as never, {} as never, Buffer.alloc(0)),
+      ]) {
+        expect(call).to.throw(WebSocketError, remedy).with.property('code', 'WS_ERR_INVALID_ARGUMENT');
+      }
+    });
+  }
 
   const mistakes: Record<string, [options: object, complaint: RegExp]> = {
     'a size that is no number': [{ maxMessageSize: '2MB' }, /maxMessageSize takes a positive integer of bytes/],

@@ -6,6 +6,7 @@ import {
   configureServer,
   type HttpRequest,
   type HttpResponse,
+  type HttpServer,
   type ServerOptions,
   type WebSocket,
   type WebSocketServer,
@@ -25,7 +26,7 @@ export type Listener = (request: HttpRequest, response: HttpResponse) => void;
 
 /** @param server of `http`, `https` or `http2` */
 export async function serveOurs(
-  server: NetServer,
+  server: NetServer & HttpServer,
   listener: Listener,
   options: ServerOptions = {},
 ): Promise<OurServer> {
