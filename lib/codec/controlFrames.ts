@@ -1,10 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
+import { describeValue } from '../describeValue';
 import { WebSocketError } from '../errors';
 
 /** The most that a control frame may carry, in bytes (RFC 6455 §5.5). */
 export const maxControlPayload = 125;
+
+/** What the two bytes of the close code leave for a reason (RFC 6455 §5.5.1). */
+const maxReasonSize = maxControlPayload - 2;
 
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function checkControlPayload(payload: Uint8Array): void {
@@ -28,16 +32,15 @@ export function controlPayload(data: string | Uint8Array): Buffer {
  */
 export function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) {
-    const codes = '1000 to 1014 but 1004 to 1006, or 3000 to 4999';
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is ${codes}, not ${code}`);
+    const accepted = 'a number: 1000 to 1003, 1007 to 1014, or 3000 to 4999';
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close code must be ${accepted}, not ${describeValue(code)}`);
   }
-  // Other objects have a length too, and would claim it for bytes that were never written.
-  if (typeof reason !== 'string' || Buffer.byteLength(reason) > maxControlPayload - 2) {
-    throw new WebSocketError(
-      'WS_ERR_INVALID_ARGUMENT',
-      `a close reason is at most ${maxControlPayload - 2} bytes of text`,
-    );
-  }
+  // Buffer.byteLength() takes ArrayBuffers and views too; a reason is text (RFC 6455 §5.5.1).
+  const size = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
+  if (size !== undefined && size <= maxReasonSize) return;
+  const accepted = `a string of at most ${maxReasonSize} bytes in UTF-8`;
+  const given = size === undefined ? describeValue(reason) : `one of ${size}`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close reason must be ${accepted}, not ${given}`);
 }
 
 /**

@@ -64,7 +64,7 @@ export class Deframer extends Transform {
   constructor(options: DeframerOptions) {
     // One decoded item waits at the most, so a pause takes effect at the next message.
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
-    checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate');
+    checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate', 'parts');
     const { role, version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
     this.#parts = options.parts === true;
     this.#decompressor = decompressorFor(role, extensions, { ...options, maxMessageSize });

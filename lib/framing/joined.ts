@@ -1,10 +1,13 @@
 import type { TransformCallback } from 'node:stream';
 import type { Incoming, Outgoing } from '../contracts';
-import { Deframer } from './deframer';
-import { Framer, type FramerOptions } from './framer';
+import { Deframer, type DeframerOptions } from './deframer';
+import { Framer } from './framer';
 import { messageSize } from './outgoingMessage';
 
 const noEncoding = 'buffer' as BufferEncoding;
+
+/** The settings of a connection that its Deframer and its Framer take. */
+type SharedOptions = Required<Omit<DeframerOptions, 'perMessageDeflate'>> & Pick<DeframerOptions, 'perMessageDeflate'>;
 
 /** What stands behind the Deframer. */
 export interface DeframerNeighbour {
@@ -31,6 +34,10 @@ export class JoinedDeframer extends Deframer {
   neighbour: DeframerNeighbour | undefined;
   /** Whether the chunk in hand waits for the neighbour to take more. */
   busy = false;
+
+  constructor({ role, version, maxMessageSize, extensions, perMessageDeflate = false, parts }: SharedOptions) {
+    super({ role, version, maxMessageSize, extensions, perMessageDeflate, parts });
+  }
 
   readonly #done = (error?: Error | null) => {
     this.busy = false;
@@ -60,8 +67,8 @@ export class JoinedFramer extends Framer {
   readonly #behind: Outgoing[] = [];
   #waiting: Outgoing | undefined;
 
-  constructor(options: FramerOptions) {
-    super(options);
+  constructor({ role, version, extensions, perMessageDeflate = false }: SharedOptions) {
+    super({ role, version, extensions, perMessageDeflate });
     this.hold();
   }
 

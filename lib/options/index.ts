@@ -1,3 +1,4 @@
-export * from './checkOptions';
+export { checkIsObject, checkOptions, checkValues } from './checkOptions';
 export * from './defaults';
 export type * from './types';
+export { refuseUnknown } from './unknownOptions';

@@ -134,6 +134,11 @@ export interface OpeningOptions extends WholeMessages {
 
 /** How `reconnecting()` tries again. */
 export interface RetryOptions {
+  /**
+   * How many attempts in a row may fail before the last error is thrown. A connection that delivered a message, or lasted longer
+   * than `maxDelay`, starts the count anew. Default Infinity.
+   */
+  maxAttempts?: number;
   /** Milliseconds: the longest wait after the first failure. It doubles with each one that follows. Default 1,000. */
   initialDelay?: number;
   /** Milliseconds that no wait exceeds, beside what a server asks for with Retry-After, which may be as long. Default 30,000. */

@@ -213,5 +213,5 @@ function checkServer(server: HttpServer): void {
 
 function checkServerOptions(options: ServerOptions): void {
   checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
-  for (const version of options.versions ?? []) protocolVersion(version);
+  for (const version of options.versions ?? []) protocolVersion(version, 'versions');
 }

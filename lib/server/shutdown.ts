@@ -31,11 +31,11 @@ export interface CloseSummary {
 
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function checkCloseOptions(options: CloseOptions): void {
-  checkOptions(options, 'timeout', 'spread');
+  checkOptions(options, 'code', 'reason', 'timeout', 'spread');
   const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout, spread = 0 } = options;
   checkClose(code, reason);
   if (spread <= timeout) return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the option spread takes no more than timeout, ${timeout}`);
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `option spread must be at most timeout, ${timeout}, not ${spread}`);
 }
 
 /** The end of a server's connections: each is closed, and dropped if that has not come to its end by the deadline. */

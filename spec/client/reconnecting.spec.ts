@@ -227,9 +227,9 @@ describe('reconnecting()', () => {
 
   it('names what it cannot take, at once', () => {
     for (const [options, complaint] of [
-      [{ initialDelay: -1 }, 'initialDelay takes milliseconds'],
-      [{ maxDelay: Number.POSITIVE_INFINITY }, 'maxDelay takes milliseconds'],
-      [{ retry: 3 }, 'retry takes a function'],
+      [{ initialDelay: -1 }, 'initialDelay must be milliseconds'],
+      [{ maxDelay: Number.POSITIVE_INFINITY }, 'maxDelay must be milliseconds'],
+      [{ retry: 3 }, 'retry must be a function'],
     ] as const) {
       expect(thrownBy(() => reconnecting('ws://localhost/', options as object)).message).to.include(complaint);
     }

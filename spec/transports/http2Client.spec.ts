@@ -175,9 +175,13 @@ describe('connect() with a session', () => {
 
 describe('The option http2', () => {
   for (const [what, options, complaint] of [
-    ['something else', { http2: 'yes' }, /the option http2 takes a boolean, or a session of http2\.connect\(\)/],
-    ['an agent beside it', { http2: true, agent: new Agent() }, /the options http2 and agent exclude each other/],
-    ['only versions without it', { http2: true, version: 'draft76' }, /the option http2 needs version 13/],
+    [
+      'something else',
+      { http2: 'yes' },
+      /option http2 must be a boolean or a session of http2\.connect\(\), not 'yes'/,
+    ],
+    ['an agent beside it', { http2: true, agent: new Agent() }, /options http2 and agent exclude each other/],
+    ['only versions without it', { http2: true, version: 'draft76' }, /option http2 needs version 13, not draft76/],
   ] as const) {
     it(`is refused with ${what}`, () => {
       const error = thrownBy(() => connect('ws://localhost', options as ClientOptions)) as Error & { code: string };
