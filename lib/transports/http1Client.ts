@@ -76,6 +76,8 @@ export class Http1Attempt implements ClientAttempt {
     this.#socket = socket;
     // Node has taken its own listener away, and a reset would end the process.
     socket.on('error', ignore);
+    const fault = faultOf(response);
+    if (fault !== undefined) return this.#fail('WS_ERR_INVALID_HANDSHAKE', fault);
     const lost = () => this.#fail('WS_ERR_CONNECTION_LOST', 'in the opening handshake');
     socket.once('close', lost);
     const { setTimeout, setNoDelay } = socket as Partial<Socket>;
@@ -106,6 +108,17 @@ export class Http1Attempt implements ClientAttempt {
     this.#request.shouldKeepAlive = false;
     this.#owner.answered({ statusCode, statusMessage, headers, body });
   }
+}
+
+/**
+ * What is wrong with the head of a 101, whatever version it accepts. HTTP/1.0 has no Upgrade (RFC 9110 §7.8), and a 101 has no body
+ * (RFC 9112 §6.1, RFC 9110 §8.6): an intermediary that sees one would not agree with us where the frames begin.
+ */
+function faultOf({ httpVersion, headers }: IncomingMessage): string | undefined {
+  if (httpVersion === '1.0') return 'a 101 must be HTTP/1.1, not HTTP/1.0';
+  if (headers['transfer-encoding'] !== undefined) return 'a 101 must not have Transfer-Encoding';
+  const length = headers['content-length'] ?? '0';
+  return Number(length) === 0 ? undefined : `a 101 must not have a body, but has Content-Length: ${length}`;
 }
 
 /** Whether Node's own agent would be asked, as Node makes it: no replacement, and no proxy from the environment. */
