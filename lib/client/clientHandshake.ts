@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { splitList } from '../codec/headers';
 import type { Agreement, Transport, TransportName, Version } from '../contracts';
 import { WebSocketError, type WebSocketErrorDetails } from '../errors';

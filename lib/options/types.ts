@@ -144,9 +144,9 @@ export interface RetryOptions {
   /** Milliseconds that no wait exceeds, beside what a server asks for with Retry-After, which may be as long. Default 30,000. */
   maxDelay?: number;
   /**
-   * Whether to try again after this error. `failures` counts those in a row, without a connection between them that has lasted
-   * longer than `maxDelay`. Default: unless the error is the program's own, or one that would come again, such as a 401 or an
-   * invalid handshake.
+   * Whether to try again after this error. `failures` counts failures in a row; after a connection that delivered a message, or
+   * lasted longer than `maxDelay`, it is 1. Default: not after errors of the program, nor after those that would come again, such
+   * as a 401, an invalid handshake, a protocol error or an untrusted certificate.
    */
   retry?: (error: Error, failures: number) => boolean;
 }

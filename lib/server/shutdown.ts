@@ -35,7 +35,10 @@ export function checkCloseOptions(options: CloseOptions): void {
   const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout, spread = 0 } = options;
   checkClose(code, reason);
   if (spread <= timeout) return;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `option spread must be at most timeout, ${timeout}, not ${spread}`);
+  throw new WebSocketError(
+    'WS_ERR_INVALID_ARGUMENT',
+    `option spread must be at most timeout, ${timeout}, not ${spread}`,
+  );
 }
 
 /** The end of a server's connections: each is closed, and dropped if that has not come to its end by the deadline. */
