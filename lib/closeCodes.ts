@@ -1,6 +1,4 @@
-/**
- * The close codes of RFC 6455 §7.4 and the IANA registry, and which of them may travel in a Close frame.
- */
+/** The close codes of RFC 6455 §7.4 and of IANA's WebSocket Close Code Number Registry. */
 export const closeCodes = {
   normal: 1000,
   goingAway: 1001,
@@ -20,14 +18,17 @@ export const closeCodes = {
   badGateway: 1014,
 } as const;
 
-/** May this code stand in a Close frame? 1004, 1005, 1006 and 1015 are reserved (§7.4.1), 1016–2999 unassigned (§7.4.2). */
+/**
+ * Whether a Close frame may have this code: 1004, 1005, 1006 and 1015 are reserved (RFC 6455 §7.4.1), 1016 to 2999 are unassigned
+ * (RFC 6455 §7.4.2).
+ */
 export function isSendableCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   if (code >= 3000) return code <= 4999;
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== closeCodes.noStatus && code !== closeCodes.abnormal;
 }
 
-/** Does this code, sent by a peer, say that it had nothing left to send? Every other code tells of a reason to stop early. */
+/** Whether a peer that closes with this code has sent all it had. Every other code gives a reason to stop early. */
 export function isCleanCloseCode(code: number): boolean {
   return code === closeCodes.normal || code === closeCodes.goingAway || code === closeCodes.noStatus;
 }

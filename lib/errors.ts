@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from './closeCodes';
 
 interface ErrorKind {
-  /** The close code that tells the peer of it; absent where there is no connection to close. */
+  /** The close code that the peer is sent; absent where there is no connection to close. */
   readonly closeCode?: number;
   readonly sentence: string;
 }
@@ -11,7 +11,7 @@ const { protocolError, invalidPayload, messageTooBig, abnormal, internalError } 
 
 /** Every error of the library. `docs/errors.md` explains each code to users; a spec keeps the two the same. */
 export const errorTable = {
-  // What a peer's frames can do wrong (RFC 6455).
+  // Frames of the peer that break the protocol (RFC 6455).
   WS_ERR_RESERVED_BITS: { closeCode: protocolError, sentence: 'A frame has a reserved bit set' },
   WS_ERR_RESERVED_OPCODE: { closeCode: protocolError, sentence: 'A frame has a reserved opcode' },
   WS_ERR_MASK_REQUIRED: { closeCode: protocolError, sentence: 'A frame from the client is not masked' },
@@ -24,7 +24,7 @@ export const errorTable = {
   WS_ERR_INVALID_COMPRESSION: { closeCode: invalidPayload, sentence: 'A compressed message is corrupt' },
   WS_ERR_MESSAGE_TOO_BIG: { closeCode: messageTooBig, sentence: 'A message exceeds maxMessageSize' },
   WS_ERR_TRUNCATED: { closeCode: protocolError, sentence: 'The byte stream ended inside a message' },
-  // How a connection can end other than cleanly.
+  // Ends of a connection that are not clean.
   WS_ERR_CLOSED_BY_PEER: { sentence: 'The peer closed the connection before it was done' },
   WS_ERR_CONNECTION_LOST: { closeCode: abnormal, sentence: 'The connection ended without a Close frame' },
   WS_ERR_CLOSE_TIMEOUT: { closeCode: abnormal, sentence: 'The close handshake was not completed within closeTimeout' },
@@ -32,7 +32,7 @@ export const errorTable = {
   WS_ERR_BUFFER_FULL: { closeCode: abnormal, sentence: 'The peer does not read: more than maxBufferedAmount waits' },
   WS_ERR_SEND_TIMEOUT: { closeCode: abnormal, sentence: 'The peer does not read: no byte has left for sendTimeout' },
   WS_ERR_ABORTED: { closeCode: abnormal, sentence: 'The connection was aborted' },
-  // What can be wrong with an opening handshake.
+  // Failures of the opening handshake.
   WS_ERR_INVALID_HANDSHAKE: { sentence: 'The opening handshake is invalid' },
   WS_ERR_UNSUPPORTED_VERSION: { sentence: 'The WebSocket version is not supported' },
   WS_ERR_ORIGIN_REFUSED: { sentence: 'The origin is not allowed' },
@@ -43,7 +43,7 @@ export const errorTable = {
     sentence: 'The opening handshake took longer than handshakeTimeout',
   },
   WS_ERR_SHUTTING_DOWN: { sentence: 'The server is shutting down' },
-  // What the local program can do wrong.
+  // Mistakes of the local program.
   WS_ERR_INVALID_ARGUMENT: { closeCode: internalError, sentence: 'An argument is invalid' },
   WS_ERR_ALREADY_CONNECTED: { sentence: 'connect() was called before' },
   WS_ERR_RESPONSE_STARTED: { sentence: 'The request has been answered with an ordinary response' },
@@ -64,28 +64,40 @@ export interface WebSocketErrorDetails {
 
 /** Every error that the library throws or emits. */
 export class WebSocketError extends Error {
-  override readonly name = 'WebSocketError';
+  /** `'WebSocketError'`; `'AbortError'` for WS_ERR_ABORTED, as everywhere in Node. */
+  declare readonly name: 'WebSocketError' | 'AbortError';
   /** Stable, for programs; `docs/errors.md` has the table. */
   readonly code: WebSocketErrorCode;
+  // Properties that are only declared do not show in a printed error unless they were given.
   /** The close code (RFC 6455 §7.4) that belongs to the error, or that the peer sent. */
-  readonly closeCode: number | undefined;
+  declare readonly closeCode: number | undefined;
   /** The HTTP status of a handshake that was refused. */
-  readonly statusCode: number | undefined;
+  declare readonly statusCode: number | undefined;
   /** The HTTP headers of a handshake that was refused. */
-  readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders | undefined;
-  /** The body of a server's refusal, up to 64 KiB of it, as it came. */
-  readonly body: Buffer | undefined;
+  declare readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders | undefined;
+  /** The body of a server's refusal as received, up to 64 KiB. */
+  declare readonly body: Buffer | undefined;
 
+  /** @param detail follows the sentence of the code in the message */
   constructor(code: WebSocketErrorCode, detail?: string, details: WebSocketErrorDetails = {}) {
     const kind: ErrorKind = errorTable[code];
-    super(
-      detail === undefined ? kind.sentence : `${kind.sentence}: ${detail}`,
-      'cause' in details ? details : undefined,
-    );
+    const { cause, closeCode = kind.closeCode, statusCode, headers, body } = details;
+    super(detail === undefined ? kind.sentence : `${kind.sentence}: ${detail}`, 'cause' in details ? { cause } : {});
     this.code = code;
-    this.closeCode = details.closeCode ?? kind.closeCode;
-    this.statusCode = details.statusCode;
-    this.headers = details.headers;
-    this.body = details.body;
+    if (closeCode !== undefined) this.closeCode = closeCode;
+    if (statusCode !== undefined) this.statusCode = statusCode;
+    if (headers !== undefined) this.headers = headers;
+    if (body !== undefined) this.body = body;
+    if (code === 'WS_ERR_ABORTED') define(this, 'AbortError');
   }
+
+  static {
+    // On the prototype it is there when the stack trace is made, which begins with it.
+    define(WebSocketError.prototype, 'WebSocketError');
+  }
+}
+
+/** Gives errors their name, which is not enumerable in JavaScript's own errors either. */
+function define(error: WebSocketError, name: WebSocketError['name']): void {
+  Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
 }

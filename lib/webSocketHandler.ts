@@ -8,6 +8,7 @@ export {
 } from './broadcast/broadcastStream';
 export { type ClientOptions, connect } from './client/connect';
 export { type ReconnectingOptions, reconnecting } from './client/reconnecting';
+export { closeCodes } from './closeCodes';
 export type { CloseOutcome } from './connection/closeHandshake';
 export type {
   CloseFrame,
@@ -35,7 +36,17 @@ export {
   type PreparedMessageOptions,
   type SendOptions,
 } from './framing/outgoingMessage';
-export type { ConnectionOptions, ConnectOptions, HighWaterMark, Origins, ServerOptions, Streamed } from './options';
+export type {
+  ConnectionOptions,
+  ConnectOptions,
+  HeartbeatOptions,
+  HighWaterMark,
+  HighWaterMarkOptions,
+  Origins,
+  RetryOptions,
+  ServerOptions,
+  Streamed,
+} from './options';
 export { createPair, type PairOptions } from './pair';
 export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server/configureServer';
 export { isWebSocketRequest } from './server/negotiation';
@@ -43,6 +54,6 @@ export type { ServerCounters } from './server/serverCounters';
 export type { CloseOptions, CloseSummary } from './server/shutdown';
 export type { HttpServer } from './transports/dispatcher';
 export type { MessageInfo, WebSocketEvents } from './websocket/events';
-export { MessageStream } from './websocket/messageStream';
 export type { MessageSource } from './websocket/messageSources';
+export { MessageStream } from './websocket/messageStream';
 export { type AnyWebSocket, WebSocket } from './websocket/webSocket';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { isSendableCloseCode } from '../lib/closeCodes';
 import { errorTable, WebSocketError, type WebSocketErrorCode } from '../lib/errors';
@@ -99,6 +100,22 @@ describe('WebSocketError', () => {
     const headers = { 'Retry-After': '1' };
     const error = new WebSocketError('WS_ERR_SHUTTING_DOWN', undefined, { statusCode: 503, headers });
     expect([error.statusCode, error.headers]).to.deep.equal([503, headers]);
+  });
+
+  it('has the name AbortError if the program aborted, and the code and cause as ever', () => {
+    const reason = new Error('enough');
+    const error = new WebSocketError('WS_ERR_ABORTED', undefined, { cause: reason });
+    expect(error).to.include({ name: 'AbortError', code: 'WS_ERR_ABORTED', cause: reason });
+    expect(error).to.be.an.instanceOf(WebSocketError);
+    expect(inspect(error)).to.match(/^[^\n]*AbortError[^\n]*The connection was aborted\n/);
+  });
+
+  it('shows only the properties that it was given when it is printed', () => {
+    expect(Object.keys(new WebSocketError('WS_ERR_NOT_OPEN'))).to.deep.equal(['code']);
+    expect(inspect(new WebSocketError('WS_ERR_NOT_OPEN'))).to.not.match(/undefined|statusCode|headers|body|name:/);
+    expect(inspect(new WebSocketError('WS_ERR_NOT_OPEN'))).to.match(/^WebSocketError: The connection is not open\n/);
+    const refused = new WebSocketError('WS_ERR_HANDSHAKE_REFUSED', '401', { statusCode: 401, headers: {} });
+    expect(Object.keys(refused)).to.deep.equal(['code', 'closeCode', 'statusCode', 'headers']);
   });
 
   it('keeps its cause', () => {

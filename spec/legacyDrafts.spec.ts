@@ -287,9 +287,7 @@ describe('A server with a client of draft76', () => {
 
   it('may name other tokens in Connection, and its draft 0', () =>
     using({}, echo, async (client) => {
-      client.write(
-        draft76.replace('Connection: Upgrade', 'Connection: keep-alive, Upgrade\r\nSec-WebSocket-Draft: 0'),
-      );
+      client.write(draft76.replace('Connection: Upgrade', 'Connection: keep-alive, Upgrade\r\nSec-WebSocket-Draft: 0'));
       client.write(challenge);
       await expectBytes(client, answer76 + reply);
     }));

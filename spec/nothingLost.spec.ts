@@ -16,7 +16,6 @@ import {
   type Version,
 } from '../lib/webSocketHandler';
 import type { AnyWebSocket, WebSocket } from '../lib/websocket/webSocket';
-import { openWebSocket } from './support/openWebSocket';
 import {
   type Manners,
   pipeManners,
@@ -29,6 +28,7 @@ import {
 import { type Break, CuttingLink } from './support/cuttingLink';
 import { startCuttingProxy } from './support/cuttingProxy';
 import { type Handler, listen } from './support/http';
+import { openWebSocket } from './support/openWebSocket';
 import { checkSeeds, fork, seeds } from './support/seeds';
 import type { Dice } from './support/vectors';
 

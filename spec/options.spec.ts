@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { type ConnectionOptions, checkOptions, connectionSettings, defaults } from '../lib/options';
+import type { AllOptions } from '../lib/options/rules';
 import { hixie76 } from '../lib/versions/hixie76';
 import { rfc6455 } from '../lib/versions/rfc6455';
 import { thrownBy } from './support/thrown';
@@ -34,7 +35,7 @@ interface Values {
 }
 
 const delays: Values = {
-  takes: 'milliseconds',
+  takes: 'milliseconds from 0 to 2147483647',
   good: [0, 1, 1.5, 20_000, 2 ** 31 - 1],
   // A Node timer takes a longer delay for one millisecond.
   bad: [-1, 2 ** 31, Number.POSITIVE_INFINITY, Number.NaN, '1000', null, true],
@@ -43,7 +44,7 @@ const delays: Values = {
 const options: Record<Option, Values> = {
   role: { takes: "'server' or 'client'", good: ['server', 'client'], bad: [undefined, null, '', 'Server', 'peer', 1] },
   version: { takes: 'the name of a version', good: ['13', '8', '7'], bad: [13, null, ['13']] },
-  versions: { takes: 'an array with names of versions', good: [['13'], ['13', '8'], []], bad: ['13', [13], null, {}] },
+  versions: { takes: 'an array of version names', good: [['13'], ['13', '8'], []], bad: ['13', [13], null, {}] },
   maxMessageSize: {
     takes: 'a positive integer of bytes, or Infinity',
     good: [1, 2 ** 21, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY],
@@ -51,7 +52,7 @@ const options: Record<Option, Values> = {
   },
   closeTimeout: delays,
   heartbeat: {
-    takes: 'false, milliseconds (1 to 2147483647), or an object with interval and timeout',
+    takes: 'milliseconds from 1 to 2147483647, an object with interval and timeout, or false',
     good: [false, 1, 30_000, {}, { interval: 1000 }, { interval: 1000, timeout: undefined }, { timeout: 1 }],
     bad: [true, null, 0, -1, 2 ** 31, '1000', Number.NaN],
   },
@@ -62,16 +63,38 @@ const options: Record<Option, Values> = {
     bad: [0, -1, 1.5, Number.NaN, null, '1000', false],
   },
   sendTimeout: {
-    takes: 'milliseconds, 1 to 2147483647, or false',
+    takes: 'milliseconds from 1 to 2147483647, or false',
     good: [1, 120_000, 2 ** 31 - 1, false],
     bad: [0, -1, 2 ** 31, Number.POSITIVE_INFINITY, true, null, '1000'],
   },
   allowHalfOpen: { takes: 'a boolean', good: [true, false], bad: [null, 0, 'false'] },
   handshakeTimeout: delays,
   origins: {
-    takes: "'any', 'same', an array of origins, or a function",
-    good: ['any', 'same', [], ['https://example.org'], () => true],
-    bad: ['https://example.org', '*', [/example/], [null], null, true, {}],
+    takes: "'any', 'same', a function, or an array of origins such as 'https://a.example'",
+    good: [
+      'any',
+      'same',
+      [],
+      ['https://example.org', 'http://localhost:8080', 'http://[::1]:81', 'null', 'chrome-extension://abc'],
+      () => true,
+    ],
+    bad: [
+      ['a.example'],
+      ['https://a.example/'],
+      ['https://a.example:443'],
+      ['https://A.example'],
+      ['https://*.a.example'],
+      ['https://a.example/chat'],
+      ['*'],
+      ['any'],
+      'https://example.org',
+      '*',
+      [/example/],
+      [null],
+      null,
+      true,
+      {},
+    ],
   },
   filter: { takes: 'a function', good: [() => true], bad: ['/chat', null, /chat/, true] },
   protocol: {
@@ -84,10 +107,14 @@ const options: Record<Option, Values> = {
     good: [{}, { 'X-Hello': 'world' }],
     bad: [null, 'X-Hello: world', 5, ['X-Hello', 'world'], new Headers(), new Map()],
   },
-  protocols: { takes: 'an array with names of subprotocols', good: [[], ['chat']], bad: ['chat', null, [5]] },
-  origin: { takes: 'a string', good: ['https://example.org'], bad: [null, 5, new URL('https://example.org')] },
+  protocols: { takes: 'an array of subprotocol names', good: [[], ['chat']], bad: ['chat', null, [5]] },
+  origin: {
+    takes: 'a string',
+    good: ['https://example.org'],
+    bad: [null, 5, 'http://a\r\nb: c', new URL('https://example.org')],
+  },
   followRedirects: {
-    takes: 'a boolean, or a number of redirects',
+    takes: 'a boolean or a number of redirects',
     good: [true, false, 0, 5],
     bad: [null, -1, 1.5, Number.POSITIVE_INFINITY, 'follow'],
   },
@@ -108,7 +135,9 @@ describe('checkOptions()', () => {
       for (const value of bad) {
         const error = thrownBy(() => check(name, value));
         expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
-        expect(error.message).to.include(`the option ${name} takes`).and.to.include(takes);
+        expect(error.message)
+          .to.include(`option ${name} must be ${takes}`)
+          .and.to.match(/, not \S/);
       }
     });
   }
@@ -127,8 +156,33 @@ describe('checkOptions()', () => {
     expect(checkOptions(given, 'maxMessageSize')).to.equal(given);
   });
 
-  it('looks only at the options that it is told to', () => {
-    checkOptions({ maxMessageSize: 5, closeTimeout: 'soon' }, 'maxMessageSize');
+  it('refuses an option that is not named, even with a good value, and suggests the nearest one', () => {
+    for (const [given, names, complaint] of [
+      [{ maxMessagesize: 5 }, ['maxMessageSize'], 'unknown option maxMessagesize; did you mean maxMessageSize?'],
+      [
+        { maxPayload: 5 },
+        ['maxMessageSize', 'closeTimeout'],
+        'unknown option maxPayload; did you mean maxMessageSize?',
+      ],
+      [{ path: '/chat' }, ['filter', 'origins'], 'unknown option path; did you mean filter?'],
+      [{ origin: 'any' }, ['filter', 'origins'], 'unknown option origin; did you mean origins?'],
+      [{ origins: 'any' }, ['origin'], 'unknown option origins; did you mean origin?'],
+      [{ pingInterval: 5 }, ['heartbeat'], 'unknown option pingInterval; did you mean heartbeat?'],
+      [{ toString: 5 }, ['retry', 'limit'], 'unknown option toString; known are limit, retry'],
+      [{ closeTimeout: 5 }, ['limit'], 'unknown option closeTimeout; known are limit'],
+    ] as [object, (keyof AllOptions)[], string][]) {
+      const error = thrownBy(() => checkOptions(given as AllOptions, ...names));
+      expect([error.code, error.message]).to.deep.equal([
+        'WS_ERR_INVALID_ARGUMENT',
+        `An argument is invalid: ${complaint}`,
+      ]);
+    }
+    checkOptions({ maxPayload: undefined } as unknown as AllOptions, 'maxMessageSize');
+  });
+
+  it('does not show the headers of a request, which may have credentials', () => {
+    const error = thrownBy(() => check('headers', 'Authorization: secret'));
+    expect(error.message).to.include('not a string').and.not.to.include('secret');
   });
 
   it('finds the bad one among several', () => {
@@ -140,15 +194,15 @@ describe('checkOptions()', () => {
     for (const given of [null, undefined, 5, 'role', true]) {
       const error = thrownBy(() => checkOptions(given as unknown as { role: unknown }, 'role'));
       expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
-      expect(error.message).to.include('must be an object');
+      expect(error.message).to.include('options must be an object, not ');
     }
   });
 
   it('names the settings within an option', () => {
     for (const [name, value, complaint] of [
-      ['heartbeat', { interval: 0 }, 'heartbeat.interval takes milliseconds'],
-      ['heartbeat', { timeout: 'long' }, 'heartbeat.timeout takes milliseconds'],
-      ['heartbeat', { intervall: 1000 }, 'heartbeat has no setting intervall'],
+      ['heartbeat', { interval: 0 }, 'heartbeat.interval must be milliseconds'],
+      ['heartbeat', { timeout: 'long' }, 'heartbeat.timeout must be milliseconds'],
+      ['heartbeat', { intervall: 1000 }, 'unknown option heartbeat.intervall; did you mean heartbeat.interval?'],
     ] as const) {
       expect(thrownBy(() => check(name, value)).message).to.include(complaint);
     }

@@ -1,13 +1,18 @@
 import { expect } from 'chai';
+import type { NodeOptions, nodeOptionNames } from '../lib/client/nodeOptions';
 import {
   type AnyWebSocket,
   type ClientOptions,
   type ConnectOptions,
+  closeCodes,
   configureServer,
   connect,
   createPair,
+  type HeartbeatOptions,
+  type HighWaterMarkOptions,
   type Message,
   type MessageStream,
+  type RetryOptions,
   reconnecting,
   type Streamed,
   type WebSocket,
@@ -21,6 +26,17 @@ type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T exte
 const same = <One, Other>(_same: Same<One, Other>): void => {};
 
 const url = 'ws://localhost/';
+
+/** Options that a program may want to build on its own. Never called. */
+const optionsOfPrograms = (heartbeat: HeartbeatOptions, marks: HighWaterMarkOptions, retry: RetryOptions) => {
+  connect(url, {});
+  connect(url, { heartbeat, ...marks, keepAlive: true, autoSelectFamily: false, ca: '', family: 4 });
+  reconnecting(url, { ...retry, maxAttempts: 5, sendTimeout: false });
+  // @ts-expect-error it is in the URL
+  connect(url, { path: '/chat' });
+  // @ts-expect-error the name of another library
+  connect(url, { maxPayload: 5 });
+};
 
 /** What each way of reading gives, in the eyes of TypeScript. Never called. */
 const ofWholeMessages = [
@@ -91,9 +107,19 @@ const ofEither = [
   },
 ];
 
+/** The options of Node that `connect()` declares, and those that it accepts, in the eyes of TypeScript. */
+const declaredAndAccepted = (): void => {
+  same<Exclude<keyof NodeOptions, (typeof nodeOptionNames)[number]>, never>(true);
+};
+
 describe('The types of what is read', () => {
   it('are those of the option messages', () => {
     expect([ofWholeMessages, ofStreams, ofEither].flat()).to.have.length(7);
+  });
+
+  it('are those of the options, whose names are all accepted', () => {
+    expect([optionsOfPrograms, declaredAndAccepted].map((check) => check.length)).to.deep.equal([3, 0]);
+    expect(closeCodes.goingAway).to.equal(1001);
   });
 
   it('are what is read', async () => {

@@ -59,7 +59,7 @@ export class BroadcastStream extends Writable {
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: BroadcastStreamOptions = {}) {
-    checkOptions(options, 'policy', 'limit', 'key');
+    checkOptions(options, 'policy', 'limit', 'key', 'code', 'reason');
     const { policy = 'wait', limit = defaults.lagLimit, key, code = closeCodes.tryAgainLater, reason = '' } = options;
     checkClose(code, reason);
     // As a WebSocket: the second message that has to wait tells the writer.

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { splitList } from '../codec/headers';
 import type { Agreement, Transport, TransportName, Version } from '../contracts';
 import { WebSocketError, type WebSocketErrorDetails } from '../errors';
@@ -14,40 +15,40 @@ import { Http1Attempt } from '../transports/http1Client';
 import { Http2Attempt } from '../transports/http2Client';
 import { type ClientTarget, redirected } from './redirects';
 
-/** What a client wants to open. */
+/** Everything that a client's handshake needs. */
 export interface ClientOpening {
   readonly target: ClientTarget;
-  /** The versions to speak, best first. The others count where a server names them in its refusal. */
+  /** The versions to speak, best first. All but the first are tried only if a server names them in its refusal. */
   readonly versions: readonly Version[];
-  /** How often a server may send us elsewhere. */
+  /** How many redirects to follow. */
   readonly redirects: number;
-  /** Milliseconds until the server must have answered. */
+  /** Milliseconds for the whole handshake, redirects included. */
   readonly timeout: number;
-  /** Makes what an opening request says; each has a key of its own. */
+  /** Makes the headers of an opening request; each request has a key of its own. */
   handshake(version: Version, location: URL): ClientOpeningRequest;
-  /** There if HTTP/2 is to be tried. */
+  /** Present if HTTP/2 is to be tried. */
   readonly http2?: Http2Opening | undefined;
 }
 
 export interface ClientOpeningOwner {
-  /** The server has accepted; its answer is still to be looked at, and throws if it is not acceptable. */
+  /** The server has accepted. Throws if its subprotocol or its extensions are not acceptable. */
   accepted(headers: IncomingHttpHeaders, transport: Transport, how: Pick<Agreement, 'transport' | 'version'>): void;
   failed(error: WebSocketError): void;
 }
 
-/** Bytes of a refusal that are kept for whoever wants to know why. */
+/** Bytes of the body of a refusal that are kept for the error. */
 const longestBody = 64 * 1024;
 
 /**
- * Sends an opening request, and again where the answer says so, and reads the answer, up to the first frame.
- * @returns what gives it up
+ * Sends an opening request, and further ones for redirects and other versions, and reads the answer up to the first frame.
+ * @returns a function that gives the handshake up
  */
 export function openClient(opening: ClientOpening, owner: ClientOpeningOwner): () => void {
   const exchange = new ClientExchange(opening, owner);
   return () => exchange.giveUp();
 }
 
-/** A client's handshake: one exchange, however many requests it takes. */
+/** A client's handshake: one or more requests, with one deadline. */
 class ClientExchange implements ClientAttemptOwner {
   readonly #opening: ClientOpening;
   readonly #owner: ClientOpeningOwner;
@@ -55,15 +56,15 @@ class ClientExchange implements ClientAttemptOwner {
   #version: Version;
   /** Versions that no server has refused yet. */
   #versions: readonly Version[];
-  /** There while HTTP/2 has not turned out to be out of the question. */
+  /** Undefined once HTTP/2 is not asked for, or a server does not offer it. */
   #http2: Http2Opening | undefined;
-  /** A connection that was made for HTTP/2, and turned out to be one for HTTP/1.1. */
+  /** A connection that was made for HTTP/2, and on which the server chose HTTP/1.1. */
   #connection: Duplex | undefined;
   #redirects = 0;
   #attempt: ClientAttempt;
-  /** For all of the handshake: every redirect, the answer, and the reply to a challenge behind it. */
+  /** For the whole handshake: every redirect, the answer, and the reply to a challenge after it. */
   readonly #deadline: NodeJS.Timeout;
-  /** Says what is known of a refusal; there once it has begun. */
+  /** Fails with the part of a refusal that was received; present once its head was. */
   #refuse: (() => void) | undefined;
   #over = false;
 
@@ -94,7 +95,7 @@ class ClientExchange implements ClientAttemptOwner {
     }
   }
 
-  /** Anything but an acceptance. */
+  /** The server has answered with anything but an acceptance. */
   answered(answer: Answer): void {
     try {
       const next = this.#opening.redirects > 0 ? redirected(answer, this.#target) : undefined;
@@ -110,7 +111,7 @@ class ClientExchange implements ClientAttemptOwner {
   }
 
   failed(error: WebSocketError): void {
-    // What is wrong behind the head of a refusal does not make it another answer.
+    // An error in the body of a refusal does not change its status, which is the error to report.
     if (this.#refuse === undefined) this.#failWith(error);
   }
 
@@ -132,7 +133,7 @@ class ClientExchange implements ClientAttemptOwner {
     return new Http1Attempt(this.#target, handshake, connection, this);
   }
 
-  /** Asks once more, in another way. The program is not on the stack any more: what Node throws is a failure as others are. */
+  /** Sends another request. The program is not on the stack any more, so what Node throws becomes a failure of the connection. */
   #sendAgain(): void {
     this.#attempt.abandon();
     try {
@@ -152,14 +153,14 @@ class ClientExchange implements ClientAttemptOwner {
       const detail = `more than ${this.#opening.redirects} redirects`;
       return this.#fail('WS_ERR_HANDSHAKE_REFUSED', detail, { statusCode, headers });
     }
-    // What one server cannot do, the next may; and a session that was given is one to the first.
+    // The next server may offer HTTP/2 where this one does not; and a session that was given leads to the first origin only.
     const elsewhere = next.location.origin !== this.#target.location.origin;
     if (elsewhere && this.#opening.http2 !== undefined) this.#http2 = { ...this.#opening.http2, session: true };
     this.#target = next;
     this.#sendAgain();
   }
 
-  /** One of ours that a server which refuses the last one can speak (RFC 6455 §4.4). */
+  /** Returns a version of ours that the server names in its refusal of the last one (RFC 6455 §4.4). */
   #otherVersion({ statusCode, headers }: Answer): Version | undefined {
     if (statusCode < 400 || statusCode > 499) return undefined;
     this.#versions = this.#versions.filter((version) => version !== this.#version);
@@ -170,7 +171,7 @@ class ClientExchange implements ClientAttemptOwner {
   #refused({ statusCode, statusMessage, headers, body }: Answer): void {
     const start: Buffer[] = [];
     let size = 0;
-    // Also if the rest of the body does not come, in time or at all: the answer is known.
+    // Called also if the rest of the body is late or lost: the status and the headers are known.
     this.#refuse = () => {
       const kept = Buffer.concat(start).subarray(0, longestBody);
       this.#fail('WS_ERR_HANDSHAKE_REFUSED', `${statusCode} ${statusMessage}`, { statusCode, headers, body: kept });

@@ -1,6 +1,6 @@
 import { WebSocketError } from '../errors';
 
-/** What a URL says. The two below are options of Node's `http.request()`. */
+/** The parts of a URL. `auth` and `socketPath` are options of Node's `http.request()`. */
 export interface Destination {
   /** With the scheme ws or wss, without a fragment, without name and password. */
   readonly location: URL;
@@ -33,12 +33,12 @@ export function parseClientUrl(url: string | URL): Destination {
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the URL must be one with the scheme ${takes}`, { cause });
 }
 
-/** Makes of a URL what it asks for, the location; undefined if it is none for WebSockets. */
+/** Changes a URL into a location of a WebSocket; returns undefined if its scheme has none. */
 export function locationOf(url: URL): URL | undefined {
   const scheme = schemes[url.protocol];
   if (scheme === undefined) return undefined;
   if (url.protocol !== scheme) url.protocol = scheme;
-  // Fragments have no meaning here (RFC 6455 §3), and stay with us. Name and password are no part of what is asked for.
+  // Fragments have no meaning here (RFC 6455 §3). Name and password are sent as a header, not in the request line.
   if (url.hash !== '') url.hash = '';
   if (url.username !== '') url.username = '';
   if (url.password !== '') url.password = '';
@@ -52,7 +52,7 @@ function netDestination(url: URL): Destination | undefined {
   return { location, auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` };
 }
 
-/** Behind the path of the socket, and a colon, stands the path to ask for. */
+/** Splits `ws+unix:/path/of/socket:/path` at the colon into the path of the socket and the path of the request. */
 function unixDestination({ host, pathname, search }: URL): Destination | undefined {
   const colon = pathname.indexOf(':');
   const socketPath = decodeURIComponent(colon === -1 ? pathname : pathname.slice(0, colon));

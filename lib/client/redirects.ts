@@ -1,27 +1,30 @@
-import type { OutgoingHttpHeaders } from 'node:http';
-import type { RequestOptions } from 'node:https';
+import { Agent, type OutgoingHttpHeaders } from 'node:http';
+import { type RequestOptions, Agent as SecureAgent } from 'node:https';
 import { WebSocketError } from '../errors';
 import type { Answer } from '../transports/clientAttempt';
 import { locationOf } from './clientUrl';
+import { safeNodeOptions } from './nodeOptions';
 
-/** One opening request: to whom, and everything that it says beside the handshake. */
+/** The server of an opening request, and what the program adds to the request. */
 export interface ClientTarget {
   /** With the scheme ws or wss, without a fragment, without name and password. */
   readonly location: URL;
   readonly headers: OutgoingHttpHeaders;
-  /** What else Node's `http.request()` and `tls.connect()` take. */
+  /** The program's options for Node's `http.request()`, `tls.connect()` and `net.connect()`. */
   readonly requestOptions: RequestOptions;
 }
 
+/** Node's agents keep their options; the types of Node 20 do not have them. */
+type NodeAgent = Agent & { readonly options?: { readonly proxyEnv?: unknown } };
+
 const redirects = new Set([301, 302, 303, 307, 308]);
 
-/** What a program says to one server and not to any other. */
+/** Headers that are meant for one server and for no other. */
 const secretHeaders = new Set(['authorization', 'cookie', 'proxy-authorization', 'host']);
-const ownOptions = ['auth', 'cert', 'key', 'passphrase', 'pfx', 'servername', 'socketPath'] as const;
 
 /**
- * Where an answer sends us, or undefined if it does not. Another origin gets no credentials and no cookies, whoever has set
- * them; that the program trusts this server says nothing about the next.
+ * Returns the target of a redirect, or undefined if the answer is none. Another origin gets no credentials, no cookies and no
+ * identity of the program: that the program trusts this server says nothing about the next.
  * @throws WebSocketError WS_ERR_HANDSHAKE_REFUSED for a redirect that must not be followed
  */
 export function redirected(
@@ -34,19 +37,38 @@ export function redirected(
   // Name and password in a redirect are the server's words, not the program's.
   const location = url && locationOf(url);
   const refuse = (why: string) => new WebSocketError('WS_ERR_HANDSHAKE_REFUSED', why, { statusCode, headers });
-  if (location === undefined) throw refuse('it redirects to what is no URL for WebSockets');
+  if (location === undefined) throw refuse('its Location is no URL with the scheme ws, wss, http or https');
   if (target.location.protocol === 'wss:' && location.protocol === 'ws:')
     throw refuse(`it redirects to ${location.href}, which is not encrypted`);
   if (location.origin === target.location.origin) return { ...target, location };
-  return { location, headers: withoutSecrets(target.headers), requestOptions: withoutOwn(target.requestOptions) };
+  const own = ownTransport(target.requestOptions);
+  if (own !== undefined)
+    throw refuse(`it redirects to ${location.origin}, and option ${own} may be for ${target.location.origin} only`);
+  return { location, headers: withoutSecrets(target.headers), requestOptions: safeOptions(target.requestOptions) };
 }
 
 function withoutSecrets(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !secretHeaders.has(name.toLowerCase())));
 }
 
-function withoutOwn(options: RequestOptions): RequestOptions {
-  const rest = { ...options };
-  for (const name of ownOptions) delete rest[name];
-  return rest;
+/**
+ * The option by which the program makes its connections itself, if any. It may hold a certificate, which another origin must not
+ * get; or it may be a proxy, which must not be bypassed either. Nothing tells from outside, but of Node's own agents.
+ */
+function ownTransport({ agent, createConnection }: RequestOptions): 'agent' | 'createConnection' | undefined {
+  if (createConnection !== undefined) return 'createConnection';
+  return typeof agent === 'object' && !isNodeAgent(agent) ? 'agent' : undefined;
+}
+
+/** Whether it is an agent of Node as it is made, without a proxy from the environment (Node 24). */
+function isNodeAgent(agent: Agent): boolean {
+  const isPlain = agent.constructor === Agent || agent.constructor === SecureAgent;
+  return isPlain && !Object.hasOwn(agent, 'createConnection') && (agent as NodeAgent).options?.proxyEnv === undefined;
+}
+
+/** The options that may go to another origin, given to the request or to an agent of Node. */
+function safeOptions({ agent, ...options }: RequestOptions): RequestOptions {
+  const all: Record<string, unknown> = { ...(agent ? (agent as NodeAgent).options : {}), ...options };
+  const safe = safeNodeOptions.filter((name) => all[name] !== undefined).map((name) => [name, all[name]]);
+  return { ...Object.fromEntries(safe), ...(agent === false && { agent }) };
 }

@@ -1,11 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
+import { describeValue } from '../describeValue';
 import { WebSocketError } from '../errors';
 import { type BinaryData, describe, toBytes } from './bytes';
 
 /** The most payload bytes of a control frame (RFC 6455 §5.5). */
 export const maxControlPayload = 125;
+
+/** What the two bytes of the close code leave for a reason (RFC 6455 §5.5.1). */
+const maxReasonSize = maxControlPayload - 2;
 
 /**
  * Checks the size of a payload that the program wants to send in a control frame.
@@ -40,16 +44,15 @@ export function controlPayload(data: string | BinaryData): Buffer {
  */
 export function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) {
-    const codes = '1000 to 1014 but 1004 to 1006, or 3000 to 4999';
-    const given: unknown =
-      typeof code === 'string' ? `the string '${code}'` : typeof code === 'number' ? code : describe(code);
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a close code is ${codes}, not ${given}`);
+    const accepted = 'a number: 1000 to 1003, 1007 to 1014, or 3000 to 4999';
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close code must be ${accepted}, not ${describeValue(code)}`);
   }
-  // An object with a length would reserve bytes that are never written, and memory would leak to the peer.
-  const length = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
-  if (length !== undefined && length <= maxControlPayload - 2) return;
-  const detail = `a close reason is text of at most ${maxControlPayload - 2} bytes, not ${length ?? describe(reason)}`;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
+  // Buffer.byteLength() takes ArrayBuffers and views too; a reason is text (RFC 6455 §5.5.1).
+  const size = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
+  if (size !== undefined && size <= maxReasonSize) return;
+  const accepted = `a string of at most ${maxReasonSize} bytes in UTF-8`;
+  const given = size === undefined ? describeValue(reason) : `one of ${size}`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close reason must be ${accepted}, not ${given}`);
 }
 
 /**

@@ -236,9 +236,5 @@ function settle(callbacks: readonly WriteCallback[], error: WebSocketError | und
 }
 
 function notOpen(cause?: Error): WebSocketError {
-  return new WebSocketError(
-    'WS_ERR_NOT_OPEN',
-    'the connection ended before the message was sent',
-    cause && { cause },
-  );
+  return new WebSocketError('WS_ERR_NOT_OPEN', 'the connection ended before the message was sent', cause && { cause });
 }

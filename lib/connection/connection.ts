@@ -26,9 +26,7 @@ const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, re
  * An open connection below the WebSocket: its input and its output, and everything that RFC 6455 wants done without the program: pongs,
  * the close handshake, and the deadlines of both sides.
  */
-export class Connection
-  implements ByteStreamWatcher, InputReceiver, OutputOwner, KeepaliveSubject, WatchedConnection
-{
+export class Connection implements ByteStreamWatcher, InputReceiver, OutputOwner, KeepaliveSubject, WatchedConnection {
   /** The asynchronous context of the program's handler, for everything that happens on the connection. */
   readonly context = new AsyncResource('WebSocket');
   readonly #transport: Pick<Transport, 'stream' | 'reset' | 'sessionKeepalive'>;

@@ -47,7 +47,7 @@ export class Deframer extends Transform {
   constructor(options: DeframerOptions) {
     // With a mark of one item, pause() takes effect at the next message. A plain Transform would decode the whole chunk.
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
-    checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate');
+    checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate', 'parts');
     const { version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
     const parts = options.parts === true;
     this.#reader = new MessageReader({ ...options, version, maxMessageSize, extensions, parts });

@@ -17,7 +17,7 @@ export const defaults = {
   lagLimit: 16,
 } as const;
 
-/** The names of what can be set for each connection. */
+/** The names of `ConnectionOptions`. */
 export const connectionOptionNames = [
   'maxMessageSize',
   'closeTimeout',
@@ -33,8 +33,8 @@ export const connectionOptionNames = [
 ] as const;
 
 /**
- * What a connection goes by: the options, and the defaults for those that are not set.
- * @param capabilities what its version can do
+ * Returns the settings of a connection: its options, and defaults for those that are not set.
+ * @param capabilities those of its version
  */
 export function connectionSettings(
   {
@@ -50,7 +50,7 @@ export function connectionSettings(
   capabilities: Capabilities,
 ) {
   const parts = messages === 'stream';
-  // A message that is never held as a whole may be of any size.
+  // A message that is never in memory as a whole needs no limit.
   const anySize = parts && capabilities.fragments;
   return {
     maxMessageSize: maxMessageSize ?? (anySize ? Number.POSITIVE_INFINITY : defaults.maxMessageSize),
@@ -72,7 +72,7 @@ export const readableMarks = ({ highWaterMark, readableHighWaterMark }: HighWate
 export const writableMarks = ({ highWaterMark, writableHighWaterMark }: HighWaterMarkOptions): Marks =>
   marks(defaults.writableHighWaterMark, highWaterMark, writableHighWaterMark);
 
-/** Each connection refers to its marks: those that leave it at the defaults have them in common. */
+/** Returns the object of the defaults itself if no option is set, so that connections share it. */
 function marks(usual: Marks, both: HighWaterMark | undefined, own: HighWaterMark | undefined): Marks {
   if (both === undefined && own === undefined) return usual;
   return {

@@ -1,4 +1,5 @@
-export * from './checkOptions';
+export { checkIsObject, checkOptions, checkValues } from './checkOptions';
 export { type ConnectionSettings, settingsFor } from './connectionSettings';
 export * from './defaults';
 export type * from './types';
+export { refuseUnknown } from './unknownOptions';

@@ -247,5 +247,5 @@ function has(value: unknown, method: string): boolean {
 
 function checkServerOptions(options: ServerOptions): void {
   checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
-  for (const version of options.versions ?? []) protocolVersion(version);
+  for (const version of options.versions ?? []) protocolVersion(version, 'versions');
 }

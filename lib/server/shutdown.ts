@@ -31,12 +31,14 @@ export interface CloseSummary {
 
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function checkCloseOptions(options: CloseOptions): void {
-  checkOptions(options, 'timeout', 'spread');
+  checkOptions(options, 'code', 'reason', 'timeout', 'spread');
   const { code = closeCodes.goingAway, reason = '', timeout = defaults.closeTimeout, spread = 0 } = options;
   checkClose(code, reason);
   if (spread <= timeout) return;
-  const detail = `the option spread takes no more than timeout, ${timeout}, and ${spread} is more`;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
+  throw new WebSocketError(
+    'WS_ERR_INVALID_ARGUMENT',
+    `option spread must be at most timeout, ${timeout}, not ${spread}`,
+  );
 }
 
 /** Closes the connections of a server, and drops those that are still there at the deadline. */

@@ -4,24 +4,24 @@ import type { Duplex, Readable } from 'node:stream';
 import type { ClientHandshake, Transport, TransportName, Version } from '../contracts';
 import type { WebSocketError } from '../errors';
 
-/** What an upgrade says. */
+/** The headers of an upgrade request, and how its answer is verified. */
 export interface ClientOpeningRequest extends ClientHandshake {
-  /** What the request says beside its proof: subprotocols and extensions. */
+  /** The headers that offer subprotocols and extensions. */
   readonly offers: OutgoingHttpHeaders;
 }
 
-/** What an extended CONNECT says, and on which session. */
+/** The headers of an extended CONNECT (RFC 8441), and its session. */
 export interface Http2Opening {
   /** The session to use, or true for one that all share. */
   readonly session: ClientHttp2Session | true;
   readonly version: Version;
-  /** What the request says. */
+  /** The headers of the request. */
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** One opening request of a client, on its way. */
+/** One opening request of a client that was sent. */
 export interface ClientAttempt {
-  /** From now on nothing is told of it, and what it holds is dropped. */
+  /** Drops its connection. Its owner is not called any more. */
   abandon(): void;
 }
 
@@ -33,17 +33,17 @@ export interface Answer {
   readonly body: Readable;
 }
 
-/** What an attempt has to tell, never while it is being made, and one thing only. */
+/** One method is called for each attempt, once, and never while it is being made. */
 export interface ClientAttemptOwner {
-  /** The server has accepted, and has proven that it knows what. */
+  /** The server has accepted, and has proven that it understood the handshake. */
   accepted(headers: IncomingHttpHeaders, transport: Transport, name: TransportName): void;
   answered(answer: Answer): void;
   failed(error: WebSocketError): void;
-  /** The connection had served before, and the server has given it up before it saw the request. */
+  /** The connection had served another request, and the server closed it before it received this one. */
   unseen(): void;
   /**
    * The server has no WebSockets over this transport.
-   * @param connection one to the server that can be used otherwise
+   * @param connection a connection to the server on which HTTP/1.1 can be spoken
    */
   unavailable(connection: Duplex | undefined): void;
 }

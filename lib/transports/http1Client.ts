@@ -7,7 +7,7 @@ import { WebSocketError } from '../errors';
 import { readExactly } from './challenge';
 import type { ClientAttempt, ClientAttemptOwner, ClientOpeningRequest } from './clientAttempt';
 
-/** An opening request over HTTP/1.1: an upgrade. */
+/** An opening request over HTTP/1.1: an upgrade request (RFC 6455 §4.1). */
 export class Http1Attempt implements ClientAttempt {
   readonly #handshake: ClientOpeningRequest;
   readonly #owner: ClientAttemptOwner;
@@ -15,7 +15,7 @@ export class Http1Attempt implements ClientAttempt {
   #socket: Duplex | undefined;
   #abandoned = false;
 
-  /** @param connection what to send it on, if it is there already */
+  /** @param connection the connection to send it on, if there is one already */
   constructor(
     { location, headers, requestOptions }: ClientTarget,
     handshake: ClientOpeningRequest,
@@ -32,7 +32,7 @@ export class Http1Attempt implements ClientAttempt {
       port: location.port || (secure ? 443 : 80),
       path: location.pathname + location.search,
       method: 'GET',
-      // The oldest servers want the first lines in this order.
+      // The servers of the oldest drafts want the first headers in this order.
       headers: { ...handshake.headers, Host: location.host, ...handshake.offers, ...headers },
     };
     if (connection !== undefined) options.createConnection = () => connection as Socket;
@@ -47,7 +47,7 @@ export class Http1Attempt implements ClientAttempt {
       request.end();
       return;
     }
-    // The challenge stands behind the head, and is no body: no length announces it. The head is on its way once there is a socket.
+    // The challenge follows the head and is no body: no Content-Length announces it. The head is written once there is a socket.
     request.flushHeaders();
     request.once('socket', (socket) => setImmediate(() => socket.write(challenge)));
   }
@@ -64,7 +64,7 @@ export class Http1Attempt implements ClientAttempt {
 
   #failed(cause: NodeJS.ErrnoException): void {
     if (this.#abandoned) return;
-    // A connection that had served other requests, and that the server has closed meanwhile: it has not seen this one.
+    // The server closed a connection of the agent's pool before it received this request: it can be sent again.
     const { reusedSocket, res } = this.#request as ClientRequest & { readonly res?: IncomingMessage };
     if (reusedSocket && !res && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE')) return this.#owner.unseen();
     const unreadable = cause.code?.startsWith('HPE_');
@@ -74,18 +74,20 @@ export class Http1Attempt implements ClientAttempt {
   #upgraded(response: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#abandoned) return void socket.destroy();
     this.#socket = socket;
-    // Node has taken its own listener away, and a reset would end the process.
+    // Node has removed its own 'error' listener, and without one a reset would end the process.
     socket.on('error', ignore);
+    const fault = faultOf(response);
+    if (fault !== undefined) return this.#fail('WS_ERR_INVALID_HANDSHAKE', fault);
     const lost = () => this.#fail('WS_ERR_CONNECTION_LOST', 'in the opening handshake');
     socket.once('close', lost);
     const { setTimeout, setNoDelay } = socket as Partial<Socket>;
     setTimeout?.call(socket, 0);
     setNoDelay?.call(socket, true);
-    // A server may end its bytes together with its Close, and still wants our answer (RFC 6455 §7.1.1).
+    // A server may end its byte stream together with its Close frame, and must still be answered (RFC 6455 §7.1.1).
     socket.allowHalfOpen = true;
     readExactly(socket, this.#handshake.replySize, head, (reply, rest) => {
       if (this.#abandoned) return;
-      // An open connection must not keep its request.
+      // The listener would keep the request in memory for as long as the connection is open.
       socket.removeListener('close', lost);
       try {
         this.#handshake.verify(response, reply);
@@ -96,19 +98,30 @@ export class Http1Attempt implements ClientAttempt {
     });
   }
 
-  /** Anything but a change of the protocol. */
+  /** The server has answered with anything but a 101 that Node takes for an upgrade. */
   #answered(body: IncomingMessage): void {
     if (this.#abandoned) return;
     const { statusCode = 0, statusMessage = '', headers } = body;
     if (statusCode === 101)
       return this.#fail('WS_ERR_INVALID_HANDSHAKE', 'a 101 without Upgrade and Connection: Upgrade');
-    // A connection that was asked to become another one serves no other requests, whatever the two sides make of the answer.
+    // After an upgrade request the two sides may disagree about the protocol on the connection: do not reuse it.
     this.#request.shouldKeepAlive = false;
     this.#owner.answered({ statusCode, statusMessage, headers, body });
   }
 }
 
-/** Whether Node's own agent would be asked, as Node makes it: no replacement, and no proxy from the environment. */
+/**
+ * What is wrong with the head of a 101, whatever version it accepts. HTTP/1.0 has no Upgrade (RFC 9110 §7.8), and a 101 has no body
+ * (RFC 9112 §6.1, RFC 9110 §8.6): an intermediary that sees one would not agree with us where the frames begin.
+ */
+function faultOf({ httpVersion, headers }: IncomingMessage): string | undefined {
+  if (httpVersion === '1.0') return 'a 101 must be HTTP/1.1, not HTTP/1.0';
+  if (headers['transfer-encoding'] !== undefined) return 'a 101 must not have Transfer-Encoding';
+  const length = headers['content-length'] ?? '0';
+  return Number(length) === 0 ? undefined : `a 101 must not have a body, but has Content-Length: ${length}`;
+}
+
+/** Whether the request would go through Node's own global agent, neither replaced nor with a proxy from the environment. */
 function isDefaultAgent({ agent, createConnection }: RequestOptions): boolean {
   if (agent !== undefined || createConnection !== undefined) return false;
   const { options } = globalAgent as Agent & { readonly options?: { readonly proxyEnv?: unknown } };
@@ -116,14 +129,14 @@ function isDefaultAgent({ agent, createConnection }: RequestOptions): boolean {
 }
 
 /**
- * What the agent would do, without its pool, for which a WebSocket has no use (a tenth of a handshake). With TLS it has: the
- * agent keeps sessions to be resumed.
+ * Connects as Node's agent does, without its pool, which costs a tenth of a handshake and is of no use to a WebSocket. With TLS the
+ * agent is of use: it keeps sessions to resume.
  */
 function createConnection(options: RequestOptions): Socket {
   return connectTcp({ ...options, path: options.socketPath } as NetConnectOpts);
 }
 
-/** What went wrong with all the addresses of a name is in an error that says nothing itself. */
+/** The message of an error. An AggregateError, of all addresses of a name, has an empty one: its errors have messages. */
 function messageOf(error: Error): string {
   if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
   return error.errors.map((each: Error) => each.message).join('; ');

@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { globalAgent, type RequestOptions } from 'node:https';
-import { connect as connectTcp, isIP, type NetConnectOpts } from 'node:net';
+import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
 import type { ClientTarget } from '../client/redirects';
@@ -160,7 +160,8 @@ class SharedSession {
   readonly #users = new Set<SharedLease>();
   /** Those among them who do not know yet whether there is a session. */
   readonly #waiting = new Set<SharedLease>();
-  readonly #socket: Duplex;
+  /** Absent until a `createConnection` that calls back has done so. */
+  #socket: Duplex | undefined;
   readonly #secure: boolean;
   readonly #url: string;
   readonly #retired: (() => void) | undefined;
@@ -173,10 +174,39 @@ class SharedSession {
     this.#retired = retired;
     this.#secure = location.protocol === 'wss:';
     this.#url = location.origin.replace(/^ws/, 'http');
-    const address = addressOf(location);
-    this.#socket = this.#secure ? openTls(address, requestOptions) : openTcp(address, requestOptions);
-    this.#socket.once('error', this.#failed);
-    this.#socket.once(this.#secure ? 'secureConnect' : 'connect', () => this.#connected());
+    const connectOptions = (this.#secure ? tlsOptions : tcpOptions)(addressOf(location), requestOptions);
+    const { createConnection } = requestOptions;
+    if (createConnection === undefined)
+      this.#connecting(this.#secure ? connectTls(connectOptions) : connectTcp(connectOptions as NetConnectOpts));
+    else this.#createConnection(createConnection, connectOptions);
+  }
+
+  /** Lets the program make the connection. As in `http.request()`, it may return it or call back with it. */
+  #createConnection(create: NonNullable<RequestOptions['createConnection']>, options: ConnectionOptions): void {
+    let isMade = false;
+    const made = (error: Error | null | undefined, socket?: Duplex | null) => {
+      if (isMade || (!error && !socket)) return;
+      isMade = true;
+      // Not while the caller still makes this session.
+      if (error) process.nextTick(this.#failed, error);
+      else this.#connecting(socket as Duplex);
+    };
+    made(null, create(options as RequestOptions, made));
+  }
+
+  #connecting(socket: Duplex): void {
+    this.#socket = socket;
+    if (this.#over) {
+      // Everybody who wanted it has gone while the program made it.
+      socket.on('error', ignore);
+      socket.destroy();
+      return;
+    }
+    socket.once('error', this.#failed);
+    const connected = () => this.#connected(socket);
+    if (socket instanceof TLSSocket ? socket.alpnProtocol === null : (socket as Partial<Socket>).connecting === true)
+      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
+    else process.nextTick(connected);
   }
 
   get hasRoom(): boolean {
@@ -205,9 +235,8 @@ class SharedSession {
     this.#retired?.();
   }
 
-  #connected(): void {
+  #connected(socket: Duplex): void {
     if (this.#over) return;
-    const socket = this.#socket;
     // From here on it is for the session to say what went wrong; without one, for whoever takes the connection over.
     socket.removeListener('error', this.#failed);
     socket.on('error', ignore);
@@ -265,11 +294,12 @@ class SharedSession {
   }
 
   #close(): void {
-    if (this.#session === undefined) return void this.#socket.destroy();
+    const socket = this.#socket;
+    if (this.#session === undefined) return void socket?.destroy();
     this.#session.close();
     // A server that does not end its side must not keep the process alive.
-    const timer = setTimeout(() => this.#socket.destroy(), lingerTime).unref();
-    this.#socket.once('close', () => clearTimeout(timer));
+    const timer = setTimeout(() => socket?.destroy(), lingerTime).unref();
+    socket?.once('close', () => clearTimeout(timer));
   }
 
   #dismissed(): SharedLease[] {
@@ -280,17 +310,13 @@ class SharedSession {
   }
 }
 
-function openTcp(address: { host: string; port: number }, options: RequestOptions): Duplex {
-  const { createConnection, socketPath: path } = options;
-  const all = { ...options, ...address, path } as NetConnectOpts;
-  return createConnection?.(all as RequestOptions, ignore) ?? connectTcp(all);
+function tcpOptions(address: { host: string; port: number }, options: RequestOptions): ConnectionOptions {
+  return { ...options, ...address, path: options.socketPath } as ConnectionOptions;
 }
 
-function openTls(address: { host: string; port: number }, options: RequestOptions): Duplex {
-  const { createConnection, socketPath: path } = options;
+function tlsOptions(address: { host: string; port: number }, options: RequestOptions): ConnectionOptions {
   const servername = isIP(address.host) === 0 ? address.host : '';
-  const all = { servername, ...options, ...address, path, ALPNProtocols: ['h2', 'http/1.1'] } as ConnectionOptions;
-  return createConnection?.(all as RequestOptions, ignore) ?? connectTls(all);
+  return { servername, ...tcpOptions(address, options), ALPNProtocols: ['h2', 'http/1.1'] };
 }
 
 function ignore(): void {}

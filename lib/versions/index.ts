@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ProtocolVersion, Version } from '../contracts';
+import { describeValue } from '../describeValue';
 import { WebSocketError } from '../errors';
 import { hixie75 } from './hixie75';
 import { hixie76 } from './hixie76';
@@ -44,14 +45,16 @@ export function findProtocolVersion(
 }
 
 /**
- * Returns the wire format of a version.
- * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for an unknown version
+ * @param option the option that names the version
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
-export function protocolVersion(version: Version): ProtocolVersion {
+export function protocolVersion(version: Version, option: 'version' | 'versions' = 'version'): ProtocolVersion {
   const found = findProtocolVersion(version);
   if (found !== undefined) return found.wire;
+  const known = knownVersions.map((each) => `'${each}'`).join(', ');
+  const accepted = `${option === 'versions' ? 'have only' : 'be one of'} ${known}`;
   throw new WebSocketError(
     'WS_ERR_INVALID_ARGUMENT',
-    `the option version takes one of ${knownVersions.map((known) => `'${known}'`).join(', ')}`,
+    `option ${option} must ${accepted}, not ${describeValue(version)}`,
   );
 }

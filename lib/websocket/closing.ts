@@ -1,6 +1,6 @@
 import { closeCodes } from '../closeCodes';
-import type { CloseFrame } from '../contracts';
 import type { CloseOutcome } from '../connection/closeHandshake';
+import type { CloseFrame } from '../contracts';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 

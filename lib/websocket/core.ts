@@ -324,7 +324,11 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     const connection = this.#connection;
     const complete = this.writeQueue.length === 0;
     const cause = error === null ? {} : { cause: error };
-    const lost = new WebSocketError('WS_ERR_NOT_OPEN', 'the WebSocket was destroyed before the message was sent', cause);
+    const lost = new WebSocketError(
+      'WS_ERR_NOT_OPEN',
+      'the WebSocket was destroyed before the message was sent',
+      cause,
+    );
     this.writeQueue.fail(error instanceof WebSocketError ? error : lost);
     this.readQueue.stop();
     this.#streamedMessages?.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));

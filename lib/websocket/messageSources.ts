@@ -170,7 +170,10 @@ function readerOf(source: MessageSource): SourceReader {
   }
   if ('getReader' in source) {
     const reader = source.getReader();
-    return { next: async () => reader.read() as Promise<IteratorResult<unknown>>, cancel: (error) => settleQuietly(reader.cancel(error)) };
+    return {
+      next: async () => reader.read() as Promise<IteratorResult<unknown>>,
+      cancel: (error) => settleQuietly(reader.cancel(error)),
+    };
   }
   const iterator = source[Symbol.asyncIterator]();
   // A generator that never goes on never answers either.

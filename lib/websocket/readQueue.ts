@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import type { Marks } from '../options';
 import { costOf } from '../framing/cost';
+import type { Marks } from '../options';
 import { emitMessage } from './events';
 import type { Delivered } from './streamedMessages';
 

@@ -189,11 +189,11 @@ describe('A BroadcastStream', () => {
   });
 
   const mistakes: Record<string, [options: object, complaint: RegExp]> = {
-    'a policy that there is not': [{ policy: 'drop' }, /option policy takes 'wait', 'drop-oldest', 'keep-latest' or/],
-    'a limit that is no number': [{ limit: '16' }, /option limit takes a number of messages/],
-    'a key that is no function': [{ key: 'id' }, /option key takes a function/],
-    'a code that cannot be sent': [{ code: 1006 }, /close code/],
-    'a reason that is too long': [{ reason: 'x'.repeat(124) }, /close reason/],
+    'a policy that there is not': [{ policy: 'drop' }, /option policy must be 'wait', 'drop-oldest', 'keep-latest' or/],
+    'a limit that is no number': [{ limit: '16' }, /option limit must be a number of messages/],
+    'a key that is no function': [{ key: 'id' }, /option key must be a function/],
+    'a code that cannot be sent': [{ code: 1006 }, /option code must be a close code/],
+    'a reason that is too long': [{ reason: 'x'.repeat(124) }, /option reason must be a string/],
     'no options object': [null as never, /options must be an object/],
   };
   for (const [what, [options, complaint]] of Object.entries(mistakes)) {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { expect } from 'chai';
 import { createLogServer, type Entry, follow } from '../../demo/resumeDemo';
 import { backoff } from '../../lib/client/reconnecting';
@@ -11,8 +12,11 @@ import {
   type WebSocket,
   type WebSocketError,
 } from '../../lib/webSocketHandler';
+import { createCertificate } from '../support/certificate';
 import { listen, serve, type TestServer } from '../support/http';
+import { rawServer, switching } from '../support/rawServer';
 import { thrownBy } from '../support/thrown';
+import { hex } from '../support/vectors';
 
 /** Waits that are too short to notice. */
 const quick: ReconnectingOptions = { initialDelay: 1, maxDelay: 2 };
@@ -146,6 +150,101 @@ describe('reconnecting()', () => {
     expect(await counts({ initialDelay: 0, maxDelay: 0 })).to.deep.equal([1, 1, 1, 1]);
   });
 
+  it('takes a connection that has delivered a message for a success: the waits begin anew', async () => {
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      ws?.write('news', () => ws.close(1011));
+    });
+    const seen: number[] = [];
+    const retry = (_error: Error, failures: number) => seen.push(failures) < 4;
+    const { messages, error } = await readAll(reconnecting(urlOf(server), { initialDelay: 1, retry }));
+    expect([seen, error?.closeCode]).to.deep.equal([[1, 1, 1, 1], 1011]);
+    expect(messages).to.deep.equal(['news', 'news', 'news', 'news']);
+  });
+
+  it('comes back after a server has gone away (1001), as after its restart', async () => {
+    for (const code of [1001, 1012, 1013, 1011, 4000]) {
+      let connections = 0;
+      await using server = await listen((_request, response) => {
+        const ws = response.webSocket?.connect();
+        if (++connections < 3) ws?.close(code, 'back soon');
+        else ws?.end('here I am');
+      });
+      const { messages, error } = await readAll(reconnecting(urlOf(server), quick));
+      expect([messages, error, connections], String(code)).to.deep.equal([['here I am'], undefined, 3]);
+    }
+  });
+
+  it('asks retry() about a server that has gone away', async () => {
+    await using server = await listen((_request, response) => response.webSocket?.connect().close(1001, 'bye'));
+    const { error } = await readAll(reconnecting(urlOf(server), { ...quick, retry: () => false }));
+    expect([error?.code, error?.closeCode]).to.deep.equal(['WS_ERR_CLOSED_BY_PEER', 1001]);
+    expect(error?.message).to.include('close code 1001, "bye"');
+  });
+
+  it('ends after a clean 1000, a Close without a code, and a 1001 of its own', async () => {
+    let connections = 0;
+    await using server = await listen((_request, response) => {
+      connections++;
+      response.webSocket?.connect().resume().end();
+    });
+    await using silent = await listen((_request, response) => {
+      connections++;
+      response.webSocket?.connect().resume();
+    });
+    await using bare = await rawServer((head, socket) => {
+      connections++;
+      socket.end(Buffer.concat([Buffer.from(switching(head)), hex('88 00')]));
+    });
+    expect(await readAll(reconnecting(urlOf(server), quick))).to.deep.equal({ messages: [] });
+    expect(await readAll(reconnecting(`ws://127.0.0.1:${bare.port}/`, quick))).to.deep.equal({ messages: [] });
+    for await (const ws of reconnecting(urlOf(silent), quick)) ws.resume().close(1001);
+    expect(connections).to.equal(3);
+  });
+
+  it('ends with a disagreement that another connection would not settle', async () => {
+    for (const code of [1002, 1003, 1007, 1008, 1009, 1010]) {
+      let connections = 0;
+      await using server = await listen((_request, response) => {
+        connections++;
+        const ws = response.webSocket?.connect();
+        ws?.write('news', () => ws.close(code));
+      });
+      const { error } = await readAll(reconnecting(urlOf(server), quick));
+      expect([error?.code, error?.closeCode, connections]).to.deep.equal(['WS_ERR_CLOSED_BY_PEER', code, 1]);
+    }
+  });
+
+  it('ends with an error of a certificate', async () => {
+    const certificate = createCertificate();
+    let attempts = 0;
+    const server = createSecureServer(certificate);
+    server.on('tlsClientError', () => attempts++);
+    await using running = await serve(server as never);
+    const trusting = { ca: certificate.cert, servername: 'other.example' };
+    for (const options of [{}, trusting]) {
+      attempts = 0;
+      const url = `wss://localhost:${running.port}/`;
+      const { error } = await readAll(reconnecting(url, { ...quick, ...options, family: 4, maxAttempts: 5 }));
+      expect([error?.code, attempts <= 1]).to.deep.equal(['WS_ERR_CONNECTION_FAILED', true]);
+      expect((error?.cause as NodeJS.ErrnoException | undefined)?.code).to.match(/SELF_SIGNED|ALTNAME/);
+    }
+  });
+
+  it('gives up after maxAttempts in a row, not counting a connection that was a success', async () => {
+    let requests = 0;
+    await using server = await listen((_request, response) => {
+      if (++requests !== 3) return void response.writeHead(503).end();
+      const ws = response.webSocket?.connect();
+      ws?.write('news', () => ws.abort());
+    });
+    const { error, messages } = await readAll(reconnecting(urlOf(server), { ...quick, maxAttempts: 3 }));
+    expect([error?.statusCode, requests, messages]).to.deep.equal([503, 6, ['news']]);
+    requests = 3;
+    await readAll(reconnecting(urlOf(server), { ...quick, maxAttempts: 1 }));
+    expect(requests).to.equal(4);
+  });
+
   it('waits any time up to a bound that doubles, and has a limit', () => {
     const { random } = Math;
     try {
@@ -227,9 +326,15 @@ describe('reconnecting()', () => {
 
   it('names what it cannot take, at once', () => {
     for (const [options, complaint] of [
-      [{ initialDelay: -1 }, 'initialDelay takes milliseconds'],
-      [{ maxDelay: Number.POSITIVE_INFINITY }, 'maxDelay takes milliseconds'],
-      [{ retry: 3 }, 'retry takes a function'],
+      [{ initialDelay: -1 }, 'initialDelay must be milliseconds'],
+      [{ maxDelay: Number.POSITIVE_INFINITY }, 'maxDelay must be milliseconds'],
+      [{ retry: 3 }, 'retry must be a function'],
+      [{ maxAttempts: 0 }, 'option maxAttempts must be a positive integer, or Infinity, not 0'],
+      [{ maxRetries: 5 }, 'unknown option maxRetries; did you mean maxAttempts?'],
+      [{ minReconnectionDelay: 5 }, 'did you mean initialDelay?'],
+      [{ closeTimeout: -1 }, 'closeTimeout must be'],
+      [{ headers: 5 }, 'headers must be'],
+      [{ version: '5' }, 'option version must be one of'],
     ] as const) {
       expect(thrownBy(() => reconnecting('ws://localhost/', options as object)).message).to.include(complaint);
     }

@@ -1,3 +1,6 @@
+import { Agent } from 'node:http';
+import { Agent as SecureAgent } from 'node:https';
+import { Socket } from 'node:net';
 import { expect } from 'chai';
 import { redirected } from '../../lib/client/redirects';
 import { thrownBy } from '../support/thrown';
@@ -43,6 +46,44 @@ describe('redirected()', () => {
       const next = follow(location);
       expect(next?.headers).to.deep.equal({ 'X-Kept': 'yes' });
       expect(next?.requestOptions).to.deep.equal({ ca: 'authority', localAddress: '127.0.0.1' });
+    }
+  });
+
+  it('takes along to another origin only options that are known to be safe', () => {
+    const identity = { secureContext: {}, session: 'a', pskCallback: () => null, clientCertEngine: 'a' };
+    const requestOptions = {
+      ...identity,
+      privateKeyIdentifier: 'a',
+      somethingNew: 'a',
+      minVersion: 'TLSv1.3',
+    } as object;
+    const answer = { statusCode: 302, headers: { location: 'wss://other.example/' } };
+    expect(redirected(answer, { ...target, requestOptions })?.requestOptions).to.deep.equal({ minVersion: 'TLSv1.3' });
+    expect(redirected(answer, { ...target, requestOptions: { agent: false } })?.requestOptions).to.deep.equal({
+      agent: false,
+    });
+  });
+
+  it("leaves Node's agent behind with its certificate, and goes by what else it says", () => {
+    const agent = new SecureAgent({ cert: 'certificate', key: 'key', ca: 'authority', servername: 'a' });
+    const answer = { statusCode: 302, headers: { location: 'wss://other.example/' } };
+    expect(redirected(answer, { ...target, requestOptions: { agent } })?.requestOptions)
+      .to.include({ ca: 'authority' })
+      .and.to.not.have.any.keys('agent', 'cert', 'key', 'servername');
+    const within = { statusCode: 302, headers: { location: '/new' } };
+    expect(redirected(within, { ...target, requestOptions: { agent } })?.requestOptions.agent).to.equal(agent);
+  });
+
+  it('refuses another origin to an agent or a connection of the program, which may be a certificate or a proxy', () => {
+    class ProxyAgent extends Agent {}
+    for (const [name, requestOptions] of Object.entries({
+      agent: { agent: new ProxyAgent() },
+      createConnection: { createConnection: () => new Socket() },
+    })) {
+      const answer = { statusCode: 302, headers: { location: 'wss://other.example/' } };
+      const error = thrownBy(() => redirected(answer, { ...target, requestOptions }));
+      expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_HANDSHAKE_REFUSED', 302]);
+      expect(error.message).to.include(`option ${name} may be for wss://example.org only`);
     }
   });
 

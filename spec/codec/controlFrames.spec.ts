@@ -113,6 +113,11 @@ describe('The body of a Close frame', () => {
     }
   });
 
+  it('says of a code that is no number what it is', () => {
+    const error = thrownBy(() => encodeCloseBody({ code: '4000' as unknown as number, reason: '' }));
+    expect(error.message).to.match(/close code must be a number: .*, or 3000 to 4999, not '4000'$/);
+  });
+
   it('has room for a reason of 123 bytes, whatever number of characters that is', () => {
     expect(encodeCloseBody({ code: 1000, reason: 'x'.repeat(123) })).to.have.lengthOf(125);
     expect(encodeCloseBody({ code: 1000, reason: '\u20ac'.repeat(41) })).to.have.lengthOf(125);
@@ -124,7 +129,7 @@ describe('The body of a Close frame', () => {
   it('takes nothing but text for a reason', () => {
     // A typed array has once sent the memory of the process to the peer (CVE-2026-45736 of another library).
     for (const reason of [new Float32Array(20), 5, {}]) {
-      expect(() => encodeCloseBody({ code: 1000, reason: reason as string })).to.throw(WebSocketError, /text/);
+      expect(() => encodeCloseBody({ code: 1000, reason: reason as string })).to.throw(WebSocketError, /a string/);
     }
   });
 });

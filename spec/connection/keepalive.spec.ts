@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import timers from 'node:timers';
 import { mock } from 'node:test';
+import timers from 'node:timers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { type KeepaliveSubject, startKeepalive } from '../../lib/connection/keepalive';

@@ -320,7 +320,7 @@ describe('A Deframer with permessage-deflate', () => {
   it('names what it takes', () => {
     for (const extensions of [';', 1, null]) {
       const options = { role: 'client', extensions } as unknown as ConstructorParameters<typeof Deframer>[0];
-      expect(thrownBy(() => new Deframer(options)).message).to.include('the option extensions takes');
+      expect(thrownBy(() => new Deframer(options)).message).to.include('option extensions must be the value of');
     }
   });
 });
@@ -645,14 +645,17 @@ describe('A WebSocket with permessage-deflate', () => {
 
   it('names the setting that is wrong', async () => {
     for (const [settings, complaint] of [
-      [1, 'perMessageDeflate takes a boolean'],
-      [{ level: 10 }, 'perMessageDeflate.level takes an integer, 0 to 9'],
-      [{ serverMaxWindowBits: 7 }, 'perMessageDeflate.serverMaxWindowBits takes'],
-      [{ clientMaxWindowBits: '10' }, 'perMessageDeflate.clientMaxWindowBits takes'],
-      [{ threshold: -1 }, 'perMessageDeflate.threshold takes'],
-      [{ idleRelease: Number.POSITIVE_INFINITY }, 'perMessageDeflate.idleRelease takes'],
-      [{ serverNoContextTakeOver: true }, 'perMessageDeflate has no setting serverNoContextTakeOver'],
-      [JSON.parse('{"__proto__": true}'), 'perMessageDeflate has no setting __proto__'],
+      [1, 'perMessageDeflate must be a boolean'],
+      [{ level: 10 }, 'perMessageDeflate.level must be an integer from 0 to 9, not 10'],
+      [{ serverMaxWindowBits: 7 }, 'perMessageDeflate.serverMaxWindowBits must be'],
+      [{ clientMaxWindowBits: '10' }, 'perMessageDeflate.clientMaxWindowBits must be'],
+      [{ threshold: -1 }, 'perMessageDeflate.threshold must be'],
+      [{ idleRelease: Number.POSITIVE_INFINITY }, 'perMessageDeflate.idleRelease must be'],
+      [
+        { serverNoContextTakeOver: true },
+        'unknown option perMessageDeflate.serverNoContextTakeOver; did you mean perMessageDeflate.serverNoContextTakeover?',
+      ],
+      [JSON.parse('{"__proto__": true}'), 'unknown option perMessageDeflate.__proto__'],
     ]) {
       const error = thrownBy(() => createPair({ perMessageDeflate: settings }));
       expect([error.code, error.message]).to.deep.equal([

@@ -379,16 +379,16 @@ describe('Deframer', () => {
 
   describe('refuses an option and says what it takes:', () => {
     const bad: [what: string, options: unknown, message: string][] = [
-      ['no role', {}, "the option role takes 'server' or 'client'"],
-      ['an unknown role', { role: 'peer' }, "the option role takes 'server' or 'client'"],
-      ['an unknown version', { role: 'server', version: '99' }, "the option version takes one of '13', '8', '7'"],
-      ['a version that is a number', { role: 'server', version: 13 }, 'the option version takes'],
+      ['no role', {}, "option role must be 'server' or 'client', not "],
+      ['an unknown role', { role: 'peer' }, "option role must be 'server' or 'client', not "],
+      ['an unknown version', { role: 'server', version: '99' }, "option version must be one of '13', '8', '7'"],
+      ['a version that is a number', { role: 'server', version: 13 }, 'option version must be'],
       ...[0, -1, 1.5, 'x', Number.NaN, null].map((maxMessageSize): [string, unknown, string] => [
         `maxMessageSize ${JSON.stringify(maxMessageSize)}`,
         { role: 'server', maxMessageSize },
-        'the option maxMessageSize takes a positive integer of bytes, or Infinity',
+        'option maxMessageSize must be a positive integer of bytes, or Infinity',
       ]),
-      ['no options', undefined, 'the options must be an object'],
+      ['no options', undefined, 'options must be an object, not undefined'],
     ];
     for (const [what, options, message] of bad) {
       it(what, () => {

@@ -239,10 +239,10 @@ describe('Framer', () => {
 
   describe('refuses an option and says what it takes:', () => {
     const bad: [what: string, options: unknown, message: string][] = [
-      ['no role', {}, "the option role takes 'server' or 'client'"],
-      ['an unknown role', { role: 'proxy' }, "the option role takes 'server' or 'client'"],
-      ['an unknown version', { role: 'client', version: '4' }, "the option version takes one of '13', '8', '7'"],
-      ['no options', undefined, 'the options must be an object'],
+      ['no role', {}, "option role must be 'server' or 'client', not "],
+      ['an unknown role', { role: 'proxy' }, "option role must be 'server' or 'client', not "],
+      ['an unknown version', { role: 'client', version: '4' }, "option version must be one of '13', '8', '7'"],
+      ['no options', undefined, 'options must be an object, not undefined'],
     ];
     for (const [what, options, message] of bad) {
       it(what, () => {

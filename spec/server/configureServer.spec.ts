@@ -98,15 +98,18 @@ describe('configureServer()', () => {
   }
 
   const mistakes: Record<string, [options: object, complaint: RegExp]> = {
-    'a size that is no number': [{ maxMessageSize: '2MB' }, /maxMessageSize takes a positive integer of bytes/],
+    'a size that is no number': [{ maxMessageSize: '2MB' }, /maxMessageSize must be a positive integer of bytes/],
     'a size of nothing': [{ maxMessageSize: 0 }, /maxMessageSize/],
-    'a timeout that no timer can have': [{ closeTimeout: 2 ** 31 }, /closeTimeout takes milliseconds/],
-    'a negative timeout': [{ handshakeTimeout: -1 }, /handshakeTimeout takes milliseconds/],
+    'a timeout that no timer can have': [{ closeTimeout: 2 ** 31 }, /closeTimeout must be milliseconds/],
+    'a negative timeout': [{ handshakeTimeout: -1 }, /handshakeTimeout must be milliseconds/],
     'a timeout that is no number': [{ closeTimeout: Number.NaN }, /closeTimeout/],
-    'origins in a word': [{ origins: 'all' }, /origins takes 'any', 'same', an array of origins, or a function/],
-    'a version that nobody speaks': [{ versions: ['14'] }, /version takes one of '13', '8', '7'/],
-    'versions that are no list': [{ versions: '13' }, /versions takes an array/],
-    'a filter that is no function': [{ filter: '/chat' }, /filter takes a function/],
+    'origins in a word': [{ origins: 'all' }, /origins must be 'any', 'same', a function, or an array of origins/],
+    'a version that nobody speaks': [
+      { versions: ['14'] },
+      /option versions must have only '13', '8', '7', .*, not '14'/,
+    ],
+    'versions that are no list': [{ versions: '13' }, /versions must be an array/],
+    'a filter that is no function': [{ filter: '/chat' }, /filter must be a function/],
     'no options object': [null as never, /options must be an object/],
   };
   for (const [what, [options, complaint]] of Object.entries(mistakes)) {
@@ -139,7 +142,7 @@ describe('configureServer()', () => {
     });
     const { statusCode, body } = await ask(server.port, openingRequest());
     expect(statusCode).to.equal(500);
-    expect(body.toString()).to.match(/protocol takes the name of a subprotocol/);
+    expect(body.toString()).to.match(/protocol must be the name of a subprotocol/);
   });
 });
 
@@ -208,7 +211,7 @@ describe('The handle of a server', () => {
   it('refuses a code that cannot be sent', () => {
     const handle = configureServer(createServer());
     expect(() => handle.close({ code: 1006 })).to.throw(WebSocketError, /close code/);
-    expect(() => handle.close({ timeout: -1 })).to.throw(WebSocketError, /timeout takes milliseconds/);
+    expect(() => handle.close({ timeout: -1 })).to.throw(WebSocketError, /timeout must be milliseconds/);
   });
 
   it('is disposed of with await using', async () => {

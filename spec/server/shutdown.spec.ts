@@ -163,12 +163,18 @@ describe('A server that shuts down', () => {
   });
 
   const mistakes: Record<string, [options: object, complaint: RegExp]> = {
-    'a code that cannot be sent': [{ code: 1006 }, /close code/],
-    'a reason that is too long': [{ reason: 'x'.repeat(124) }, /close reason/],
-    'a negative timeout': [{ timeout: -1 }, /the option timeout takes milliseconds/],
-    'a spread that is no number': [{ spread: '5s' }, /the option spread takes milliseconds/],
-    'a spread beyond the timeout': [{ spread: 101, timeout: 100 }, /the option spread takes no more than timeout, 100/],
-    'a spread beyond the default timeout': [{ spread: 20_001 }, /spread takes no more than timeout, 20000/],
+    'a code that cannot be sent': [{ code: 1006 }, /option code must be a close code: .*, not 1006/],
+    'a reason that is too long': [{ reason: 'x'.repeat(124) }, /option reason must be a string of at most 123 bytes/],
+    'a negative timeout': [{ timeout: -1 }, /option timeout must be milliseconds from 0 to 2147483647, not -1/],
+    'a spread that is no number': [
+      { spread: '5s' },
+      /option spread must be milliseconds from 0 to 2147483647, not '5s'/,
+    ],
+    'a spread beyond the timeout': [
+      { spread: 101, timeout: 100 },
+      /option spread must be at most timeout, 100, not 101/,
+    ],
+    'a spread beyond the default timeout': [{ spread: 20_001 }, /spread must be at most timeout, 20000, not 20001/],
     'no options object': [null as never, /options must be an object/],
   };
   for (const [what, [options, complaint]] of Object.entries(mistakes)) {

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, createServer, get, type IncomingMessage } from 'node:http';
-import { createServer as createSecureServer } from 'node:https';
+import { Agent, createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, Agent as SecureAgent } from 'node:https';
 import { connect as connectTcp, createServer as createTcpServer, type LookupFunction, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { configureServer, connect, type WebSocket } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
@@ -103,6 +104,9 @@ describe('The answer to a client', () => {
     ['with another protocol beside ours', (head) => switching(head, 'Upgrade: h2c')],
     ['with two answers to the subprotocols', (head) => switching(head, ...Array(2).fill('Sec-WebSocket-Protocol: a'))],
     ['with more headers than Node reads', (head) => lines(...fillers, ...switching(head).split('\r\n').slice(1))],
+    ['in HTTP/1.0', (head) => switching(head).replace('HTTP/1.1', 'HTTP/1.0')],
+    ['with Transfer-Encoding', (head) => switching(head, 'Transfer-Encoding: chunked')],
+    ['with a body', (head) => switching(head, 'Content-Length: 2')],
     ['with a head of 1 MiB', (head) => switching(head, `X-Filler: ${'x'.repeat(1024 * 1024)}`)],
     ['that is no HTTP', () => 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
     [
@@ -128,6 +132,13 @@ describe('The answer to a client', () => {
       );
     });
   }
+
+  it('may announce that it has no body', async () => {
+    await using server = await rawServer((head, socket) =>
+      socket.write(Buffer.concat([Buffer.from(switching(head, 'Content-Length: 0')), hex('81 02 6869 88 02 03e8')])),
+    );
+    expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
+  });
 
   it('may come after a 100 and a 103', async () => {
     await using server = await rawServer((head, socket) => {
@@ -309,10 +320,31 @@ describe('A client on its way', () => {
     await using server = await listen((_request, response) => {
       response.writeHead(302, { Location: 'wss://127.0.0.1:1/' }).end();
     });
-    const error = await failureOf(
-      connect(`ws://127.0.0.1:${server.port}/`, { followRedirects: true, agent: new Agent() }),
-    );
-    expect([error.code, error.message.includes('https:')]).to.deep.equal(['WS_ERR_CONNECTION_FAILED', true]);
+    class OwnAgent extends Agent {}
+    const options = { followRedirects: true, agent: new OwnAgent() };
+    const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`, options));
+    expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_HANDSHAKE_REFUSED', 302]);
+  });
+
+  it('shows no client certificate to the origin that it is redirected to, though an agent holds it', async () => {
+    const certificate = createCertificate();
+    const shown: unknown[] = [];
+    const requesting = { ...certificate, requestCert: true, rejectUnauthorized: false };
+    const start = (handler: (request: IncomingMessage, response: ServerResponse) => void) =>
+      serve(createSecureServer(requesting, handler) as never);
+    const show = ({ socket }: IncomingMessage) =>
+      shown.push(Object.keys((socket as TLSSocket).getPeerCertificate()).length > 0);
+    await using second = await start((request, response) => {
+      show(request);
+      echo(request, response as never);
+    });
+    await using first = await start((request, response) => {
+      show(request);
+      response.writeHead(302, { Location: `wss://localhost:${second.port}/` }).end();
+    });
+    const agent = new SecureAgent({ ca: certificate.cert, cert: certificate.cert, key: certificate.key, family: 4 });
+    expect(await echoed(connect(`wss://localhost:${first.port}/`, { followRedirects: true, agent }))).to.equal('hello');
+    expect(shown).to.deep.equal([true, false]);
   });
 
   it('connects to a Unix domain socket', async () => {

@@ -14,6 +14,7 @@ import {
   type WebSocket,
 } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
+import { failureOf } from '../support/failure';
 import { type Http2Handler, listenHttp2, openSession } from '../support/http2';
 import { thrownBy } from '../support/thrown';
 
@@ -56,6 +57,56 @@ describe('connect() with http2: true', () => {
     await Promise.all(all.map((ws) => once(ws, 'open')));
     expect(server.sessions).to.have.lengthOf(4);
     await Promise.all(all.map(echoed));
+  });
+
+  it('goes over the connection that createConnection calls back with, connected already or not, and no other', async () => {
+    await using server = await listenHttp2(echo);
+    const { port } = server.server.address() as AddressInfo;
+    type Create = NonNullable<ClientOptions['createConnection']>;
+    type Made = (error: Error | null, socket: Socket) => void;
+    const ways: Create[] = [
+      (_options, made) => void setImmediate(() => (made as Made)(null, connectSocket(port, '127.0.0.1'))),
+      (_options, made) => {
+        const socket = connectSocket(port, '127.0.0.1', () => (made as Made)(null, socket));
+        return undefined;
+      },
+      (_options, made) => {
+        const socket = connectSocket(port, '127.0.0.1');
+        (made as Made)(null, socket);
+        return socket;
+      },
+    ];
+    for (const createConnection of ways) {
+      // Without the program's connection nobody would find the server.
+      const ws = connect('ws://nowhere.invalid/', { http2: true, createConnection });
+      expect(await echoed(ws)).to.equal('hello');
+      expect(ws.transport).to.equal('http2');
+    }
+    expect(server.sessions).to.have.lengthOf(3);
+  });
+
+  it('fails with the error that createConnection calls back with', async () => {
+    const cause = new Error('the proxy is closed');
+    for (const later of [setImmediate, (fail: () => void) => fail()]) {
+      const createConnection: ClientOptions['createConnection'] = (_options, made) =>
+        void later(() => (made as (error: Error) => void)(cause));
+      const error = await failureOf(connect('ws://nowhere.invalid/', { http2: true, createConnection }));
+      expect([error.code, error.cause]).to.deep.equal(['WS_ERR_CONNECTION_FAILED', cause]);
+    }
+  });
+
+  it('destroys a connection that createConnection calls back with too late', async () => {
+    await using server = await listenHttp2(echo);
+    const { port } = server.server.address() as AddressInfo;
+    let called: ((made: (error: null, socket: Socket) => void) => void) | undefined;
+    const asked = new Promise<(error: null, socket: Socket) => void>((resolve) => {
+      called = resolve;
+    });
+    const createConnection: ClientOptions['createConnection'] = (_options, made) => void called?.(made as never);
+    connect('ws://nowhere.invalid/', { http2: true, createConnection }).destroy();
+    const socket = connectSocket(port, '127.0.0.1');
+    (await asked)(null, socket);
+    await once(socket, 'close');
   });
 
   it('opens another session where a server has no room for more on one', async () => {
@@ -175,9 +226,13 @@ describe('connect() with a session', () => {
 
 describe('The option http2', () => {
   for (const [what, options, complaint] of [
-    ['something else', { http2: 'yes' }, /the option http2 takes a boolean, or a session of http2\.connect\(\)/],
-    ['an agent beside it', { http2: true, agent: new Agent() }, /the options http2 and agent exclude each other/],
-    ['only versions without it', { http2: true, version: 'draft76' }, /the option http2 needs version 13/],
+    [
+      'something else',
+      { http2: 'yes' },
+      /option http2 must be a boolean or a session of http2\.connect\(\), not 'yes'/,
+    ],
+    ['an agent beside it', { http2: true, agent: new Agent() }, /options http2 and agent exclude each other/],
+    ['only versions without it', { http2: true, version: 'draft76' }, /option http2 needs version 13, not draft76/],
   ] as const) {
     it(`is refused with ${what}`, () => {
       const error = thrownBy(() => connect('ws://localhost', options as ClientOptions)) as Error & { code: string };

@@ -120,10 +120,10 @@ describe('What is read ahead of a reader', () => {
 
   it('names what it cannot take', () => {
     for (const [highWaterMark, complaint] of [
-      [5, 'highWaterMark takes an object'],
-      [{ messages: 0 }, 'highWaterMark.messages takes a positive integer'],
-      [{ bytes: 1.5 }, 'highWaterMark.bytes takes a positive integer'],
-      [{ byte: 5 }, 'highWaterMark has no setting byte'],
+      [5, 'highWaterMark must be an object'],
+      [{ messages: 0 }, 'highWaterMark.messages must be a positive integer'],
+      [{ bytes: 1.5 }, 'highWaterMark.bytes must be a positive integer'],
+      [{ byte: 5 }, 'unknown option highWaterMark.byte; did you mean highWaterMark.bytes?'],
     ] as const) {
       expect(thrownBy(() => createPair({ highWaterMark: highWaterMark as object })).message).to.include(complaint);
     }
