@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from '../broadcast/broadcast';
+import { checkHeaders } from '../codec/headers';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
@@ -183,6 +184,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
       opening: {
         ...opening,
         accept(acceptance, opened) {
+          checkHeaders(acceptance.headers);
           opening.accept(acceptance, opened);
           handle?.add(webSocket, exchange);
         },
@@ -199,7 +201,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     return exchange.refuse(error);
   }
   // A server without an application answers as an application without a route would.
-  if (!server.emit('request', request, response)) response.writeHead(404).end();
+  if (!server.emit('request', request, response)) response.writeHead(404, { 'Content-Length': 0 }).end();
 }
 
 function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {
