@@ -1,11 +1,19 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import {
+  connect as connectHttp2,
+  createSecureServer as createHttp2Server,
+  type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
+} from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
-import { isWebSocketRequest, type ServerOptions } from '../../lib/webSocketHandler';
+import { configureServer, isWebSocketRequest, type ServerOptions } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
 import { ask, listen, openingRequest, RawClient, serve, type TestServer } from '../support/http';
+import { extendedConnect, statusOf } from '../support/http2';
 
 describe('isWebSocketRequest()', () => {
   const request = (headers: IncomingMessage['headers']) => ({ headers }) as IncomingMessage;
@@ -220,6 +228,29 @@ describe('The origin of an opening request', () => {
       socket.destroy();
       return received;
     }
+  });
+
+  it('matters over HTTP/2 as over HTTP/1.1', async () => {
+    const { key, cert } = createCertificate();
+    const http2 = createHttp2Server({ key, cert, requestCert: true, rejectUnauthorized: false });
+    http2.on('request', (_request, response) => response.webSocket?.connect().resume());
+    configureServer(http2 as never);
+    await once(http2.listen(0, '127.0.0.1'), 'listening');
+    const url = `https://localhost:${(http2.address() as AddressInfo).port}`;
+    const statuses = async (options: SecureClientSessionOptions, headers: OutgoingHttpHeaders) => {
+      const session = connectHttp2(url, { ca: cert, family: 4, ...options } as SecureClientSessionOptions);
+      await once(session, 'remoteSettings');
+      const found: number[] = [];
+      for (const origin of ['https://evil.example', url])
+        found.push(await statusOf(session, extendedConnect('/', { origin, ...headers })));
+      session.destroy();
+      return found;
+    };
+    expect(await statuses({}, {})).to.deep.equal([200, 200]);
+    expect(await statuses({}, { cookie: 'a=b' })).to.deep.equal([403, 200]);
+    expect(await statuses({}, { authorization: 'Basic YTpi' })).to.deep.equal([403, 200]);
+    expect(await statuses({ key, cert }, {})).to.deep.equal([403, 200]);
+    http2.close();
   });
 
   it('names, when it is refused, both values compared, the credentials, and the option that decides', async () => {

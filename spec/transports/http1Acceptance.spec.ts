@@ -333,11 +333,23 @@ describe('A response of the library', () => {
       using client = await RawClient.connect(server.port);
       client.write(openingRequest());
       await client.end();
-      expect(client.received.toString()).to.not.include('sorry');
       expect(refused).to.equal(0);
       expect(server.handle.connections.size).to.equal(0);
     });
   }
+
+  it('after handshakeTimeout does not keep the connection when middleware never ends it', async () => {
+    await using server = await listen(
+      (_request, response) => {
+        response.end = () => response;
+      },
+      { handshakeTimeout: 20 },
+    );
+    using client = await RawClient.connect(server.port);
+    client.write(openingRequest());
+    await client.end();
+    expect(server.handle.connections.size).to.equal(0);
+  });
 
   it('to a bad request does not end the process when a tracer of all responses throws', async () => {
     await using server = await listen(() => {});
