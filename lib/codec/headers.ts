@@ -1,4 +1,6 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { ExtensionElement } from '../contracts';
+import { WebSocketError } from '../errors';
 
 /** A token (RFC 9110 §5.6.2). */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -122,16 +124,62 @@ function readParameter(reader: HeaderReader): [name: string, value: string | und
   return value === undefined ? undefined : [name, value];
 }
 
+/** uri-host [ ":" port ]: a reg-name or IPv4 address, or an address in brackets (RFC 9112 §3.2, RFC 3986 §3.2.2). */
+const hostValue =
+  /^(?:(?:[a-z0-9\-._~!$&'()*+,;=]|%[0-9a-f]{2})*|\[[0-9a-f:.]+\]|\[v[0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+\])(?::\d*)?$/i;
+
+/** Whether this is a valid value of a `Host` header or an `:authority`. Others, `a@evil` for instance, name another host to some parsers. */
+export function isHost(value: string): boolean {
+  return hostValue.test(value);
+}
+
 /**
- * Whether an origin (RFC 6454 §6.1) names the host that the request was sent to. The scheme is not compared: a proxy that ends
- * TLS in front of the server changes it.
+ * Whether this origin (RFC 6454 §6.1) names the host that the request was sent to. The scheme is not compared: a proxy that ends TLS
+ * in front of the server changes it.
+ * @param host for which `isHost()` is true
  */
 export function isSameOrigin(origin: string, host: string | undefined): boolean {
   try {
     const { protocol, host: originHost } = new URL(origin);
-    // Parsed with the origin's scheme, so that the default port is removed on both sides.
+    // Parsed with the scheme of the origin, so that its default port is removed on both sides.
     return host !== undefined && originHost !== '' && new URL(`${protocol}//${host}`).host === originHost;
   } catch {
     return false; // 'null', or not a URL
   }
+}
+
+/** What a header value may not contain: all but HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5). */
+const forbiddenInValue = /[^\t -~\x80-\xff]/;
+
+/**
+ * Checks headers that the program gives for a response, before Node throws errors of its own for them.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, naming the header
+ */
+export function checkHeaders(headers: OutgoingHttpHeaders): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!isToken(name)) {
+      throw invalidHeader(`the header name ${JSON.stringify(name)} must be a token (RFC 9110 §5.6.2)`);
+    }
+    for (const line of Array.isArray(value) ? value : [value]) {
+      if (line !== undefined) checkHeaderValue(name, line);
+    }
+  }
+}
+
+function checkHeaderValue(name: string, value: unknown): void {
+  // Node would send an object as '[object Object]'.
+  if (!['string', 'number', 'boolean'].includes(typeof value)) {
+    const type = value === null ? 'null' : typeof value;
+    throw invalidHeader(`the header ${name} must be a string, a number or an array of strings, not ${type}`);
+  }
+  const [character] = forbiddenInValue.exec(String(value)) ?? [];
+  if (character === undefined) return;
+  const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+  throw invalidHeader(
+    `the header ${name} must have only visible characters of Latin-1, spaces and tabs (RFC 9110 §5.5), not U+${code}`,
+  );
+}
+
+function invalidHeader(detail: string): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `${detail}; see responseHeaders and connect({ headers })`);
 }

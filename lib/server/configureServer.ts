@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from '../broadcast/broadcast';
+import { checkHeaders } from '../codec/headers';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
@@ -193,6 +194,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
       opening: {
         ...opening,
         accept(acceptance, opened) {
+          checkHeaders(acceptance.headers);
           let added = false;
           const add = () => {
             if (!added) handle?.add(webSocket, exchange);
@@ -221,8 +223,8 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     handle?.countRefusal();
     return exchange.refuse(error);
   }
-  // The server has no 'request' listener.
-  if (!server.emit('request', request, response)) response.writeHead(404).end();
+  // A server without an application answers as an application without a route would.
+  if (!server.emit('request', request, response)) response.writeHead(404, { 'Content-Length': 0 }).end();
 }
 
 function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { hasToken, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
+import type { TLSSocket } from 'node:tls';
+import { hasToken, isHost, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
 import type { ExtensionElement, HttpRequest, ProtocolVersion, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { Origins, ServerOptions } from '../options';
@@ -15,18 +16,18 @@ export interface Offer {
   readonly extensions: readonly ExtensionElement[];
 }
 
-/** What is asked of every opening request, whatever it came over. */
+/** An opening request, over any transport. */
 export interface OpeningRequest {
   readonly request: HttpRequest;
-  /** The host, and perhaps the port, that the client believes to talk to. */
+  /** The host, and perhaps the port, that the request is for: the `Host` header or, over HTTP/2, `:authority`. */
   readonly authority: string | undefined;
-  /** The versions that can be spoken over this transport. */
+  /** The versions that the transport can carry. */
   readonly versions: readonly Version[];
 }
 
 /**
- * Does the request ask to become a WebSocket, well or badly: by an upgrade (RFC 6455 §4.1), or by the extended CONNECT of HTTP/2
- * (RFC 8441 §5)?
+ * Returns whether the request asks for a WebSocket, correctly or not: with an upgrade (RFC 6455 §4.1), or with the extended CONNECT of
+ * HTTP/2 (RFC 8441 §5).
  */
 export function isWebSocketRequest({ headers }: Pick<HttpRequest, 'headers'>): boolean {
   const { upgrade, connection, ':method': method, ':protocol': protocol } = headers;
@@ -35,18 +36,20 @@ export function isWebSocketRequest({ headers }: Pick<HttpRequest, 'headers'>): b
 }
 
 /**
- * What every transport asks of an opening request: version, origin, subprotocols, extensions (RFC 6455 §4.2.1).
+ * Checks what is the same over every transport: host, version, origin, subprotocols and extensions (RFC 6455 §4.2.1).
  * @throws WebSocketError with the `statusCode` and `headers` of the answer
  */
 export function negotiate(opening: OpeningRequest, { versions = defaultVersions, origins }: ServerOptions): Offer {
-  const { request } = opening;
+  const { request, authority } = opening;
+  // RFC 9112 §3.2. It is compared with the origin, and must mean the same to every parser.
+  if (authority !== undefined && !isHost(authority)) throw invalid(`the Host is malformed: ${authority}`);
   const spoken = versions.filter((version) => opening.versions.includes(version));
   const { wire, version } = chooseVersion(request.headers, spoken);
   checkOrigin(opening, wire.originHeader(version), origins);
   const offered = request.headers[wire.protocolHeader.toLowerCase()] as string | undefined;
   const protocols = parseSubprotocols(offered);
   if (protocols === undefined) throw invalid(`${wire.protocolHeader} must be a list of distinct tokens`);
-  // An offer of extensions that we do not take is declined by silence; one that nobody could read is an error.
+  // An extension that is not supported is left out of the answer; a malformed offer is an error.
   const extensions = wire.capabilities.extensions ? parseExtensions(request.headers['sec-websocket-extensions']) : [];
   if (extensions === undefined) throw invalid('Sec-WebSocket-Extensions is malformed');
   return { wire, version, protocols, extensions };
@@ -59,11 +62,11 @@ function chooseVersion(
   const asked = claimedVersion(headers);
   const found = asked === undefined ? undefined : findProtocolVersion(asked);
   if (found !== undefined && versions.includes(found.version)) return found;
-  // §4.4: a client that gets the list can try again with another. Only numbers have a place in it.
+  // RFC 6455 §4.4: a client can try again with a version of this list, which holds only numbers.
   const listed = versions.filter((version) => /^\d+$/.test(version)).join(', ');
   const list = listed === '' ? {} : { 'Sec-WebSocket-Version': listed };
   const number = headers['sec-websocket-version'];
-  // A decimal number up to 255 without leading zeros (§4.3); two headers arrive joined by a comma.
+  // A decimal number up to 255 without leading zeros (RFC 6455 §4.3); Node joins two headers with a comma.
   if (number === undefined || !/^(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/.test(number)) {
     throw invalid(`Sec-WebSocket-Version is ${number === undefined ? 'missing' : 'malformed'}`, list);
   }
@@ -75,31 +78,58 @@ function chooseVersion(
 }
 
 function checkOrigin(opening: OpeningRequest, header: string, origins: Origins | undefined): void {
-  const origin = opening.request.headers[header] as string | undefined;
-  if (isAllowedOrigin(opening, origin, origins)) return;
-  const hint = "the option origins says which are: 'any', 'same', a list, or a function";
-  throw new WebSocketError('WS_ERR_ORIGIN_REFUSED', `${origin ?? 'none'}; ${hint}`, { statusCode: 403 });
+  const { request, authority } = opening;
+  const origin = request.headers[header] as string | undefined;
+  if (typeof origins === 'function') {
+    if (callOrigins(origins, origin, request)) return;
+    throw originRefused(`the function origins refuses ${describeOrigin(origin)}`);
+  }
+  // Only browsers state their origin truly, and they always state it: a request without one is not a cross-site request.
+  if (origins === 'any' || origin === undefined) return;
+  if (Array.isArray(origins)) {
+    if (origins.includes(origin)) return;
+    throw originRefused(`${describeOrigin(origin)} is not on the list of the option origins`);
+  }
+  if (isSameOrigin(origin, authority)) return;
+  const credentials = findCredentials(request);
+  if (origins === undefined && credentials === undefined) return;
+  const why = origins === undefined ? `, and the request carries ${credentials}` : '';
+  throw originRefused(
+    `${describeOrigin(origin)} does not name the host of the request, ${authority ?? 'none'} (Host)${why}. ` +
+      'If this origin may connect, name it in the option origins. If a proxy has changed Host, let it pass the one of the client on',
+  );
 }
 
-/** Only browsers are bound to tell their origin truly, and they always tell it: a request without one is no cross-site request. */
-function isAllowedOrigin(
-  { request, authority }: OpeningRequest,
+function callOrigins(
+  origins: Extract<Origins, (...parameters: never[]) => boolean>,
   origin: string | undefined,
-  origins: Origins | undefined,
+  request: HttpRequest,
 ): boolean {
-  if (typeof origins === 'function') {
-    const allowed: unknown = origins(origin, request);
-    // A promise, say, is true whatever it comes to.
-    if (typeof allowed === 'boolean') return allowed;
-    const detail = 'the function origins must return true or false, at once';
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { statusCode: 500 });
-  }
-  if (origins === 'any' || origin === undefined) return true;
-  if (origins === undefined || origins === 'same') {
-    const harmless = origins === undefined && request.headers.cookie === undefined;
-    return harmless || isSameOrigin(origin, authority);
-  }
-  return origins.includes(origin);
+  const allowed: unknown = origins(origin, request);
+  if (typeof allowed === 'boolean') return allowed;
+  // A promise is true whatever it resolves to.
+  const detail = `the function origins must return true or false, not ${allowed instanceof Promise ? 'a promise' : typeof allowed}`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { statusCode: 500 });
+}
+
+/** What a browser adds by itself to a request of another site, and so lends that site the identity of the user. */
+function findCredentials({ headers, socket }: HttpRequest): string | undefined {
+  if (headers.cookie !== undefined) return 'cookies';
+  if (headers.authorization !== undefined) return 'an Authorization header';
+  return hasClientCertificate(socket as Partial<TLSSocket> | undefined) ? 'a TLS client certificate' : undefined;
+}
+
+function hasClientCertificate(socket: Partial<TLSSocket> | undefined): boolean {
+  // Node gives an empty object, or null, where there is no certificate.
+  return Object.keys(socket?.getPeerCertificate?.() ?? {}).length > 0;
+}
+
+function describeOrigin(origin: string | undefined): string {
+  return origin === undefined ? 'a request without an origin' : `the origin ${origin} (Origin)`;
+}
+
+function originRefused(detail: string): WebSocketError {
+  return new WebSocketError('WS_ERR_ORIGIN_REFUSED', detail, { statusCode: 403 });
 }
 
 function invalid(detail: string, headers = {}): WebSocketError {

@@ -5,8 +5,10 @@ import type { Duplex } from 'node:stream';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
 import { isWebSocketRequest } from '../server/negotiation';
+import { afterEarlierResponses } from './earlierResponses';
 import type { Exchange } from './exchange';
-import { afterEarlierResponses, returnToHttp, type Upgrade, UpgradeExchange } from './http1';
+import { returnToHttp, type Upgrade } from './foreignUpgrade';
+import { UpgradeExchange } from './http1';
 import { ExtendedConnectExchange } from './http2';
 import { resetStream } from './http2Streams';
 

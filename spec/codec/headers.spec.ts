@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import {
+  checkHeaders,
   hasToken,
+  isHost,
   isSameOrigin,
   isToken,
   parseExtensions,
@@ -121,6 +123,97 @@ describe('parseExtensions()', () => {
     expect(parseExtensions('a; b="c", '.repeat(many / 10))).to.equal(undefined);
     expect(parseExtensions(`${'a; b="c", '.repeat(many / 10)}d`)).to.have.lengthOf(many / 10 + 1);
   });
+});
+
+describe('isHost(): the grammar of RFC 9112 §3.2', () => {
+  const good = [
+    'example.org',
+    'example.org:8080',
+    'example.org:',
+    'EXAMPLE.org',
+    'my_service',
+    'a-b.c~d',
+    "a!$&'()*+,;=b",
+    '%65xample.org',
+    '127.0.0.1:80',
+    '[::1]',
+    '[::1]:443',
+    '[v1.fe80::a]',
+    '',
+  ];
+  for (const value of good) {
+    it(`takes ${JSON.stringify(value)}`, () => {
+      expect(isHost(value)).to.equal(true);
+    });
+  }
+
+  const bad = [
+    'a@evil',
+    'user:secret@evil',
+    'evil/#a',
+    'evil/a',
+    'evil?a',
+    'evil#a',
+    'evil\\a',
+    'a b',
+    'a\t',
+    'a%',
+    'a%2',
+    'a%zz',
+    'a:80:80',
+    'a:80a',
+    ':80a',
+    '[::1',
+    '::1',
+    '[::1]a',
+    '[]',
+    '[::1]:x',
+    'http://a',
+    'b\u00fccher',
+    'a"b',
+    'a<b>',
+    'a\x7f',
+    'a\n',
+  ];
+  for (const value of bad) {
+    it(`refuses ${JSON.stringify(value)}`, () => {
+      expect(isHost(value)).to.equal(false);
+    });
+  }
+});
+
+describe('checkHeaders()', () => {
+  it('takes what Node takes', () => {
+    checkHeaders({
+      'X-Text': 'a b\tc \u00e4',
+      'X-Number': 1,
+      'Set-Cookie': ['a=1', 'b=2'],
+      'X-None': undefined,
+      'X-Empty': '',
+    });
+  });
+
+  const bad: [headers: Record<string, unknown>, message: RegExp][] = [
+    [{ 'X-Bad': 'a\r\nX-Injected: 1' }, /header X-Bad must .* not U\+000D/],
+    [{ 'X-Bad': ['fine', 'a\nb'] }, /header X-Bad must .* not U\+000A/],
+    [{ 'X-Bad': 'a\0' }, /header X-Bad must .* not U\+0000/],
+    [{ 'X-Bad': '\u20ac' }, /header X-Bad must .* not U\+20AC/],
+    [{ 'X-Bad': '\x7f' }, /header X-Bad must .* not U\+007F/],
+    [{ 'X-Bad': null }, /header X-Bad must be a string.* not null/],
+    [{ 'X-Bad': { a: 1 } }, /header X-Bad must be a string.* not object/],
+    [{ 'X-Bad': Symbol('a') }, /header X-Bad must be a string.* not symbol/],
+    [{ 'X Bad': 'a' }, /header name "X Bad" must be a token/],
+    [{ '': 'a' }, /header name "" must be a token/],
+    [{ 'X-Bad\r\n': 'a' }, /header name "X-Bad\\r\\n" must be a token/],
+    [{ ':status': '200' }, /header name ":status" must be a token/],
+  ];
+  for (const [headers, message] of bad) {
+    it(`refuses ${Object.keys(headers).map((name) => JSON.stringify(name))} with a value like ${String(message)}`, () => {
+      expect(() => checkHeaders(headers as never))
+        .to.throw(message)
+        .with.property('code', 'WS_ERR_INVALID_ARGUMENT');
+    });
+  }
 });
 
 describe('isSameOrigin()', () => {

@@ -1,7 +1,19 @@
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import {
+  connect as connectHttp2,
+  createSecureServer as createHttp2Server,
+  type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
+} from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
-import { isWebSocketRequest } from '../../lib/webSocketHandler';
-import { ask, listen, openingRequest, RawClient, type TestServer } from '../support/http';
+import { configureServer, isWebSocketRequest, type ServerOptions } from '../../lib/webSocketHandler';
+import { createCertificate } from '../support/certificate';
+import { ask, listen, openingRequest, RawClient, serve, type TestServer } from '../support/http';
+import { extendedConnect, statusOf } from '../support/http2';
 
 describe('isWebSocketRequest()', () => {
   const request = (headers: IncomingMessage['headers']) => ({ headers }) as IncomingMessage;
@@ -88,6 +100,10 @@ describe('The opening request (RFC 6455 §4.2.1)', () => {
     'HTTP/2.0 in words': { changes: { start: 'GET /chat HTTP/2.0' }, status: 400 },
     'no host': { changes: { host: undefined }, status: 400 },
     'two hosts': { changes: { host: 'Host: example.org\r\nHost: example.com' }, status: 400 },
+    'a host with user information': { changes: { host: 'Host: a@evil' }, status: 400 },
+    'a host with a fragment': { changes: { host: 'Host: evil/#a' }, status: 400 },
+    'a host with a backslash': { changes: { host: 'Host: evil\\a' }, status: 400 },
+    'a host with half an address': { changes: { host: 'Host: [::' }, status: 400 },
     'no key': { changes: { key: undefined }, status: 400 },
     'two keys': { changes: { more: 'Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==' }, status: 400 },
     'a key of 15 bytes': { changes: { key: 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j' }, status: 400 },
@@ -166,19 +182,98 @@ describe('The origin of an opening request', () => {
     return (await client.head()).statusCode;
   }
 
-  it('matters by default only if cookies come along, for only then a browser lends somebody the user’s identity', async () => {
+  const authorization = 'Authorization: Basic YTpi';
+
+  it('matters by default only with what a browser adds by itself, and what gives a foreign page the identity of the user', async () => {
     expect(await status({}, { foreign })).to.equal(101);
-    expect(await status({}, { cookie })).to.equal(101);
-    expect(await status({}, { home, cookie })).to.equal(101);
-    expect(await status({}, { foreign, cookie })).to.equal(403);
-    expect(await status({}, { origin: 'Origin: null', cookie })).to.equal(403);
-    expect(await status({}, { origin: 'Origin: https://example.org:8443', cookie })).to.equal(403);
+    for (const credentials of [cookie, authorization]) {
+      expect(await status({}, { credentials })).to.equal(101);
+      expect(await status({}, { home, credentials })).to.equal(101);
+      expect(await status({}, { foreign, credentials })).to.equal(403);
+      expect(await status({}, { origin: 'Origin: null', credentials })).to.equal(403);
+      expect(await status({}, { origin: 'Origin: https://example.org:8443', credentials })).to.equal(403);
+      expect(await status({ origins: 'any' }, { foreign, credentials })).to.equal(101);
+    }
   });
 
-  it('tells who is refused which option decides', async () => {
+  describe('of a client with a TLS certificate', () => {
+    const { key, cert } = createCertificate();
+    for (const [what, certificate, expected] of [
+      ['is refused if it is foreign', { key, cert }, 403],
+      ['is accepted if no certificate was sent', {}, 101],
+    ] as const) {
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+        it(`${what} (${maxVersion})`, async () => {
+          const http = createHttpsServer(
+            { key, cert, requestCert: true, rejectUnauthorized: false },
+            (_request, response) => response.webSocket?.connect().resume(),
+          );
+          await using server = await serve(http);
+          const head = (origin: string) => requestHead(server.port, { ...certificate, ca: cert, maxVersion }, origin);
+          expect(await head(foreign)).to.match(new RegExp(`^HTTP/1.1 ${expected} `));
+          expect(await head(home)).to.match(/^HTTP\/1.1 101 /);
+          expect(await head('X-Origin: none')).to.match(/^HTTP\/1.1 101 /);
+        });
+      }
+    }
+
+    async function requestHead(port: number, options: ConnectionOptions, origin: string): Promise<string> {
+      const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ...options });
+      socket.write(openingRequest({ origin }));
+      let received = '';
+      socket.on('data', (bytes) => {
+        received += bytes;
+      });
+      while (!received.includes('\r\n\r\n')) await once(socket, 'data');
+      socket.destroy();
+      return received;
+    }
+  });
+
+  it('matters over HTTP/2 as over HTTP/1.1', async () => {
+    const { key, cert } = createCertificate();
+    const http2 = createHttp2Server({ key, cert, requestCert: true, rejectUnauthorized: false });
+    http2.on('request', (_request, response) => response.webSocket?.connect().resume());
+    configureServer(http2 as never);
+    await once(http2.listen(0, '127.0.0.1'), 'listening');
+    const url = `https://localhost:${(http2.address() as AddressInfo).port}`;
+    const statuses = async (options: SecureClientSessionOptions, headers: OutgoingHttpHeaders) => {
+      const session = connectHttp2(url, { ca: cert, family: 4, ...options } as SecureClientSessionOptions);
+      await once(session, 'remoteSettings');
+      const found: number[] = [];
+      for (const origin of ['https://evil.example', url])
+        found.push(await statusOf(session, extendedConnect('/', { origin, ...headers })));
+      session.destroy();
+      return found;
+    };
+    expect(await statuses({}, {})).to.deep.equal([200, 200]);
+    expect(await statuses({}, { cookie: 'a=b' })).to.deep.equal([403, 200]);
+    expect(await statuses({}, { authorization: 'Basic YTpi' })).to.deep.equal([403, 200]);
+    expect(await statuses({ key, cert }, {})).to.deep.equal([403, 200]);
+    http2.close();
+  });
+
+  it('names, when it is refused, both values compared, the credentials, and the option that decides', async () => {
     await using server = await listen(() => {});
-    const answer = await ask(server.port, openingRequest({ foreign, cookie }));
-    expect(answer.body.toString()).to.include('https://evil.example').and.to.include('origins');
+    const { body } = await ask(server.port, openingRequest({ foreign, cookie }));
+    for (const part of ['https://evil.example (Origin)', 'example.org (Host)', 'cookies', 'option origins']) {
+      expect(body.toString()).to.include(part);
+    }
+  });
+
+  it('names, when it is refused, the list or the function of the option origins', async () => {
+    const refusal = async (origins: ServerOptions['origins'] & {}, changes: Record<string, string>) => {
+      await using server = await listen(() => {}, { origins });
+      return (await ask(server.port, openingRequest(changes))).body.toString();
+    };
+    expect(await refusal(['https://a.example'], { foreign })).to.match(
+      /https:\/\/evil.example .* list of the option origins/,
+    );
+    expect(await refusal(() => false, { foreign })).to.match(/function origins refuses .*https:\/\/evil.example/);
+    expect(await refusal(() => false, {})).to.match(/function origins refuses a request without an origin/);
+    expect(await refusal('same', { foreign })).to.match(
+      /https:\/\/evil.example .*, example.org \(Host\)\. .*option origins/,
+    );
   });
 
   it("may be any, with origins: 'any'", async () => {
@@ -216,7 +311,7 @@ describe('The origin of an opening request', () => {
   });
 
   it('survives a Host header that no URL can have', async () => {
-    expect(await status({}, { host: 'Host: [::', home, cookie })).to.equal(403);
+    expect(await status({}, { host: 'Host: example.org:99999', home, cookie })).to.equal(403);
   });
 });
 

@@ -4,7 +4,7 @@ import { type Duplex, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { configureServer } from '../../lib/webSocketHandler';
+import { configureServer, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { ask, clientFrame, listen, openingRequest, RawClient, serve } from '../support/http';
 
 /** The frame that echoes the text "hi". */
@@ -383,21 +383,34 @@ describe('A WebSocket request that the application accepts', () => {
     expect(await client.take(8)).to.equal(`${hi}880203e8`);
   });
 
-  it('cannot be given a header that would split the response', async () => {
-    let code: unknown;
-    await using server = await listen((_request, response) => {
-      try {
-        response.webSocket?.connect({ headers: { 'X-Bad': 'a\r\nX-Injected: 1' } });
-      } catch (error) {
-        code = (error as { code: string }).code;
-        response.writeHead(500).end();
-      }
+  const bad: Record<string, (ws: WebSocket) => unknown> = {
+    'a header of connect() that would split the response': (ws) =>
+      ws.connect({ headers: { 'X-Bad': 'a\r\nX-Injected: 1' } }),
+    'a header of responseHeaders that would split the response': (ws) => {
+      ws.responseHeaders['X-Bad'] = ['fine', 'a\r\nX-Injected: 1'];
+      ws.connect();
+    },
+    'a header name that is not a token': (ws) => ws.connect({ headers: { 'X-Bad\r\nX-Injected': '1' } }),
+    'a subprotocol that is not a token': (ws) => ws.connect({ protocol: 'X-Bad\r\nX-Injected: 1' }),
+  };
+  for (const [what, connect] of Object.entries(bad)) {
+    it(`cannot be given ${what}: a WebSocketError names it, and the request can still be answered`, async () => {
+      let thrown: unknown;
+      await using server = await listen((_request, response) => {
+        try {
+          connect(response.webSocket as WebSocket);
+        } catch (error) {
+          thrown = error;
+          response.writeHead(500).end();
+        }
+      });
+      const { statusCode, headers } = await ask(server.port, openingRequest());
+      expect(statusCode).to.equal(500);
+      expect(headers.has('x-injected')).to.equal(false);
+      expect(thrown).to.be.instanceOf(WebSocketError).with.property('code', 'WS_ERR_INVALID_ARGUMENT');
+      expect((thrown as Error).message).to.match(/header X-Bad|header name "X-Bad|option protocol/);
     });
-    const { statusCode, headers } = await ask(server.port, openingRequest());
-    expect(statusCode).to.equal(500);
-    expect(headers.has('x-injected')).to.equal(false);
-    expect(code).to.equal('ERR_INVALID_CHAR');
-  });
+  }
 });
 
 describe('A client that goes away', () => {

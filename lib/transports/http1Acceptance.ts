@@ -1,0 +1,174 @@
+import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
+
+/**
+ * Header fields that describe the body of an ordinary response, or a connection that stays with HTTP. Middleware may have set them; in a
+ * 101 they are wrong.
+ */
+const forbiddenFields = new Set([
+  'content-encoding',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+]);
+
+/** The 101 that a handshake needs. */
+export interface SwitchingProtocols {
+  readonly statusMessage: string;
+  /** In the order in which they are sent. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+type Method = 'writeHead' | 'write' | 'end' | 'destroy' | 'setHeader' | 'removeHeader';
+type AnyFunction = (...parameters: unknown[]) => unknown;
+
+/**
+ * The response to an upgrade request, below everything that middleware puts around its methods. Hooks may change the 101 as they change any
+ * other response; what the handshake needs is put right after the last of them. Once the 101 is sent, the connection is the WebSocket's:
+ * to write a body to the response, to end or to destroy it, has no effect on the connection.
+ */
+export class Http1Acceptance {
+  readonly #response: ServerResponse;
+  /** The methods as Node has them. */
+  readonly #node: Readonly<Record<Method, AnyFunction>>;
+  /** While `send()` is at work. */
+  #answer: SwitchingProtocols | undefined;
+  #sent = false;
+  #ended = false;
+
+  /** @param response must not have been seen by middleware yet */
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    const { writeHead, write, end, destroy, setHeader, removeHeader } = response;
+    this.#node = { writeHead, write, end, destroy, setHeader, removeHeader } as Record<Method, AnyFunction>;
+    const guards: Partial<Record<Method, AnyFunction>> = {
+      writeHead: (...parameters) => this.#writeHead(parameters),
+      write: (...parameters) => (this.#sent ? dropBody(parameters) : this.#call('write', ...parameters)),
+      end: (...parameters) => (this.#sent ? this.#end(parameters) : this.#call('end', ...parameters)),
+      destroy: (...parameters) => (this.#sent ? response : this.#call('destroy', ...parameters)),
+    };
+    Object.assign(response, guards);
+  }
+
+  /** The 101 is on its way, whatever a hook that was called after that has thrown. */
+  get sent(): boolean {
+    return this.#sent;
+  }
+
+  /**
+   * Sends the 101 through `response.writeHead()`, so that cookies, header hooks and access logs see it. If a hook throws before the 101 is
+   * written, the response can still be used for another answer.
+   */
+  send(answer: SwitchingProtocols): void {
+    const response = this.#response;
+    const { sendDate, statusCode } = response;
+    const before = Object.keys(answer.headers).map((name) => [name, response.getHeader(name)] as const);
+    this.#answer = answer;
+    try {
+      for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
+      response.writeHead(101, answer.statusMessage);
+      // A hook has not passed the call on.
+      if (!this.#sent) this.#writeHead([]);
+      response.flushHeaders();
+      // Middleware that waits for the end of the response, to save a session for instance, may end it later.
+      response.end();
+    } catch (error) {
+      if (!this.#sent) this.#restore(before, { sendDate, statusCode });
+      throw error;
+    } finally {
+      this.#answer = undefined;
+    }
+  }
+
+  #writeHead(parameters: unknown[]): unknown {
+    const response = this.#response;
+    const answer = this.#answer;
+    if (answer === undefined) return this.#call('writeHead', ...parameters);
+    // A hook has ended the response, which wrote its head, and then passes its own call on.
+    if (this.#sent) return response;
+    this.#setFields(parameters.at(-1));
+    this.#putRight(answer.headers);
+    response.sendDate = false;
+    this.#call('writeHead', 101, answer.statusMessage);
+    this.#sent = true;
+    return response;
+  }
+
+  /** Sets header fields that a hook has given to `writeHead()`: an object, or an array of names and values in turn. */
+  #setFields(fields: unknown): void {
+    if (typeof fields !== 'object' || fields === null) return;
+    const entries = Array.isArray(fields) ? pairs(fields) : Object.entries(fields);
+    const values = new Map<string, unknown[]>();
+    for (const [name, value] of entries) values.set(name, [...(values.get(name) ?? []), value]);
+    for (const [name, all] of values) if (name !== '') this.#call('setHeader', name, all.length === 1 ? all[0] : all);
+  }
+
+  /** Puts the header fields of the handshake first: clients of draft75 compare the first lines of the response. */
+  #putRight(handshake: Readonly<Record<string, string>>): void {
+    const ours = new Set(Object.keys(handshake).map((name) => name.toLowerCase()));
+    const others: [string, OutgoingHttpHeader | undefined][] = [];
+    for (const name of rawHeaderNames(this.#response)) {
+      const lowered = name.toLowerCase();
+      if (!ours.has(lowered) && !isForbidden(lowered)) others.push([name, this.#response.getHeader(name)]);
+      this.#call('removeHeader', name);
+    }
+    for (const [name, value] of [...Object.entries(handshake), ...others]) this.#call('setHeader', name, value);
+  }
+
+  #restore(
+    before: readonly (readonly [string, OutgoingHttpHeader | undefined])[],
+    rest: Pick<ServerResponse, 'sendDate' | 'statusCode'>,
+  ): void {
+    for (const [name, value] of before) {
+      if (value === undefined) this.#call('removeHeader', name);
+      else this.#call('setHeader', name, value);
+    }
+    // Node takes a removed Connection header for a wish of the program, and would not send its own.
+    if (!this.#response.hasHeader('Connection')) this.#call('setHeader', 'Connection', 'close');
+    Object.assign(this.#response, rest);
+  }
+
+  #end(parameters: unknown[]): unknown {
+    const callback = callbackOf(parameters);
+    if (this.#ended) {
+      if (callback !== undefined) process.nextTick(callback);
+      return this.#response;
+    }
+    this.#ended = true;
+    return callback === undefined ? this.#call('end') : this.#call('end', callback);
+  }
+
+  #call(method: Method, ...parameters: unknown[]): unknown {
+    return this.#node[method].apply(this.#response, parameters);
+  }
+}
+
+/** @param name in lower case */
+function isForbidden(name: string): boolean {
+  // A client takes each of these, or `WebSocket-*` in draft75, for a part of the handshake.
+  return forbiddenFields.has(name) || name.startsWith('sec-websocket-') || name.startsWith('websocket-');
+}
+
+/** Accepts a body that is not sent. A source that is piped to the response goes on, and ends. */
+function dropBody(parameters: unknown[]): boolean {
+  const callback = callbackOf(parameters);
+  if (callback !== undefined) process.nextTick(callback);
+  return true;
+}
+
+function callbackOf(parameters: unknown[]): (() => void) | undefined {
+  return parameters.find((parameter): parameter is () => void => typeof parameter === 'function');
+}
+
+function pairs(list: readonly unknown[]): [string, unknown][] {
+  const found: [string, unknown][] = [];
+  for (let i = 0; i + 1 < list.length; i += 2) found.push([String(list[i]), list[i + 1]]);
+  return found;
+}
+
+/** The names as they were set; the types have the method for requests only. */
+function rawHeaderNames(response: ServerResponse): string[] {
+  return (response as unknown as { getRawHeaderNames(): string[] }).getRawHeaderNames();
+}
