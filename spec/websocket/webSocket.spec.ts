@@ -874,7 +874,8 @@ describe('The end of a WebSocket', () => {
   });
 
   for (const [what, close] of Object.entries<(ws: WebSocket) => void>({
-    'code 1005': (ws) => ws.close(1006),
+    'code 1005': (ws) => ws.close(1005),
+    'code 1006': (ws) => ws.close(1006),
     'code 999': (ws) => ws.close(999),
     'a reason of 124 bytes': (ws) => ws.close(1000, 'x'.repeat(124)),
     'a code that is no number': (ws) => ws.close('1000' as unknown as number),
