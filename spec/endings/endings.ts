@@ -1,0 +1,112 @@
+import { Dice } from '../support/vectors';
+import { VirtualTime } from '../support/virtualTime';
+import { ends } from './ends';
+import { readers } from './readers';
+import type { TransportKind } from './rigs';
+import { type Case, impossible, titleOf } from './rules';
+import { runCase } from './runCase';
+import { writers } from './writers';
+
+/**
+ * Which cases run: a tenth of them, chosen by the seed; `ENDINGS=all` runs all, and `ENDINGS='a part of a title'` those whose titles
+ * have it. `SEED` repeats the choice of a run and the moments at which its connections end.
+ */
+const { ENDINGS = '', SEED } = process.env;
+
+const seed = SEED === undefined ? 1 + Math.floor(Math.random() * 1_000_000) : Number(SEED);
+
+/** How many connections are open at the same time. */
+const concurrency = 40;
+
+/** A number of its own for each case and seed, so that it does not matter which others run. */
+function diceFor(title: string): Dice {
+  let hash = seed;
+  for (const character of title) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
+  return new Dice(hash >>> 0);
+}
+
+function isChosen(title: string, dice: Dice): boolean {
+  const tenth = dice.roll(10) === 0;
+  if (ENDINGS === 'all') return true;
+  return ENDINGS === '' ? tenth : title.includes(ENDINGS);
+}
+
+interface Chosen {
+  readonly one: Case;
+  readonly title: string;
+  readonly dice: Dice;
+}
+
+function chosen(cases: readonly Case[]): Chosen[] {
+  return cases.flatMap((one) => {
+    const title = titleOf(one);
+    const dice = diceFor(title);
+    return isChosen(title, dice) && impossible(one) === undefined ? [{ one, title, dice }] : [];
+  });
+}
+
+/** The cases that stand in one spec. */
+interface Group {
+  readonly title: string;
+  readonly cases: readonly Chosen[];
+  /** What differed, case by case; settled when the last of them has run. */
+  readonly failures: Promise<string[]>;
+  done(failures: string[]): void;
+}
+
+function groupsOf(transport: TransportKind): Group[] {
+  const roles = ['server', 'client'] as const;
+  return ends
+    .flatMap((end) => roles.map((role) => ({ end, role })))
+    .map(({ end, role }) => {
+      const all = readers.flatMap((reader) => writers.map((writer) => ({ end, reader, writer, role, transport })));
+      let done: Group['done'] = () => {};
+      const failures = new Promise<string[]>((resolve) => {
+        done = resolve;
+      });
+      return { title: `Ending by ${end.name}, ${role} over ${transport}`, cases: chosen(all), failures, done };
+    })
+    .filter(({ cases }) => cases.length > 0);
+}
+
+/** Runs the cases of all groups side by side, those of the first group first. */
+async function runAll(groups: readonly Group[], time: VirtualTime, uncaught: string[]): Promise<void> {
+  const results = groups.map((group) => ({ group, left: group.cases.length, failures: [] as string[] }));
+  const waiting = results.flatMap((result) => result.group.cases.map((chosenCase) => ({ result, ...chosenCase })));
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { one, title, dice, result } = next;
+      const before = uncaught.length;
+      const wrong = await runCase(one, dice, time).catch((error) => [`the case itself failed: ${error?.stack}`]);
+      const mine = uncaught.splice(before).filter((text) => text.startsWith(title));
+      if (wrong.length > 0) result.failures.push(`${title}:\n    ${wrong.join('\n    ')}`);
+      result.failures.push(...mine);
+      if (--result.left === 0) result.group.done(result.failures);
+    }
+  };
+  await time.passUntil(Promise.all(Array.from({ length: concurrency }, work)));
+}
+
+/** Specs for all ends over one transport. Their cases run side by side; each spec waits for its own. */
+export function describeEndings(transport: TransportKind): void {
+  describe(`The ends of a WebSocket over ${transport} (ENDINGS=${ENDINGS || "'a tenth'"} SEED=${seed})`, () => {
+    const groups = groupsOf(transport);
+    let run: Promise<void>;
+
+    before(() => {
+      const time = new VirtualTime();
+      run = runAll(groups, time, []).finally(() => time[Symbol.dispose]());
+    });
+
+    after(() => run);
+
+    for (const { title, cases, failures } of groups) {
+      it(`${title}: settles as the rules say, however it is read and written`, async function () {
+        this.timeout(600_000);
+        const all = await failures;
+        if (all.length === 0) return;
+        throw new Error(`SEED=${seed}: ${all.length} of ${cases.length} cases differ\n  ${all.join('\n  ')}`);
+      });
+    }
+  });
+}
