@@ -78,7 +78,8 @@ function readerEnd({ reader }: Case, scene: Scene, told: string): string[] {
   const is = (...allowed: Settled[]) => oneOf('how the reader ends', scene.reader, allowed);
   if (reader.name === 'pipe into a sink') return is(ended ? 'done' : 'not ended');
   if (!reader.learnsErrors || scene.leftEarly || told === 'end') return is('done');
-  if (told === 'nothing') return is('ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR');
+  // WS_ERR_ABORTED is what a write that still waited has failed with, and Node's finished() may tell that.
+  if (told === 'nothing') return is('ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR', 'WS_ERR_ABORTED');
   return ended ? is('done', told) : is(told);
 }
 

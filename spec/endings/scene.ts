@@ -117,7 +117,8 @@ export class Scene {
     let text = '';
     try {
       for await (const part of message) text += String(part);
-      this.note(text);
+      // The WebSocket has handed the message over before its last part is read.
+      this.note(text, { late: true });
     } catch (error) {
       this.broken.push(nameOf(error));
     }

@@ -10,15 +10,15 @@ async function turns(count: number): Promise<void> {
   await new Promise<void>((resolve) => void realTimeout(resolve, 1));
 }
 
-/** Who set a timer: code that runs inside of `VirtualTime.ownedBy()` sets timers in the name of its owner. */
+/** In whose name code runs, and sets timers. */
 export interface TimerOwner {
-  /** Called if the callback of one of its timers throws. */
-  timerThrew(error: unknown): void;
+  /** Called if the callback of one of its timers throws, or if other code that runs in its name throws and nobody catches it. */
+  threw(error: unknown): void;
 }
 
 /** The owner of timers that code outside of `ownedBy()` has set, and of promises that somebody waits for. */
 const nobody: TimerOwner = {
-  timerThrew(error) {
+  threw(error) {
     throw error;
   },
 };
@@ -83,7 +83,8 @@ export class VirtualTime implements Disposable {
   readonly #realPromise = timersPromises.setTimeout;
   #passing = false;
 
-  constructor() {
+  /** Replaces the timers until `[Symbol.dispose]()`. */
+  start(): void {
     const clear = (timer: unknown) => {
       if (timer instanceof VirtualTimer) timer.close();
     };
@@ -104,9 +105,9 @@ export class VirtualTime implements Disposable {
     return this.#owners.run(owner, run);
   }
 
-  /** The owner in whose name the running code would set a timer. */
-  get owner(): TimerOwner {
-    return this.#owners.getStore() ?? nobody;
+  /** The owner in whose name the running code runs. */
+  get owner(): TimerOwner | undefined {
+    return this.#owners.getStore();
   }
 
   /** How many timers of this owner have neither fired nor been cleared. */
@@ -141,7 +142,7 @@ export class VirtualTime implements Disposable {
     run: (...rest: never[]) => void,
     delay: number,
     rest: never[],
-    owner = this.owner,
+    owner = this.owner ?? nobody,
   ): VirtualTimer {
     const bound = AsyncResource.bind(() => run(...rest));
     return new VirtualTimer(this, delay, repeats, owner, bound);
@@ -158,7 +159,7 @@ export class VirtualTime implements Disposable {
       try {
         timer.run();
       } catch (error) {
-        timer.owner.timerThrew(error);
+        timer.owner.threw(error);
       }
     }
   }
