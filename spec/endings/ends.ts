@@ -13,8 +13,8 @@ export interface End {
   /** The peer sends its messages and ends the connection. */
   readonly peerEnds?: (peer: AnyWebSocket) => void;
   readonly rawPeerEnds?: (peer: RawEnd, scene: Scene) => void;
-  /** The program ends the connection. */
-  readonly ends?: (scene: Scene) => void;
+  /** The program ends the connection. What it returns must settle as well. */
+  readonly ends?: (scene: Scene) => unknown;
   /** The only role that can. */
   readonly role?: 'server' | 'client';
   /** Why some transport has no such end. */
@@ -100,10 +100,10 @@ export const ends: readonly End[] = [
   {
     name: 'handle.close()',
     by: 'the program',
-    ends(scene) {
-      void scene.connection.handle?.close().then(({ closed, dropped }) => {
-        if (closed !== 1 || dropped !== 0) scene.faults.push(`handle.close(): ${closed} closed, ${dropped} dropped`);
-      });
+    async ends(scene) {
+      const summary = await scene.connection.handle?.close();
+      if (summary?.closed === 1 && summary.dropped === 0) return;
+      if (!scene.leftEarly) scene.faults.push(`handle.close() resolves with ${JSON.stringify(summary)}`);
     },
     role: 'server',
     impossibleOver: { pair: 'a pair has no server' },

@@ -30,8 +30,13 @@ export function differences(one: Case, scene: Scene, outcome: CloseOutcome, peer
     ...writerEnd(one, scene, told),
     ...callbacks(one, scene, told, outcome, peer),
     ...tail(one, scene, told, peer),
-    ...scene.leftListeners().map((left) => `listeners are left: ${left}`),
+    ...leftListeners(scene),
   ];
+}
+
+function leftListeners(scene: Scene): string[] {
+  const left = scene.leftListeners();
+  return left.length > 0 ? [`listeners are left: ${left.join(', ')}`] : [];
 }
 
 function toldBy({ events: all }: Scene): string {

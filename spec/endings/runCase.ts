@@ -42,26 +42,28 @@ export async function runCase(one: Case, dice: Dice, time: VirtualTime): Promise
 async function runInTime(one: Case, dice: Dice): Promise<string[]> {
   const { end, reader, role, transport } = one;
   const abort = new AbortController();
+  const perMessageDeflate = dice.roll(3) === 0;
   await using connection = await open({
     transport,
     role,
     rawPeer: end.raw === true && transport !== 'pair',
     options: {
       closeTimeout,
+      perMessageDeflate,
       heartbeat: ownHeartbeat(end.name === "the peer's silence" ? 200 : 60_000),
       ...(reader.messages && { messages: reader.messages }),
+      ...(isQuick(one) && dice.roll(2) === 0 && { readableHighWaterMark: { messages: 2, bytes: 2048 } }),
     },
-    peerOptions: { closeTimeout, heartbeat: ownHeartbeat(60_000) },
+    peerOptions: { closeTimeout, perMessageDeflate, heartbeat: ownHeartbeat(60_000) },
     signal: end.role === 'client' ? abort.signal : undefined,
   });
   const scene = new Scene(connection, abort);
   const peer = watchPeer(connection.peer);
   const outcome = outcomeOf(scene.ws);
-  const settled = Promise.all([scene.closed, peer.seen, outcome, ...start(one, scene)]);
+  const readAndWritten = start(one, scene);
   const ended = bringAbout(one, scene, connection.peer, dice);
-  const inTime = await isInTime(settled);
-  await ended;
-  if (!inTime) return [`it does not settle: ${pending(scene, peer)}`, ...scene.faults];
+  const settled = Promise.all([scene.closed, peer.seen, outcome, ended, ...readAndWritten]);
+  if (!(await isInTime(settled))) return [`it does not settle: ${pending(scene, peer)}`, ...scene.faults];
   // Callbacks that come with 'close', and what is closed by it, get the turns that they need.
   for (let i = 0; i < 5; i++) await scene.turn();
   const wrong = differences(one, scene, await outcome, await peer.seen);
@@ -69,6 +71,10 @@ async function runInTime(one: Case, dice: Dice): Promise<string[]> {
     wrong.push('it is still in handle.connections');
   return wrong;
 }
+
+/** Whether the Close of the peer may wait behind messages that have not been read: the peer will not have to wait for long. */
+const isQuick = ({ reader, writer }: Case) =>
+  reader.takes === 'all' && reader.slow !== true && writer.chain !== 'too slow';
 
 async function isInTime(settled: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
@@ -108,7 +114,7 @@ async function bringAbout({ end, writer }: Case, scene: Scene, peer: AnyWebSocke
     if (scene.ws.destroyed) return;
     scene.writtenBeforeEnd = scene.writes.length;
     scene.unsentAtEnd = unsent(writer.name, scene);
-    end.ends?.(scene);
+    await end.ends?.(scene);
   };
   await Promise.all([peerEnds(), end.by === 'the peer' ? undefined : programEnds()]);
 }
@@ -166,5 +172,5 @@ function pending(scene: Scene, peer: WatchedPeer): string {
     [scene.writer !== undefined, 'the writer'],
   ];
   const missing = states.filter(([settled]) => !settled).map(([, name]) => name);
-  return `${missing.join(', ') || 'whenClosed()'} (events: ${scene.events.join(', ') || 'none'})`;
+  return `${missing.join(', ') || 'whenClosed() or handle.close()'} (events: ${scene.events.join(', ') || 'none'})`;
 }
