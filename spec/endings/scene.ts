@@ -47,7 +47,8 @@ interface Foreign {
 /** One WebSocket under test, and everything that is seen of its end. */
 export class Scene {
   readonly ws: AnyWebSocket;
-  readonly received: string[] = [];
+  /** What was read, in the order in which it was handed over; undefined for a message that is not whole yet, or never will be. */
+  readonly #received: (string | undefined)[] = [];
   /** How messages ended that did not come whole. */
   readonly broken: string[] = [];
   readonly writes: WriteRecord[] = [];
@@ -102,10 +103,15 @@ export class Scene {
     else this.#closeListeners.push(listener);
   }
 
+  /** The messages that were read whole. */
+  get received(): string[] {
+    return this.#received.filter((label) => label !== undefined);
+  }
+
   /** @param late whether it may come after 'close': between the WebSocket and who notes it is a stream that holds messages */
   note(text: string, { late = this.writerNotes } = {}): void {
     if (this.over && !late) this.faults.push(`${labelOf(text)} came after 'close'`);
-    this.received.push(labelOf(text));
+    this.#received.push(labelOf(text));
   }
 
   /** Reads one message to its end, whole or streamed, and notes it. */
@@ -114,11 +120,11 @@ export class Scene {
       this.note(String(message));
       return String(message);
     }
+    const place = this.#received.push(undefined) - 1;
     let text = '';
     try {
       for await (const part of message) text += String(part);
-      // The WebSocket has handed the message over before its last part is read.
-      this.note(text, { late: true });
+      this.#received[place] = labelOf(text);
     } catch (error) {
       this.broken.push(nameOf(error));
     }

@@ -25,11 +25,16 @@ export interface Writer {
 
 const untilClose = (scene: Scene) => scene.closed.then((): Settled => 'done');
 
-/** Messages until the end of time, one in each turn of the event loop. */
+/** The pause of a feed before this message: at some moments nothing of it waits to be sent. */
+async function pause(scene: Scene, i: number): Promise<void> {
+  for (let turns = 0; turns <= i % 3; turns++) await scene.turn();
+}
+
+/** Messages until the end of time, one in each few turns of the event loop. */
 function feed(scene: Scene): Readable {
   async function* messages() {
     for (let i = 0; ; i++) {
-      await scene.turn();
+      await pause(scene, i);
       yield ownText(i);
     }
   }
@@ -188,7 +193,7 @@ export const writers: readonly Writer[] = [
       let cancels = 0;
       const source = new ReadableStream<string>({
         async pull(controller) {
-          await scene.turn();
+          await pause(scene, i);
           controller.enqueue(ownText(i++));
         },
         cancel() {

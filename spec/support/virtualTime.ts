@@ -110,10 +110,10 @@ export class VirtualTime implements Disposable {
     return this.#owners.getStore();
   }
 
-  /** How many timers of this owner have neither fired nor been cleared. */
-  countOf(owner: TimerOwner): number {
+  /** How many timers of this owner, for less than so many milliseconds, have neither fired nor been cleared. */
+  countOf(owner: TimerOwner, shorterThan = Number.POSITIVE_INFINITY): number {
     let count = 0;
-    for (const timer of this.active) if (timer.owner === owner) count++;
+    for (const timer of this.active) if (timer.owner === owner && timer.delay < shorterThan) count++;
     return count;
   }
 
