@@ -21,7 +21,9 @@ import {
 } from '../../lib/webSocketHandler';
 import { RawEnd } from './rawEnd';
 
-export type TransportKind = 'pair' | 'HTTP/1.1' | 'HTTP/2';
+export const transportKinds = ['pair', 'HTTP/1.1', 'HTTP/2'] as const;
+
+export type TransportKind = (typeof transportKinds)[number];
 
 /** What one connection is opened with. */
 export interface Opening {
