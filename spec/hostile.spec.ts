@@ -98,7 +98,8 @@ describe('A peer that', () => {
       const kept = process.memoryUsage().arrayBuffers;
       peer.write(hex(bytes));
       expect(await closeCode(peer)).to.equal(code);
-      expect(process.memoryUsage().arrayBuffers - kept).to.be.below(mebibyte);
+      // The shortest of the lengths that are announced is two megabytes; a pool of Node's for small buffers is 8 KiB.
+      expect(process.memoryUsage().arrayBuffers - kept).to.be.below(64 * kibibyte);
     });
   }
 
@@ -126,18 +127,19 @@ describe('A peer that', () => {
 
   it('sends messages that nobody reads is stopped', async () => {
     const peer = new RawPeer('server');
-    const messages = Buffer.concat(
-      Array.from({ length: 1000 }, () => rawFrame(0x82, Buffer.alloc(kibibyte), 'client')),
-    );
+    const messages = Buffer.concat(Array.from({ length: 10 }, () => rawFrame(0x82, Buffer.alloc(kibibyte), 'client')));
+    let sent = 0;
     const kept = await keptAfter(peer, async () => {
-      for (let i = 0; i < 20; i++) {
+      while (sent < 20 * mebibyte && !peer.stream.writableNeedDrain) {
         peer.write(messages);
+        sent += messages.length;
         await turn();
       }
     });
     expect(peer.stream.writableNeedDrain).to.equal(true);
-    // What the peer itself could not get rid of is here, too.
-    expect(kept).to.be.below(21 * mebibyte);
+    // 64 KiB read ahead, two byte streams that hold 16 KiB each, and the last of the writes.
+    expect(sent).to.be.below(200 * kibibyte);
+    expect(kept).to.be.below(300 * kibibyte);
     expect(peer.webSocket.readableLength).to.be.at.most(16);
   });
 

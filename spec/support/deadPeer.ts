@@ -1,13 +1,15 @@
 /**
  * Runs in a network namespace of its own: a server and a client of ours, whose packets vanish at some point without a word. It
- * prints what both of them make of it, and ends when both are done.
+ * prints what both of them make of it, and ends when both are done. The time of heartbeats is mocked: how busy the machine is
+ * does not matter.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
-import { configureServer, connect, type WebSocket } from '../../lib/webSocketHandler';
+import { mock } from 'node:test';
+import { configureServer, connect, type WebSocket, type WebSocketError } from '../../lib/webSocketHandler';
+import { passUntil } from './mockedTime';
 
 const { heartbeat, outage } = JSON.parse(process.argv[2] as string) as {
   heartbeat: { interval: number; timeout: number };
@@ -17,14 +19,14 @@ const { heartbeat, outage } = JSON.parse(process.argv[2] as string) as {
 
 const link = (state: 'up' | 'down') => execFileSync('ip', ['link', 'set', 'lo', state]);
 
-/** The error with which a WebSocket ends, and when. */
-async function fate(ws: WebSocket): Promise<{ code: string; closeCode: number; at: number }> {
+/** The error with which a WebSocket ends. */
+async function failureOf(ws: WebSocket): Promise<WebSocketError> {
   const [error] = await once(ws, 'error').catch((cause) => [cause]);
-  const at = performance.now();
-  return { code: error.code, closeCode: (await ws.whenClosed()).code, at };
+  return error;
 }
 
 async function main(): Promise<void> {
+  mock.timers.enable({ apis: ['setInterval'] });
   link('up');
   const server = createServer((_request, response) => {
     const ws = response.webSocket?.connect() as WebSocket;
@@ -39,14 +41,13 @@ async function main(): Promise<void> {
   client.write('hello');
   await once(client, 'data');
 
-  const gone = performance.now();
   link('down');
   if (outage === undefined) {
-    const fates = await Promise.all([fate(ofServer), fate(client)]);
-    console.log(JSON.stringify(fates.map(({ at, ...rest }) => ({ ...rest, after: at - gone }))));
+    const failures = Promise.all([failureOf(ofServer), failureOf(client)]);
+    const after = await passUntil(failures, 20);
+    console.log(JSON.stringify((await failures).map(({ code, closeCode }) => ({ code, closeCode, after }))));
   } else {
-    // Time is what this is about.
-    await wait(outage);
+    mock.timers.tick(outage);
     link('up');
     client.write('still there?');
     const [echo] = await once(client, 'data');

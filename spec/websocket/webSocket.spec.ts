@@ -832,10 +832,18 @@ describe('The end of a WebSocket', () => {
   });
 
   it('lets a server that goes on writing live, whenever the peer leaves', async () => {
+    const survivals: Promise<void>[] = [];
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect() as WebSocket;
-      const ticks = setInterval(() => ws.write('tick') && ws.ping(), 1);
-      ws.on('close', () => setTimeout(() => clearInterval(ticks), 5));
+      const { promise: survived, resolve: survive } = resolvers();
+      survivals.push(survived as Promise<void>);
+      let writesAfterClose = 0;
+      const ticks = setInterval(() => {
+        if (ws.write('tick')) void ws.ping();
+        if (!ws.destroyed || ++writesAfterClose < 5) return;
+        clearInterval(ticks);
+        survive(undefined);
+      }, 1);
     });
     using polite = await RawClient.open(server.port);
     using rude = await RawClient.open(server.port);
@@ -845,7 +853,8 @@ describe('The end of a WebSocket', () => {
     rude.socket.resetAndDestroy();
     const codes = (await Promise.all(outcomes)).map(({ code }) => code);
     expect(codes).to.deep.equal([1000, 1006]);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await Promise.all(survivals);
+    expect(survivals).to.have.length(2);
   });
 
   it('is told once, whatever happens at the same time', async () => {
@@ -874,7 +883,8 @@ describe('The end of a WebSocket', () => {
   });
 
   for (const [what, close] of Object.entries<(ws: WebSocket) => void>({
-    'code 1005': (ws) => ws.close(1006),
+    'code 1005': (ws) => ws.close(1005),
+    'code 1006': (ws) => ws.close(1006),
     'code 999': (ws) => ws.close(999),
     'a reason of 124 bytes': (ws) => ws.close(1000, 'x'.repeat(124)),
     'a code that is no number': (ws) => ws.close('1000' as unknown as number),

@@ -1,0 +1,3 @@
+import { describeEndings } from './endings';
+
+describeEndings('HTTP/2');
