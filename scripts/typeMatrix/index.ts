@@ -88,35 +88,45 @@ function install(folder: string, tarball: string, node: number): void {
   copyFileSync(join(__dirname, 'program.ts'), join(folder, 'program.ts'));
 }
 
-function main(): void {
-  const base = mkdtempSync(join(tmpdir(), 'types-'));
-  /** What is wrong, and in which combinations. */
+/** Type-checks all of these combinations. */
+function checkAll(
+  combinations: readonly Combination[],
+  base: string,
+): { faults: Map<string, string[]>; passed: number } {
   const faults = new Map<string, string[]>();
-  const combinations = combine(process.argv.includes('--all'));
   let passed = 0;
-  try {
-    const tarball = pack(base);
-    for (const node of nodeVersions) {
-      const folder = join(base, `node${node}`);
-      install(folder, tarball, node);
-      for (const combination of combinations.filter((each) => each.node === node)) {
-        const { resolution, dom, exact } = combination;
-        const name = `@types/node ${node}, ${resolution}${dom ? ', DOM' : ''}${exact ? ', exactOptionalPropertyTypes' : ''}`;
-        const found = check(folder, combination);
-        if (found.length === 0) passed++;
-        for (const fault of found) faults.set(fault, [...(faults.get(fault) ?? []), name]);
-      }
-      parsed.clear();
+  const tarball = pack(base);
+  for (const node of nodeVersions) {
+    const folder = join(base, `node${node}`);
+    install(folder, tarball, node);
+    parsed.clear();
+    for (const combination of combinations.filter((each) => each.node === node)) {
+      const found = check(folder, combination);
+      if (found.length === 0) passed++;
+      for (const fault of found) faults.set(fault, [...(faults.get(fault) ?? []), nameOf(combination)]);
     }
+  }
+  return { faults, passed };
+}
+
+function nameOf({ node, resolution, dom, exact }: Combination): string {
+  return `@types/node ${node}, ${resolution}${dom ? ', DOM' : ''}${exact ? ', exactOptionalPropertyTypes' : ''}`;
+}
+
+function main(): void {
+  const combinations = combine(process.argv.includes('--all'));
+  const base = mkdtempSync(join(tmpdir(), 'types-'));
+  try {
+    const { faults, passed } = checkAll(combinations, base);
+    for (const [fault, names] of faults) {
+      const more = names.length > shown ? ' | …' : '';
+      console.error(`${fault}\n  in ${names.length} combinations: ${names.slice(0, shown).join(' | ')}${more}`);
+    }
+    console.log(`types: ${passed} of ${combinations.length} combinations pass`);
+    if (passed < combinations.length) process.exitCode = 1;
   } finally {
     rmSync(base, { recursive: true });
   }
-  for (const [fault, names] of faults)
-    console.error(
-      `${fault}\n  in ${names.length} combinations: ${names.slice(0, shown).join(' | ')}${names.length > shown ? ' | …' : ''}`,
-    );
-  console.log(`types: ${passed} of ${combinations.length} combinations pass`);
-  if (passed < combinations.length) process.exitCode = 1;
 }
 
 main();
