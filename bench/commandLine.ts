@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { findBuild } from './builds';
 import { type ContenderName, contenders } from './contenders';
 
 /** What was asked for. */
@@ -8,6 +9,8 @@ export interface Wishes {
   readonly smoke: boolean;
   readonly profile: boolean;
   readonly only: readonly ContenderName[] | undefined;
+  /** The `dist` folder of another build of this library, which is compared with the build of this folder. */
+  readonly against: string | undefined;
 }
 
 export function readCommandLine(): Wishes {
@@ -17,6 +20,7 @@ export function readCommandLine(): Wishes {
       smoke: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true },
+      against: { type: 'string' },
     },
   });
   for (const name of values.only ?? [])
@@ -26,5 +30,6 @@ export function readCommandLine(): Wishes {
     smoke: values.smoke,
     profile: values.profile,
     only: values.only as ContenderName[] | undefined,
+    against: values.against === undefined ? undefined : findBuild(values.against),
   };
 }

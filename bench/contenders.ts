@@ -12,6 +12,8 @@ export interface Contender {
   readonly binaryOnly?: true;
   /** The native code without which it would not be the server that its name says. */
   readonly addon?: string;
+  /** Whether it is the build that `--against` names, instead of the build of this folder. */
+  readonly otherBuild?: true;
 }
 
 const overHttp1 = { returns: 'messages', transport: 'http1' } as const;
@@ -20,14 +22,18 @@ const ws = { library: 'ws', ...overHttp1, addon: 'bufferutil' };
 const uWebSockets = { library: 'uWebSockets', ...overHttp1, addon: 'uws' };
 const net = { library: 'net', returns: 'bytes', transport: 'http1' } as const;
 
-/** By the name that they have in the results. Ours through a pipe is just 'ours', that of ws through its events 'ws'. */
-export const contenders = {
+/** This library through a pipe is just 'ours'. */
+const ofThisLibrary = {
   ours: { ...ours, style: 'pipe' },
   'ours, events': { ...ours, style: 'events' },
   'ours, for await': { ...ours, style: 'loop' },
   'ours, split2': { ...ours, style: 'split2' },
   'ours, broadcast': { ...ours, style: 'broadcast' },
   'ours, HTTP/2': { ...ours, style: 'pipe', transport: 'http2' },
+} as const satisfies Record<string, Contender>;
+
+/** The package ws through its events is just 'ws'. */
+const others = {
   ws: { ...ws, style: 'events' },
   'ws, createWebSocketStream': { ...ws, style: 'stream', binaryOnly: true },
   'ws, split2': { ...ws, style: 'split2' },
@@ -44,4 +50,38 @@ export const contenders = {
   'faulty, broadcast': { library: 'faulty', ...overHttp1, style: 'broadcast' },
 } as const satisfies Record<string, Contender>;
 
-export type ContenderName = keyof typeof contenders;
+export type OurName = keyof typeof ofThisLibrary;
+
+/**
+ * What `--against` adds to each contender of ours: the other build, and a second process of the build of this folder. How far the second
+ * process is from the first is the noise that a comparison of the two builds has to exceed.
+ */
+const additions = { before: { otherBuild: true }, again: {} } as const;
+
+type AddedName = `${OurName}, ${keyof typeof additions}`;
+export type ContenderName = OurName | AddedName | keyof typeof others;
+
+/** @returns the name of the contender that `--against` adds to one of ours */
+export function nameOfAdded(name: OurName, addition: keyof typeof additions): AddedName {
+  return `${name}, ${addition}`;
+}
+
+export function isOurs(name: ContenderName): name is OurName {
+  return name in ofThisLibrary;
+}
+
+function add(addition: keyof typeof additions): Record<AddedName, Contender> {
+  const added = Object.entries(ofThisLibrary).map(([name, contender]) => [
+    nameOfAdded(name as OurName, addition),
+    { ...contender, ...additions[addition] },
+  ]);
+  return Object.fromEntries(added);
+}
+
+/** By the name that they have in the results. */
+export const contenders: Readonly<Record<ContenderName, Contender>> = {
+  ...ofThisLibrary,
+  ...add('before'),
+  ...add('again'),
+  ...others,
+};

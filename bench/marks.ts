@@ -9,15 +9,18 @@ export interface Verdict {
   readonly theirs: Summary | undefined;
   /** Ours as a part of theirs, or ours if it is against nobody. */
   readonly compared: Summary;
+  /** The subject as a part of another process of the same code. */
+  readonly noise: Summary | undefined;
   readonly met: boolean;
 }
 
 export function judge({ marks }: Scenario, rounds: Rounds): Verdict[] {
   return marks.flatMap((mark) => {
-    const { figure, subject, against, atMost } = mark;
+    const { figure, subject, against, atMost, noise } = mark;
     const valuesOf = (name: Mark['subject']) => rounds[name]?.map((figures) => figures[figure] ?? Number.NaN);
     const ours = valuesOf(subject);
     const theirs = against === undefined ? undefined : valuesOf(against);
+    const again = noise === undefined ? undefined : valuesOf(noise);
     // Not all contenders were asked for.
     if (ours === undefined || (against !== undefined && theirs === undefined)) return [];
     const compared = theirs === undefined ? summarize(ours) : summarizeRatios(ours, theirs);
@@ -26,6 +29,7 @@ export function judge({ marks }: Scenario, rounds: Rounds): Verdict[] {
       ours: summarize(ours),
       theirs: theirs && summarize(theirs),
       compared,
+      noise: again && summarizeRatios(ours, again),
       met: compared.median <= atMost,
     };
   });

@@ -1,8 +1,8 @@
 import type { Rounds } from './compare';
 import { formatRatio, styleOf } from './figures';
-import { judge } from './marks';
+import { judge, type Verdict } from './marks';
 import type { Scenario } from './scenario';
-import { summarize } from './statistics';
+import { type Summary, summarize } from './statistics';
 
 /** A scenario's figures for the terminal. */
 export function printResult(scenario: Scenario, rounds: Rounds): void {
@@ -15,12 +15,27 @@ export function printResult(scenario: Scenario, rounds: Rounds): void {
     });
     console.log(`  ${contender.padEnd(28)}${cells.join(' · ')}`);
   }
-  for (const { mark, compared, met } of judge(scenario, rounds)) {
-    const { figure, subject, against, atMost } = mark;
-    const what = `${subject}, ${styleOf(figure).title}${against === undefined ? '' : ` / ${against}`}`;
-    const spread = `${formatRatio(compared.median)} (${formatRatio(compared.lower)} to ${formatRatio(compared.upper)})`;
-    console.log(`  ${met ? 'met   ' : 'MISSED'} ${spread}, mark ${atMost}: ${what}`);
-  }
+  for (const verdict of judge(scenario, rounds)) console.log(`  ${describeVerdict(verdict)}`);
+}
+
+/** The comparisons of two builds, once more and together: the rows that cost more than they may first. */
+export function printVerdicts(verdicts: readonly (readonly [where: string, Verdict])[]): void {
+  console.log('\nThis build / the other build (and, as noise, / the same build in another process)');
+  const worstFirst = [...verdicts].sort(([, a], [, b]) => b.compared.median - a.compared.median);
+  for (const [where, verdict] of worstFirst) console.log(`  ${describeVerdict(verdict)}: ${where}`);
+  const missed = verdicts.filter(([, { met }]) => !met).length;
+  console.log(`  ${verdicts.length - missed} of ${verdicts.length} marks met`);
+}
+
+function describeVerdict({ mark, compared, noise, met }: Verdict): string {
+  const { figure, subject, against, atMost } = mark;
+  const what = `${subject}, ${styleOf(figure).title}${against === undefined ? '' : ` / ${against}`}`;
+  const exactness = noise === undefined ? '' : `, noise ${describeSpread(noise)}`;
+  return `${met ? 'met   ' : 'MISSED'} ${describeSpread(compared)}, mark ${atMost}${exactness}: ${what}`;
+}
+
+function describeSpread({ median, lower, upper }: Summary): string {
+  return `${formatRatio(median)} (${formatRatio(lower)} to ${formatRatio(upper)})`;
 }
 
 /** Those that mean something there: every uncompressed answer is as long as the others. */

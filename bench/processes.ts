@@ -21,6 +21,8 @@ export interface ProcessOptions {
   readonly settings?: object;
   /** A folder for a profile of its CPU time. */
   readonly profile?: string | undefined;
+  /** The `dist` folder of the build of this library that it uses, if that is not the one of this folder. */
+  readonly build?: string | undefined;
 }
 
 /** A process of the bench, which answers questions one at a time. */
@@ -41,13 +43,14 @@ export class BenchProcess {
   }
 
   /** @returns the process, and what it says first */
-  static async start<T>({ core, file, settings, profile }: ProcessOptions): Promise<[BenchProcess, T]> {
+  static async start<T>({ core, file, settings, profile, build }: ProcessOptions): Promise<[BenchProcess, T]> {
     const compiler = file.endsWith('.ts') ? ['--require', 'ts-node/register'] : [];
     const profiler = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
     const parameters = settings === undefined ? [] : [JSON.stringify(settings)];
     const node = [process.execPath, '--expose-gc', ...profiler, ...compiler, join(__dirname, file), ...parameters];
     const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(coreNumbers[core]), ...node] : node;
-    const child = spawn(command as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const env = build === undefined ? process.env : { ...process.env, BENCH_BUILD: build };
+    const child = spawn(command as string, rest, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const started = new BenchProcess(file, child);
     return [started, await started.#receive<T>()];
   }

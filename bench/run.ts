@@ -1,15 +1,18 @@
 /**
- * `npm run bench [-- [--smoke | --profile] [--only contender] [part of a name]]`: what this library costs, and what others cost.
+ * `npm run bench [-- [--smoke | --profile] [--only contender] [--against folder] [part of a name]]`: what this library costs, and what
+ * others cost.
  * docs/performance.md has more.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { againstOtherBuild } from './builds';
 import { readCommandLine, type Wishes } from './commandLine';
 import { compare } from './compare';
 import { describeEnvironment } from './environment';
+import { judge, type Verdict } from './marks';
 import { Load } from './measurements/load';
 import { drawPlots } from './plots';
-import { printResult } from './print';
+import { printResult, printVerdicts } from './print';
 import { pinned } from './processes';
 import { summarizeProfiles } from './profiles';
 import { writeReport } from './report';
@@ -28,14 +31,15 @@ const settings: Settings = {
   silence: 2500,
 };
 
-function select({ part, only }: Wishes): Scenario[] {
-  const wanted = scenarios.filter((scenario) => keyOf(scenario).includes(part));
-  if (wanted.length === 0)
-    throw new Error(`No scenario has '${part}' in its name:\n${scenarios.map(keyOf).join('\n')}`);
-  if (only === undefined) return wanted;
-  return wanted
-    .map((scenario) => ({ ...scenario, contenders: scenario.contenders.filter((name) => only.includes(name)) }))
-    .filter(({ contenders }) => contenders.length > 0);
+function select({ part, only, against }: Wishes): Scenario[] {
+  const named = scenarios.filter((scenario) => keyOf(scenario).includes(part));
+  if (named.length === 0) throw new Error(`No scenario has '${part}' in its name:\n${scenarios.map(keyOf).join('\n')}`);
+  const wanted = named.map((scenario) => ({
+    ...scenario,
+    contenders: scenario.contenders.filter((name) => only?.includes(name) ?? true),
+  }));
+  const compared = against === undefined ? wanted : wanted.flatMap((scenario) => againstOtherBuild(scenario) ?? []);
+  return compared.filter(({ contenders }) => contenders.length > 0);
 }
 
 /** Where the CPU time goes, of ours unless somebody else is named. */
@@ -43,16 +47,34 @@ async function profile(wishes: Wishes, load: Load): Promise<void> {
   const folder = join(__dirname, 'profiles', String(Date.now()));
   mkdirSync(folder, { recursive: true });
   for (const scenario of select(wishes)) {
-    const contenders = wishes.only === undefined ? scenario.contenders.slice(0, 1) : scenario.contenders;
-    const rounds = await compare({ ...scenario, contenders }, { ...settings, rounds: 2, profile: folder }, load);
+    const one = wishes.only === undefined && wishes.against === undefined;
+    const contenders = one ? scenario.contenders.slice(0, 1) : scenario.contenders;
+    const profiled = { ...settings, rounds: 2, profile: folder, otherBuild: wishes.against };
+    const rounds = await compare({ ...scenario, contenders }, profiled, load);
     printResult(scenario, rounds);
   }
   summarizeProfiles(folder);
 }
 
-async function measure(wishes: Wishes, load: Load): Promise<void> {
+function warnIfNotPinned(): void {
   if (!pinned)
     console.log('taskset or a second core is missing: server and load share cores, and the figures swing more.');
+}
+
+/** Measures the build of this folder beside the other one; the results of the bench are left alone. */
+async function compareBuilds(wishes: Wishes, load: Load): Promise<void> {
+  warnIfNotPinned();
+  const verdicts: [string, Verdict][] = [];
+  for (const scenario of select(wishes)) {
+    const rounds = await compare(scenario, { ...settings, otherBuild: wishes.against }, load);
+    printResult(scenario, rounds);
+    verdicts.push(...judge(scenario, rounds).map((verdict): [string, Verdict] => [keyOf(scenario), verdict]));
+  }
+  printVerdicts(verdicts);
+}
+
+async function measure(wishes: Wishes, load: Load): Promise<void> {
+  warnIfNotPinned();
   const results: Results = readResults(describeEnvironment());
   for (const scenario of select(wishes)) {
     const rounds = await compare(scenario, settings, load);
@@ -73,6 +95,7 @@ async function main(): Promise<void> {
   try {
     if (wishes.smoke) await smoke(load);
     else if (wishes.profile) await profile(wishes, load);
+    else if (wishes.against !== undefined) await compareBuilds(wishes, load);
     else await measure(wishes, load);
   } finally {
     await load.stop();

@@ -17,6 +17,8 @@ export interface Settings {
   readonly silence: number;
   /** Where profiles go, if they are wanted. */
   readonly profile?: string | undefined;
+  /** The `dist` folder of the other build, for the contenders that are measured of it. */
+  readonly otherBuild?: string | undefined;
 }
 
 /** What must hold: our figure, or its part of somebody else's, is at most this. */
@@ -26,6 +28,8 @@ export interface Mark {
   /** Nobody: then the mark is a figure itself. */
   readonly against?: ContenderName;
   readonly atMost: number;
+  /** Another process of the same code as the subject: how far the two are apart tells how exact the comparison is. */
+  readonly noise?: ContenderName;
 }
 
 export interface Scenario {

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { againstOtherBuild, findBuild } from './builds';
 import { compare } from './compare';
 import type { ContenderName } from './contenders';
 import type { Load } from './measurements/load';
@@ -21,6 +23,19 @@ export async function smoke(load: Load): Promise<void> {
     const faulty = scenario.measures === 'broadcast' ? 'faulty, broadcast' : 'faulty';
     if (!hasReplies(scenario) || !isFirst(seen, faulty, scenario)) continue;
     await mustFail({ ...shrink(scenario), contenders: [faulty] }, load);
+  }
+  await compareWithItself(load);
+}
+
+/** The build of this folder, as if it were another: what `--against` does in each kind of scenario. */
+async function compareWithItself(load: Load): Promise<void> {
+  const otherBuild = findBuild(join(__dirname, '..'));
+  const seen = new Set<Scenario['measures']>();
+  for (const scenario of scenarios.flatMap((each) => againstOtherBuild(shrink(each)) ?? [])) {
+    if (seen.has(scenario.measures)) continue;
+    seen.add(scenario.measures);
+    await compare(scenario, { ...settings, otherBuild }, load);
+    console.log(`works: --against: ${scenario.section}: ${scenario.name}`);
   }
 }
 

@@ -6,10 +6,11 @@ const mocha = require.resolve('mocha/bin/mocha.js');
 const support = join(__dirname, 'support');
 
 /** Runs Mocha with a spec that passes and leaves this behind. */
-function runLeaving(thing: string) {
+function runLeaving(thing: string, ...options: string[]) {
   const requirements = ['ts-node/register', join(support, 'leaks.ts')].flatMap((file) => ['--require', file]);
   // What is left behind would keep that process alive.
-  const command = [process.execPath, mocha, '--no-config', ...requirements, '--exit', join(support, 'leaving.ts')];
+  const common = ['--no-config', ...requirements, '--exit', ...options];
+  const command = [process.execPath, mocha, ...common, join(support, 'leaving.ts')];
   return run(command, { env: { LEAVE: thing } }).ending;
 }
 
@@ -34,4 +35,16 @@ describe('A run of the specs', function () {
       expect(code).to.equal(1);
     });
   }
+
+  it('fails with the name of the file in a parallel run, in which the other files do not fail', async () => {
+    const { code, output } = await runLeaving(
+      'a timer',
+      '--parallel',
+      '--jobs',
+      '2',
+      join(__dirname, 'closeCodes.spec.ts'),
+    );
+    expect(output).to.include('The specs left behind: Timeout (spec/support/leaving.ts)').and.include('1 failing');
+    expect(code).to.equal(1);
+  });
 });

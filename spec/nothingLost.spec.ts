@@ -318,11 +318,11 @@ const breakGoodbye: Course = async (conversation, dice) => {
   }
 };
 
-/** How many seeds: in an ordinary run, and where everything must be tested. */
-const inMemory = seeds(400, 1500);
+/** How many seeds: in `npm test`, and in `npm run test:all`. */
+const inMemory = seeds(100, 1500);
 /** Where a Close may have to wait for half of closeTimeout, in real time. */
-const inRealTime = seeds(80, 250);
-const overTcp = seeds(60, 300);
+const inRealTime = seeds(20, 250);
+const overTcp = seeds(20, 300);
 
 const closingVersions = knownVersions.filter((version) => protocolVersion(version).capabilities.close);
 

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect } from 'chai';
+import { pack } from '../scripts/pack';
 import { listen } from './support/http';
 import { run as runProgram, stopPrograms } from './support/runClient';
 
@@ -18,14 +19,10 @@ describe('The package', function () {
 
   before(() => {
     project = mkdtempSync(join(tmpdir(), 'installed-'));
-    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', project], {
-      cwd: root,
-      encoding: 'utf8',
-    });
-    const tarball = packed.trim().split('\n').at(-1) as string;
+    const tarball = pack(project);
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true }));
     // `npm ci` leaves the packages in npm's cache, but not the list of their versions, which is asked for here.
-    run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./${tarball}`);
+    run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', tarball);
   });
   afterEach(stopPrograms);
   after(() => rmSync(project, { recursive: true }));

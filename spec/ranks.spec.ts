@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, sep } from 'node:path';
+import { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import ts from 'typescript';
+import { WebSocket } from '../lib/webSocketHandler';
 
 /**
  * Who may import whom: `docs/architecture.md` explains it. The first pattern that fits a file gives its rank; a `*` stands
@@ -21,6 +23,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['websocket/*', 7],
   ['broadcast/*', 8],
   ['transports/*', 9],
+  // The transports hand out what it says of a request.
   ['server/negotiation.ts', 8],
   ['server/*', 10],
   ['client/*', 10],
@@ -32,7 +35,8 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
 const mayUseHttp = /^(?:transports|server|client)\//;
 const httpModules = /^(?:node:)?https?2?$/;
 
-const longestFile = 300;
+const longestFile = 250;
+const largestFolder = 15;
 
 /** The files of `lib/` and what is in them; also those that the specs below make up. */
 type Tree = Readonly<Record<string, string>>;
@@ -55,51 +59,62 @@ describe('The files of lib/', () => {
   it('leave it to versions/index.ts to know the versions by name', () => expectNone(versionsByName(tree)));
   it('leave HTTP to the transports, the server and the client', () => expectNone(usesOfHttp(tree)));
   it(`are short: no more than ${longestFile} lines`, () => expectNone(longFiles(tree)));
+  it(`stand in small folders: no more than ${largestFolder} files`, () => expectNone(largeFolders(tree)));
+  it('have classes with no more than one ancestor of ours', () => expectNone(deepClasses(tree)));
+  it('have no protected members', () => expectNone(protectedMembers(tree)));
+  it('do not inspect the stack', () => expectNone(stackInspections(tree)));
+  it('put no symbols of ours on objects that are not ours', () => expectNone(foreignSymbols(tree)));
+});
+
+describe('WebSocket', () => {
+  it('extends Duplex, and nothing lies between', () => {
+    expect(Object.getPrototypeOf(WebSocket)).to.equal(Duplex);
+  });
 });
 
 describe('These rules', () => {
   it('find an import that points up, of a value or of a type', () => {
     const [value, type, ...more] = importsUpwards({
       'codec/utf8.ts': `import { protocolVersion } from '../versions';`,
-      'session.ts': `import type { WebSocket } from './streams/webSocket';`,
+      'framing/framer.ts': `import type { WebSocket } from '../websocket/webSocket';`,
       'versions/index.ts': '',
-      'streams/webSocket.ts': '',
+      'websocket/webSocket.ts': '',
     });
     expect(value).to.match(/^lib\/codec\/utf8.ts \(rank 2\) may not import lib\/versions\/index.ts \(rank 3\)/);
-    expect(type).to.match(/^lib\/session.ts \(rank 3\) may not import lib\/streams\/webSocket.ts \(rank 6\)/);
+    expect(type).to.match(/^lib\/framing\/framer.ts \(rank 5\) may not import lib\/websocket\/webSocket.ts \(rank 7\)/);
     expect(more).to.deep.equal([]);
   });
 
   it('find it in every way of importing', () => {
     for (const source of [
-      `import '../server';`,
-      `import * as all from '../server';`,
-      `import { type ServerOptions, configureServer } from '../server';`,
-      `export * from '../server';`,
-      `export type { WebSocketServer } from '../server';`,
-      `const later = () => import('../server');`,
-      `const server = require('../server');`,
-      `import server = require('../server');`,
-      `let server: import('../server').WebSocketServer;`,
-      `let server: typeof import('../server');`,
+      `import '../pair';`,
+      `import * as all from '../pair';`,
+      `import { type PairOptions, createPair } from '../pair';`,
+      `export * from '../pair';`,
+      `export type { PairOptions } from '../pair';`,
+      `const later = () => import('../pair');`,
+      `const pair = require('../pair');`,
+      `import pair = require('../pair');`,
+      `let options: import('../pair').PairOptions;`,
+      `let pair: typeof import('../pair');`,
     ]) {
-      expect(importsUpwards({ 'codec/utf8.ts': source, 'server.ts': '' }), source).to.have.lengthOf(1);
+      expect(importsUpwards({ 'codec/utf8.ts': source, 'pair.ts': '' }), source).to.have.lengthOf(1);
     }
   });
 
   it('take an equal rank for good in the same folder, but not in another, and not among the files at the top', () => {
     expect(importsUpwards({ 'codec/a.ts': `import './b';`, 'codec/b.ts': '' })).to.deep.equal([]);
     const bad: Tree[] = [
-      { 'transports/http1.ts': `import '../streams/webSocket';`, 'streams/webSocket.ts': '' },
-      { 'server.ts': `import './client';`, 'client.ts': '' },
+      { 'versions/index.ts': `import '../options';`, 'options/index.ts': '' },
+      { 'errors.ts': `import './diagnostics';`, 'diagnostics.ts': '' },
       // In one folder, too, only the same rank will do.
-      { 'streams/framer.ts': `import './pipeline';`, 'streams/pipeline.ts': '' },
+      { 'server/negotiation.ts': `import './shutdown';`, 'server/shutdown.ts': '' },
     ];
     for (const tree of bad) expect(importsUpwards(tree), Object.keys(tree).join()).to.have.lengthOf(1);
   });
 
   it('find an import of what is not in lib/ at all', () => {
-    expect(importsUpwards({ 'server.ts': `import './support/http';` })[0]).to.match(/no file of lib/);
+    expect(importsUpwards({ 'pair.ts': `import './support/http';` })[0]).to.match(/no file of lib/);
   });
 
   it('find a file without a rank, and say where to give it one', () => {
@@ -122,22 +137,20 @@ describe('These rules', () => {
 
   it('find a version that is known by its name', () => {
     const versions = { 'versions/index.ts': `import './rfc6455';`, 'versions/rfc6455.ts': '' };
-    expect(versionsByName({ ...versions, 'server.ts': `import { protocolVersion } from './versions';` })).to.deep.equal(
-      [],
+    const found = (source: string) => versionsByName({ ...versions, 'pair.ts': source });
+    expect(found(`import { protocolVersion } from './versions';`)).to.deep.equal([]);
+    expect(found(`import { protocolVersion } from './versions/index';`)).to.deep.equal([]);
+    expect(found(`import { rfc6455 } from './versions/rfc6455';`)[0]).to.include(
+      'lib/pair.ts may not import lib/versions/rfc6455.ts',
     );
-    expect(
-      versionsByName({ ...versions, 'server.ts': `import { protocolVersion } from './versions/index';` }),
-    ).to.deep.equal([]);
-    const [found] = versionsByName({ ...versions, 'server.ts': `import { rfc6455 } from './versions/rfc6455';` });
-    expect(found).to.include('lib/server.ts may not import lib/versions/rfc6455.ts');
   });
 
   it('find a use of HTTP where only its types should be known', () => {
-    expect(usesOfHttp({ 'options.ts': `import type { IncomingMessage } from 'node:http';` })).to.deep.equal([]);
-    expect(usesOfHttp({ 'options.ts': `import { type IncomingMessage } from 'node:http';` })).to.deep.equal([]);
+    expect(usesOfHttp({ 'options/types.ts': `import type { IncomingMessage } from 'node:http';` })).to.deep.equal([]);
+    expect(usesOfHttp({ 'options/types.ts': `import { type IncomingMessage } from 'node:http';` })).to.deep.equal([]);
     expect(usesOfHttp({ 'transports/http1.ts': `import { ServerResponse } from 'node:http';` })).to.deep.equal([]);
     for (const name of ['node:http', 'node:https', 'node:http2', 'http']) {
-      expect(usesOfHttp({ 'session.ts': `import { request } from '${name}';` })[0]).to.include(`lib/session.ts`);
+      expect(usesOfHttp({ 'pair.ts': `import { request } from '${name}';` })[0]).to.include(`lib/pair.ts`);
     }
   });
 
@@ -153,10 +166,55 @@ describe('These rules', () => {
   });
 
   it('find a file that has grown too long', () => {
-    expect(longFiles({ 'server.ts': '\n'.repeat(longestFile) })).to.deep.equal([]);
-    expect(longFiles({ 'server.ts': '\n'.repeat(longestFile + 1) })[0])
-      .to.include('lib/server.ts')
-      .and.to.include('301');
+    expect(longFiles({ 'pair.ts': '\n'.repeat(longestFile) })).to.deep.equal([]);
+    expect(longFiles({ 'pair.ts': '\n'.repeat(longestFile + 1) })[0])
+      .to.include('lib/pair.ts')
+      .and.to.include(`${longestFile + 1}`);
+  });
+
+  it('find a folder with too many files, without those of the folders in it', () => {
+    const folder = (name: string, count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`${name}/${i}.ts`, '']));
+    expect(largeFolders({ ...folder('codec', largestFolder), ...folder('codec/deep', 1) })).to.deep.equal([]);
+    expect(largeFolders(folder('codec', largestFolder + 1))[0]).to.include('lib/codec has 16 files');
+  });
+
+  it('find a class with two ancestors of ours, in whichever files they are', () => {
+    const two = { 'a.ts': 'class A extends Duplex {}', 'b.ts': 'export abstract class B<T> extends A<T> {}' };
+    expect(deepClasses(two)).to.deep.equal([]);
+    const three = { ...two, 'c.ts': 'export const c = class C extends B<string> {};' };
+    expect(deepClasses(three)).to.deep.equal(['lib/c.ts: class C has 2 ancestors of ours (B, A): make it of parts']);
+  });
+
+  it('find a protected member, of a class or of a constructor', () => {
+    const found = protectedMembers({ 'a.ts': 'class A {\n  protected b() {}\n  constructor(protected c: 1) {}\n}' });
+    expect(found.map((text) => text.slice(0, 10))).to.deep.equal(['lib/a.ts:2', 'lib/a.ts:3']);
+  });
+
+  it('find an inspection of the stack', () => {
+    for (const source of [
+      'Error.prepareStackTrace = f;',
+      "Error['prepareStackTrace'] = f;",
+      'Error.stackTraceLimit = 2;',
+    ])
+      expect(stackInspections({ 'a.ts': `\n${source}` })[0], source).to.match(/^lib\/a.ts:2 /);
+    expect(stackInspections({ 'a.ts': '// prepareStackTrace is not for us' })).to.deep.equal([]);
+  });
+
+  it('find a symbol of ours that is a property of what another has made', () => {
+    const found = (source: string) => foreignSymbols({ 'a.ts': source });
+    const made = `const mark = Symbol('mark');\n`;
+    for (const source of [
+      `${made}stream[mark] = 1;`,
+      `${made}Object.defineProperty(stream, mark, {});`,
+      `${made}Reflect.set(stream, mark, 1);`,
+      `stream[Symbol.for('mark')] = 1;`,
+      `interface Marked extends Duplex { [mark]?: 1 }\n${made}`,
+    ])
+      expect(found(source), source).to.have.lengthOf(1);
+    // As a value a symbol is harmless, and so are those of the language, and members of classes of ours.
+    for (const source of [`${made}map.set(mark, 1);`, `x[Symbol.asyncIterator]();`, `${made}class A { [mark] = 1; }`])
+      expect(found(source), source).to.deep.equal([]);
   });
 });
 
@@ -225,6 +283,107 @@ function longFiles(tree: Tree): string[] {
     .map(([file, source]) => ({ file, lines: source.split('\n').length - 1 }))
     .filter(({ lines }) => lines > longestFile)
     .map(({ file, lines }) => `lib/${file} has ${lines} lines: divide it, ${longestFile} are the most`);
+}
+
+function largeFolders(tree: Tree): string[] {
+  const counts = new Map<string, number>();
+  for (const file of Object.keys(tree)) {
+    const folder = posix.dirname(file);
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count > largestFolder)
+    .map(
+      ([folder, count]) =>
+        `lib/${folder} has ${count} files: divide it by what they are for, ${largestFolder} are the most`,
+    );
+}
+
+/** Classes are told apart by their names alone, for two of the same name would confuse readers as well. */
+function deepClasses(tree: Tree): string[] {
+  const parents = new Map<string, string>();
+  const classes: { file: string; name: string }[] = [];
+  eachNode(tree, (node, file) => {
+    if (!ts.isClassLike(node) || node.name === undefined) return;
+    const parent = node.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0];
+    if (parent !== undefined && ts.isIdentifier(parent.expression)) parents.set(node.name.text, parent.expression.text);
+    classes.push({ file, name: node.name.text });
+  });
+  const ours = new Set(classes.map(({ name }) => name));
+  return classes.flatMap(({ file, name }) => {
+    const ancestors: string[] = [];
+    for (let next = parents.get(name); next !== undefined && ours.has(next); next = parents.get(next))
+      ancestors.push(next);
+    if (ancestors.length < 2) return [];
+    const names = ancestors.join(', ');
+    return `lib/${file}: class ${name} has ${ancestors.length} ancestors of ours (${names}): make it of parts`;
+  });
+}
+
+function protectedMembers(tree: Tree): string[] {
+  const found: string[] = [];
+  eachNode(tree, (node, file, line) => {
+    if (node.kind === ts.SyntaxKind.ProtectedKeyword)
+      found.push(`lib/${file}:${line} has a protected member: give the part an interface of what it needs`);
+  });
+  return found;
+}
+
+const stackProperties = /^(?:prepareStackTrace|stackTraceLimit)$/;
+
+function stackInspections(tree: Tree): string[] {
+  const found: string[] = [];
+  eachNode(tree, (node, file, line) => {
+    if ((ts.isIdentifier(node) || ts.isStringLiteralLike(node)) && stackProperties.test(node.text))
+      found.push(`lib/${file}:${line} uses ${node.text}: what a program gets may not depend on who calls`);
+  });
+  return found;
+}
+
+const defining = /^(?:Object\.defineProperty|Reflect\.(?:set|defineProperty))$/;
+
+/** Whether this makes a symbol: `Symbol(…)` or `Symbol.for(…)`. */
+function makesSymbol(node: ts.Expression | undefined): boolean {
+  if (node === undefined || !ts.isCallExpression(node)) return false;
+  return /^Symbol(?:\.for)?$/.test(node.expression.getText());
+}
+
+/**
+ * A property named by a symbol that lib/ has made itself, outside of the classes of lib/: in an assignment or access, in a definition, or
+ * in an interface that lends it to an object of others.
+ */
+function foreignSymbols(tree: Tree): string[] {
+  const symbols = new Set<string>();
+  eachNode(tree, (node) => {
+    if (ts.isVariableDeclaration(node) && makesSymbol(node.initializer)) symbols.add(node.name.getText());
+  });
+  const isOurs = (key: ts.Expression | undefined) =>
+    key !== undefined && (makesSymbol(key) || (ts.isIdentifier(key) && symbols.has(key.text)));
+  const usesSymbol = (node: ts.Node) => {
+    if (ts.isElementAccessExpression(node))
+      return node.expression.kind !== ts.SyntaxKind.ThisKeyword && isOurs(node.argumentExpression);
+    if (ts.isCallExpression(node)) return defining.test(node.expression.getText()) && isOurs(node.arguments[1]);
+    if (!ts.isComputedPropertyName(node)) return false;
+    return !ts.isClassLike(node.parent.parent) && isOurs(node.expression);
+  };
+  const found: string[] = [];
+  eachNode(tree, (node, file, line) => {
+    if (usesSymbol(node))
+      found.push(`lib/${file}:${line} has a property named by a symbol of ours: keep what belongs to it in a WeakMap`);
+  });
+  return found;
+}
+
+/** Calls back with every node of every file, from the outside to the inside, and its line. */
+function eachNode(tree: Tree, visit: (node: ts.Node, file: string, line: number) => void): void {
+  for (const [file, source] of Object.entries(tree)) {
+    const parsed = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
+    const walk = (node: ts.Node) => {
+      visit(node, file, parsed.getLineAndCharacterOfPosition(node.getStart(parsed)).line + 1);
+      ts.forEachChild(node, walk);
+    };
+    walk(parsed);
+  }
 }
 
 /** Every circle of imports, told once, from where it is first met. */

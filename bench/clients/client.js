@@ -14,7 +14,7 @@ const open = new Set();
 /** How each library opens a connection, sends, and drops it. `check` hands what came back. */
 const libraries = {
   ours() {
-    const { connect } = require('../../dist/lib/webSocketHandler.js');
+    const { connect } = require('../library.js');
     return {
       connect: () => connect(url),
       send: (ws, data) => ws.write(data),

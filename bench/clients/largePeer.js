@@ -25,7 +25,7 @@ function createSource() {
 const libraries = {
   ours: {
     serve(server) {
-      const { configureServer } = require('../../dist/lib/webSocketHandler.js');
+      const { configureServer } = require('../library.js');
       configureServer(server, { messages: 'stream' });
       server.on('request', (_request, response) => {
         const ws = response.webSocket.connect();
@@ -33,7 +33,7 @@ const libraries = {
       });
     },
     async echo(url, { pieces }, received) {
-      const { connect } = require('../../dist/lib/webSocketHandler.js');
+      const { connect } = require('../library.js');
       const ws = connect(url, { messages: 'stream' });
       ws.write(pieces());
       // It is answered only while the connection is open, which it is not yet, or no longer, at some ticks.
@@ -49,7 +49,7 @@ const libraries = {
   /** A server that is wrong in one byte. The client must notice. */
   faulty: {
     serve(server) {
-      const { configureServer } = require('../../dist/lib/webSocketHandler.js');
+      const { configureServer } = require('../library.js');
       configureServer(server, { messages: 'stream' });
       server.on('request', (_request, response) => {
         const ws = response.webSocket.connect();
@@ -79,7 +79,7 @@ const libraries = {
       ws.close();
     },
   },
-  'websocket-stream': {
+  websocketStream: {
     serve(server) {
       const websocket = require('websocket-stream');
       websocket.createServer({ server }, (stream) => stream.on('error', fail).pipe(stream));

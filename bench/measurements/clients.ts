@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { buildOf } from '../builds';
 import type { ContenderName } from '../contenders';
 import { BenchProcess } from '../processes';
 import type { Figures, Runner, Scenario, Settings } from '../scenario';
@@ -24,6 +25,7 @@ export async function prepareClients(
     file: 'clients/client.js',
     settings: { library, work, port },
     profile: settings.profile,
+    build: buildOf(contender, settings),
   });
   const begin = measures === 'opening' ? 'openAndDrop' : 'sendEchoes';
 

@@ -1,18 +1,11 @@
-import type { ContenderName } from '../contenders';
+import { buildOf } from '../builds';
+import { type ContenderName, contenders } from '../contenders';
 import { BenchProcess } from '../processes';
 import type { Figures, Runner, Scenario, Settings } from '../scenario';
 
 const mebibyte = 2 ** 20;
 /** Where a peer that keeps the message is stopped, before it takes the machine along: it counts as having taken this. */
 const mostGrowth = 1024 * mebibyte;
-
-/** Which library speaks at both ends. */
-const libraries: Partial<Record<ContenderName, string>> = {
-  ours: 'ours',
-  faulty: 'faulty',
-  ws: 'ws',
-  'websocket-stream': 'websocket-stream',
-};
 
 interface Growth {
   readonly growth: number;
@@ -22,7 +15,8 @@ interface Growth {
 /** By how much the resident memory of either end grows over the echo of one message that is larger than any buffer. */
 export async function prepareLarge(contender: ContenderName, { work }: Scenario, settings: Settings): Promise<Runner> {
   const file = 'clients/largePeer.js';
-  const common = { library: libraries[contender], size: work.size, mostGrowth };
+  const common = { library: contenders[contender].library, size: work.size, mostGrowth };
+  const options = { file, build: buildOf(contender, settings) };
 
   async function echo(server: BenchProcess, client: BenchProcess): Promise<Figures> {
     await server.ask('start');
@@ -39,9 +33,14 @@ export async function prepareLarge(contender: ContenderName, { work }: Scenario,
     async measure(): Promise<Figures> {
       const { profile } = settings;
       const ofServer = { ...common, role: 'server' };
-      const [server, port] = await BenchProcess.start<number>({ core: 'measured', file, settings: ofServer, profile });
+      const [server, port] = await BenchProcess.start<number>({
+        ...options,
+        core: 'measured',
+        settings: ofServer,
+        profile,
+      });
       const ofClient = { ...common, role: 'client', port };
-      const [client] = await BenchProcess.start({ core: 'other', file, settings: ofClient });
+      const [client] = await BenchProcess.start({ ...options, core: 'other', settings: ofClient });
       try {
         return await Promise.race([echo(server, client), server.failed(), client.failed()]);
       } catch (error) {

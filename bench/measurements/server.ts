@@ -1,5 +1,6 @@
+import { buildOf } from '../builds';
 import { type ContenderName, contenders } from '../contenders';
-import { BenchProcess, type Core } from '../processes';
+import { BenchProcess, type ProcessOptions } from '../processes';
 import type { Settings } from '../scenario';
 import { type Address, maxMessageSize, type Work } from '../work';
 
@@ -18,25 +19,24 @@ export class Server {
     this.address = address;
   }
 
-  static async start(name: ContenderName, work: Work, { profile }: Pick<Settings, 'profile'>): Promise<Server> {
-    return Server.#start(name, work, 'measured', profile);
+  static async start(name: ContenderName, work: Work, settings: Settings): Promise<Server> {
+    return Server.#start(name, work, { core: 'measured', profile: settings.profile, build: buildOf(name, settings) });
   }
 
   /** One that is not measured, for clients that are. */
   static async startForClients(name: ContenderName, work: Work): Promise<Server> {
-    return Server.#start(name, work, 'other', undefined);
+    return Server.#start(name, work, { core: 'other' });
   }
 
   static async #start(
     name: ContenderName,
     { deflate }: Work,
-    core: Core,
-    profile: string | undefined,
+    options: Pick<ProcessOptions, 'core' | 'profile' | 'build'>,
   ): Promise<Server> {
-    const { library, style, returns, transport, ...rest } = contenders[name];
+    const { library, style, returns, transport, addon } = contenders[name];
     const settings = { library, style, options: { deflate, maxMessageSize, transport } };
-    const [process, port] = await BenchProcess.start<number>({ core, file: 'servers/server.js', settings, profile });
-    if ('addon' in rest) await requireAddon(process, rest.addon);
+    const [process, port] = await BenchProcess.start<number>({ ...options, file: 'servers/server.js', settings });
+    if (addon !== undefined) await requireAddon(process, addon);
     return new Server(process, { port, returns, transport });
   }
 

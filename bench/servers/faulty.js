@@ -1,6 +1,6 @@
 /** A server that is wrong, rarely: one byte of every tenth message. The bench must notice. */
 const { createServer } = require('node:http');
-const { configureServer } = require('../../dist/lib/webSocketHandler.js');
+const { configureServer } = require('../library.js');
 
 let messages = 0;
 

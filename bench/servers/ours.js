@@ -1,7 +1,7 @@
 /** This library, in each of the styles that it is used in. */
 const http = require('node:http');
 const http2 = require('node:http2');
-const { configureServer } = require('../../dist/lib/webSocketHandler.js');
+const { configureServer } = require('../library.js');
 
 async function echoByLoop(ws) {
   try {

@@ -1,15 +1,17 @@
 import { Dice } from './vectors';
 
-const { SEED, SEEDS, CI } = process.env;
+const { SEED, SEEDS } = process.env;
 
 /**
  * The seeds that a property is checked with: the one that the variable SEED names, or as many as SEEDS says.
- * @param usual how many without either variable
- * @param thorough how many where everything must be tested (the variable CI is set)
+ * @param usual how many without either variable, in `npm test`
+ * @param thorough how many with SEEDS=all, in `npm run test:all`
  */
 export function seeds(usual: number, thorough: number): readonly number[] {
   if (SEED !== undefined) return [Number(SEED)];
-  const count = SEEDS === undefined ? (CI ? thorough : usual) : Number(SEEDS);
+  const count = SEEDS === undefined ? usual : SEEDS === 'all' ? thorough : Number(SEEDS);
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new Error(`SEEDS must be a number of seeds from 1 on, or all, not ${SEEDS}`);
   return Array.from({ length: count }, (_, i) => i + 1);
 }
 

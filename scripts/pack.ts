@@ -1,0 +1,34 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(__dirname, '..');
+const sources = [
+  'lib',
+  'demo',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+];
+
+/**
+ * Packs the library as `npm publish` does. It is built in a copy, so that specs that use `dist/` can run at the same time.
+ * @param folder where the tarball goes
+ * @returns the path of the tarball
+ */
+export function pack(folder: string): string {
+  const copy = mkdtempSync(join(tmpdir(), 'packed-'));
+  try {
+    for (const source of sources) cpSync(join(root, source), join(copy, source), { recursive: true });
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+    const parameters = ['pack', '--silent', '--pack-destination', folder];
+    const output = execFileSync('npm', parameters, { cwd: copy, encoding: 'utf8' });
+    return join(folder, output.trim().split('\n').at(-1) as string);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}

@@ -1,0 +1,2 @@
+/** @jest-environment node */
+require('./echoes').defineTests({ test, expect });
