@@ -138,7 +138,7 @@ export const readers: readonly Reader[] = [
     takes: 'all',
     pauses: true,
     start(scene) {
-      scene.ws.on('data', (message: Message) => scene.note(String(message)));
+      scene.ws.on('data', (message) => scene.note(String(message)));
       scene.ws.pause();
       void scene.after(100).then(() => scene.ws.resume());
       return untilClose(scene);
@@ -150,7 +150,7 @@ export const readers: readonly Reader[] = [
     slow: true,
     pauses: true,
     start(scene) {
-      scene.ws.on('data', (message: Message) => {
+      scene.ws.on('data', (message) => {
         scene.note(String(message));
         scene.ws.pause();
         void scene.after(150).then(() => scene.ws.resume());
