@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { ExtensionElement } from '../contracts';
 import { WebSocketError } from '../errors';
 
-/** RFC 9110 §5.6.2. */
+/** A token (RFC 9110 §5.6.2). */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 export function isToken(text: string): boolean {
@@ -14,11 +14,11 @@ export function splitList(value: string): string[] {
   return value.split(',').map(trimWhitespace);
 }
 
-/** Does a comma-separated header name this token, in any case? */
+/** Returns whether a comma-separated header value has this token, in any case. */
 export function hasToken(value: string | undefined, wanted: string): boolean {
   if (value === undefined) return false;
   const lowered = value.toLowerCase();
-  // Most often it is all that there is.
+  // The most frequent value has one element.
   return lowered === wanted || splitList(lowered).includes(wanted);
 }
 
@@ -87,8 +87,8 @@ class HeaderReader {
 }
 
 /**
- * The elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. In linear time: quoted
- * strings with endless escapes have stopped other servers.
+ * The elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. Takes linear time: other servers
+ * have been stopped with quoted strings of many escapes.
  */
 export function parseExtensions(value: string | undefined): ExtensionElement[] | undefined {
   if (value === undefined) return [];
