@@ -15,11 +15,11 @@ export function splitList(value: string): string[] {
   return value.split(',').map(trimWhitespace);
 }
 
-/** Whether a comma-separated header value has this token, in upper or lower case. */
+/** Returns whether a comma-separated header value has this token, in any case. */
 export function hasToken(value: string | undefined, wanted: string): boolean {
   if (value === undefined) return false;
   const lowered = value.toLowerCase();
-  // The shortcut for the usual value, which is this token alone.
+  // The most frequent value has one element.
   return lowered === wanted || splitList(lowered).includes(wanted);
 }
 
@@ -86,8 +86,8 @@ class HeaderReader {
 }
 
 /**
- * Returns the elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. It takes linear time:
- * long quoted strings of escapes have stopped other servers.
+ * The elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. Takes linear time: other servers
+ * have been stopped with quoted strings of many escapes.
  */
 export function parseExtensions(value: string | undefined): ExtensionElement[] | undefined {
   if (value === undefined) return [];

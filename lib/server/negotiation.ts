@@ -10,9 +10,9 @@ import { claimedVersion, defaultVersions, findProtocolVersion } from '../version
 export interface Offer {
   readonly wire: ProtocolVersion;
   readonly version: Version;
-  /** The subprotocols on offer. */
+  /** The subprotocols that the client offers, in its order. */
   readonly protocols: readonly string[];
-  /** The extensions on offer. */
+  /** The extensions that the client offers, in its order. */
   readonly extensions: readonly ExtensionElement[];
 }
 
@@ -41,8 +41,9 @@ export function isWebSocketRequest({ headers }: Pick<HttpRequest, 'headers'>): b
  */
 export function negotiate(opening: OpeningRequest, { versions = defaultVersions, origins }: ServerOptions): Offer {
   const { request, authority } = opening;
-  // RFC 9112 §3.2. It is compared with the origin, and must mean the same to every parser.
-  if (authority !== undefined && !isHost(authority)) throw invalid(`the Host is malformed: ${authority}`);
+  // RFC 9112 §3.2. It is compared with the origin, so it must name the same host to every parser.
+  if (authority !== undefined && !isHost(authority))
+    throw invalid(`Host must be a host name or an address, with or without a port, not ${authority}`);
   const spoken = versions.filter((version) => opening.versions.includes(version));
   const { wire, version } = chooseVersion(request.headers, spoken);
   checkOrigin(opening, wire.originHeader(version), origins);

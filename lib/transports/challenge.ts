@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Transport } from '../contracts';
 
-/** Where the bytes behind a request are to be found. */
+/** A request, and the byte stream that goes on behind it. */
 export interface RequestTail {
   readonly request: IncomingMessage;
   readonly stream: Duplex;
@@ -11,11 +11,11 @@ export interface RequestTail {
 }
 
 /**
- * Reads the bytes that a client sends behind its request as a part of the handshake: in the same read, or later, in any pieces,
- * with frames behind them. A client that gives their number as its Content-Length sends them as the body of the request, for
- * those versions of Node that read it.
- * @param timeout milliseconds
- * @param done called with the bytes, and the transport behind them; not called if they do not come: the stream is then destroyed
+ * Reads the challenge that clients of some drafts send behind their request (hixie-76 §1.3): in the same read or later, in any pieces,
+ * with frames behind it. Some clients declare it as a body with a Content-Length; newer versions of Node then deliver it as the body of
+ * the request.
+ * @param timeout milliseconds until the stream is destroyed if the challenge has not come
+ * @param done called with the challenge, and with the transport whose next bytes are frames; not called if the stream is destroyed
  */
 export function readChallenge(
   { request, stream, head }: RequestTail,
@@ -39,7 +39,7 @@ export function readChallenge(
   });
 }
 
-/** Takes the first bytes off a stream, which is then paused, or destroyed if it ends before them. */
+/** Reads the first `size` bytes of a stream and pauses it, or destroys it if it ends before that. */
 export function readExactly(
   stream: Duplex,
   size: number,
@@ -55,12 +55,12 @@ export function readExactly(
     stopReading();
     take();
   };
-  // A part of them, and nothing more to come.
+  // The stream has ended inside the challenge.
   const end = () => stream.destroy();
   const stopReading = () => {
     stream.removeListener('data', receive);
     stream.removeListener('end', end);
-    // Until whoever reads the frames resumes it.
+    // The WebSocket resumes it.
     stream.pause();
   };
   stream.on('data', receive);

@@ -62,7 +62,7 @@ describe('configureServer()', () => {
 
   it('does not count a request whose acceptance fails', async () => {
     await using server = await listen((_request, response) => {
-      expect(() => response.webSocket?.connect({ headers: { 'X-Bad': 'a\nb' } })).to.throw(TypeError);
+      expect(() => response.webSocket?.connect({ headers: { 'X-Bad': 'a\nb' } })).to.throw(WebSocketError, 'X-Bad');
       response.writeHead(500).end();
     });
     await ask(server.port, openingRequest());

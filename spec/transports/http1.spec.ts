@@ -60,8 +60,8 @@ describe('A request that asks for another protocol', () => {
   });
 });
 
-describe('A request that nobody takes', () => {
-  it('cannot crash the process, though other listeners leave it lying', async () => {
+describe('An upgrade request that no listener handles', () => {
+  it('does not end the process when the client resets the connection', async () => {
     await using server = await listen(() => {}, { filter: ({ url }) => url === '/a' });
     server.server.on('upgrade', () => {});
     using client = await RawClient.connect(server.port);
@@ -186,7 +186,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect((await ask(server.port, openingRequest())).statusCode).to.equal(503);
   });
 
-  it('is lost to a handler that was too slow, as it would be with a client that has left: by an event, not an exception', async () => {
+  it('fails its WebSocket with an event, and does not throw, when connect() comes after the 503', async () => {
     const { promise: failure, resolve } = withResolvers();
     await using server = await listen(
       async (_request, response) => {
@@ -200,7 +200,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect(await failure).to.equal('WS_ERR_CONNECTION_LOST');
   });
 
-  it('may take its time over a body that has begun, as long as the peer reads', async () => {
+  it('is not cut off by handshakeTimeout once its body has begun, as long as the peer reads', async () => {
     await using server = await listen(
       (_request, response) => {
         response.writeHead(200);
@@ -212,7 +212,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect((await ask(server.port, openingRequest())).body.toString()).to.include('last');
   });
 
-  it('loses its answer to no early frames: unread bytes do not reset the connection', async () => {
+  it('is answered although frames were sent early: unread bytes do not reset the connection', async () => {
     await using server = await listen((_request, response) => setImmediate(() => response.writeHead(403).end('no')));
     using client = await RawClient.connect(server.port);
     client.write(openingRequest() + 'x'.repeat(100_000));
@@ -341,7 +341,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(codes).to.deep.equal(['WS_ERR_ALREADY_CONNECTED', 'WS_ERR_RESPONSE_STARTED']);
   });
 
-  it('can still be answered when a hook on writeHead throws, without a word of the 101', async () => {
+  it('can still be answered when a hook on writeHead throws, without headers of the 101', async () => {
     await using server = await listen((_request, response) => {
       const { writeHead } = response;
       response.writeHead = () => {
@@ -359,7 +359,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(body.toString()).to.include('sorry');
   });
 
-  it('does not mind a body that a framework writes after it', async () => {
+  it('ignores a body that a framework writes after connect()', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.pipe(ws);
@@ -370,7 +370,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(await client.take(4)).to.equal(hi);
   });
 
-  it('keeps what a client said that ended its side right behind it', async () => {
+  it('delivers the messages of a client that ends its side right behind them', async () => {
     await using server = await listen(async (_request, response) => {
       for (let i = 0; i < 10; i++) await turn();
       const ws = response.webSocket?.connect();
@@ -433,7 +433,7 @@ describe('A client that goes away', () => {
   };
   for (const [when, bytes] of Object.entries(steps)) {
     for (const delayed of [false, true]) {
-      it(`${when}, with a reset, while the handler ${delayed ? 'waits' : 'answers'}, hurts nobody`, async () => {
+      it(`${when}, with a reset, while the handler ${delayed ? 'waits' : 'answers'}, leaves no connection, and the server goes on`, async () => {
         const { promise: handled, resolve } = withResolvers();
         // A client that has sent frames may have said all it wanted to before it ended: only the deadline tells that it is gone.
         const options = { handshakeTimeout: 50 };

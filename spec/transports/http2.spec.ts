@@ -84,11 +84,10 @@ describe('A request for a WebSocket over HTTP/2', () => {
     await using session = await openSession(server.url);
     expect(await statusOf(session, extendedConnect('/', { cookie: 'a=1', origin: server.url }))).to.equal(200);
     const foreign = await ask(session, extendedConnect('/', { cookie: 'a=1', origin: 'https://evil.example' }));
-    expect([foreign.status, foreign.body]).to.deep.equal([
-      403,
-      'The origin is not allowed: https://evil.example; ' +
-        "the option origins says which are: 'any', 'same', a list, or a function\n",
-    ]);
+    expect(foreign.status).to.equal(403);
+    const authority = new URL(server.url).host;
+    for (const part of ['https://evil.example (Origin)', `${authority} (Host)`, 'cookies', 'option origins'])
+      expect(foreign.body).to.include(part);
   });
 
   it('meets a 404 on a server without an application', async () => {
