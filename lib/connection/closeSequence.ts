@@ -186,7 +186,8 @@ export class CloseSequence {
     this.#deadline?.stop();
     if (this.#channel.isDestroyed) return;
     // After our own Close there is nothing left to say to a peer that breaks the protocol, or off.
-    if (this.#handshake.closeSent && !this.#handshake.complete) return this.#channel.reset();
+    if (this.#fault !== undefined && this.#handshake.closeSent && !this.#handshake.complete)
+      return this.#channel.reset();
     if (this.isAwaited || isSendableCloseCode(code)) {
       const close = this.#channel.output.isWritable ? this.#handshake.close(code, '') : undefined;
       if (close !== undefined) this.#sendClose(close);

@@ -46,6 +46,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   /** There with the option `messages: 'stream'`. */
   #streamedMessages: StreamedMessages | undefined;
   #drainScheduled = false;
+  /** Lets the writable side finish when the readable side has ended. */
+  #finish: (() => void) | undefined;
   /** Completes the destruction of the stream when the connection has ended. */
   #whenEnded: (() => void) | undefined;
 
@@ -149,12 +151,11 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   write(message: unknown, callback: WriteCallback | undefined): boolean {
     if (message === null || message === undefined) throw invalidMessage(message);
-    if (this.#stream.writableEnded || this.#stream.destroyed) return this.#refuseWrite(message, callback);
+    const isOver = this.#stream.writableEnded || this.#stream.destroyed || this.#connection?.isDisconnected === true;
+    if (isOver) return this.#refuseWrite(message, callback);
     if (typeof message !== 'string' && !this.settings.capabilities.binary && isBinary(message))
       return this.#failWrite(callback);
-    const mayGoOn = this.writeQueue.write(message, callback);
-    if (this.#connection?.isDisconnected === true) this.#checkUnsent();
-    return mayGoOn;
+    return this.writeQueue.write(message, callback);
   }
 
   /** The writable side has ended, with messages in the queue perhaps. */
@@ -168,8 +169,17 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.writeQueue.end(() => {
       const { code, reason } = this.closing.close;
       this.#connection?.close(code, reason);
-      done();
+      // Node's pipes let go of a stream that has finished, and a chain that nobody reads would stop what is still being read.
+      if (this.halfClose.isChain && !this.#stream.readableEnded) this.#finish = done;
+      else done();
     });
+  }
+
+  /** The readable side has ended, and everything has been read. */
+  readingEnded(): void {
+    this.halfClose.readingEnded();
+    this.#finish?.();
+    this.#finish = undefined;
   }
 
   writersMayGoOn(): void {
@@ -205,12 +215,12 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the writable side has ended');
     if (isMessageSource(message)) refuseSource(message, error);
     if (callback !== undefined) process.nextTick(callback, error);
-    else if (this.halfClose.isWrittenByStream) this.#reportAtTheEnd(error);
-    if (this.#drainScheduled || this.#stream.destroyed) return false;
+    if (this.#drainScheduled) return false;
     this.#drainScheduled = true;
     setImmediate(() => {
       this.#drainScheduled = false;
-      this.writersMayGoOn();
+      if (this.#stream.destroyed) this.halfClose.releaseWriters(error);
+      else this.writersMayGoOn();
     });
     return false;
   }
@@ -246,7 +256,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       const error = late('everything was sent');
       this.#reportAtTheEnd(error);
       this.writeQueue.drop(error);
-    } else if (!hadEnded && this.halfClose.isWrittenByStream) this.#reportAtTheEnd(late('the program had ended'));
+    } else if (!hadEnded && this.halfClose.isChain) this.#reportAtTheEnd(late('the program had ended'));
     this.endForProgram();
   }
 
@@ -267,6 +277,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   disconnected(): void {
     if (this.#stream.destroyed) return;
     this.#checkUnsent();
+    this.writeQueue.drop(new WebSocketError('WS_ERR_NOT_OPEN', 'the connection ended before the message was sent'));
     this.keepUnread();
   }
 
@@ -296,16 +307,12 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return this.#stream.readableEnded;
   }
 
-  get isReadAsStream(): boolean {
-    return this.readQueue.isReadAsStream;
-  }
-
   get loops(): number {
     return this.readQueue.loops;
   }
 
-  listenerCount(event: 'drain' | 'finish'): number {
-    return this.#stream.listenerCount(event);
+  listeners(event: 'drain' | 'data'): readonly (() => void)[] {
+    return this.#stream.listeners(event) as (() => void)[];
   }
 
   endForProgram(): void {

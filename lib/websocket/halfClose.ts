@@ -1,16 +1,17 @@
 import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers';
+import type { WebSocketError } from '../errors';
+
+type Listener = (error?: WebSocketError) => unknown;
 
 /** The WebSocket, as far as its half-close needs it. */
 export interface HalfCloseOwner {
   /** As Node's option; undefined: this file decides. */
   readonly allowHalfOpen: boolean | undefined;
   readonly readableEnded: boolean;
-  /** Whether it is read by a loop, a pipe, or 'data' listeners, and not only by 'message' listeners. */
-  readonly isReadAsStream: boolean;
   /** Loops that read at the moment. */
   readonly loops: number;
-  listenerCount(event: 'drain' | 'finish'): number;
+  listeners(event: 'drain' | 'data'): readonly Listener[];
   /** Ends the writable side in place of the program. */
   endForProgram(): void;
 }
@@ -23,8 +24,8 @@ export interface HalfCloseOwner {
  * - a stream that can be read is fed by `pipe()` or `pipeline()` from this WebSocket, and a stream that can be written is piped into it;
  * - a stream whose own writable side has ended is piped into it;
  * - an operator of Readable (`map()`, `filter()`, …) reads it, and a stream is piped into it;
- * - it is read as a stream, and something writes to it that listens for both 'drain' and 'finish', as `pipeline()` does for async generators,
- *   and a web stream.
+ * - a loop reads it, and `pipeline()` writes to it for an async generator;
+ * - a web stream reads it, and a web stream writes to it.
  *
  * Everything else that is piped in is a feed: it has nothing to do with what is read, and is unpiped.
  */
@@ -34,7 +35,8 @@ export class HalfClose {
   readonly #sources: Readable[] = [];
   /** The streams that the WebSocket is piped into. */
   readonly #destinations: Writable[] = [];
-  #wasReadAsStream = false;
+  #wasReadByLoop = false;
+  #wasReadByWebStream = false;
   #hasOperator = false;
   #closeWebStream: (() => void) | undefined;
 
@@ -72,13 +74,13 @@ export class HalfClose {
 
   /** The readable side has ended, and everything has been read. */
   readingEnded(): void {
-    this.#wasReadAsStream ||= this.#owner.isReadAsStream;
+    this.#wasReadByWebStream = this.#owner.listeners('data').some(isOfWebStream);
     if (this.#owner.loops === 0) this.#endSoon();
   }
 
   /** A loop has come to the end of the readable side. */
   loopEnded(): void {
-    this.#wasReadAsStream = true;
+    this.#wasReadByLoop = true;
     if (this.#owner.readableEnded && this.#owner.loops === 0) this.#endSoon();
   }
 
@@ -87,14 +89,37 @@ export class HalfClose {
     this.#endSoon();
   }
 
-  /** Whether a pipe, a pipeline or a web stream writes, which learns of the end of the connection by an error only. */
-  get isWrittenByStream(): boolean {
-    return this.#sources.length > 0 || this.#hasFollower;
+  /**
+   * The stream is destroyed, and 'drain' will not come any more: releases those who write for Node and know no other end. Programs see that
+   * the stream is destroyed.
+   */
+  releaseWriters(error: WebSocketError): void {
+    for (const listener of this.#owner.listeners('drain')) {
+      if (isOfPipeline(listener)) listener(error);
+      else if (isOfWebStream(listener)) listener();
+    }
+  }
+
+  /** Whether a chain leads from the readable side back to the writable side. */
+  get isChain(): boolean {
+    const { length } = this.#sources;
+    if (length === 0) return this.#isChainWithoutPipe;
+    if (this.#hasOperator) return true;
+    const leadsOn = this.#destinations.some(isReadable);
+    return this.#sources.some((source) => isWritable(source) && (leadsOn || source.writableEnded));
+  }
+
+  get #isChainWithoutPipe(): boolean {
+    const writers = this.#owner.listeners('drain');
+    const isReadByLoop = this.#wasReadByLoop || this.#owner.loops > 0;
+    if (isReadByLoop && writers.some(isOfPipeline)) return true;
+    const isReadByWebStream = this.#wasReadByWebStream || this.#owner.listeners('data').some(isOfWebStream);
+    return isReadByWebStream && writers.some(isOfWebStream);
   }
 
   /** The writable side has ended: lets go of the feeds, whose writes would only fail. */
   unpipeFeeds(writable: Writable): void {
-    if (this.#sources.length === 0 || this.#isChain()) return;
+    if (this.#sources.length === 0 || this.isChain) return;
     for (const source of [...this.#sources]) source.unpipe(writable);
   }
 
@@ -105,22 +130,19 @@ export class HalfClose {
     setImmediate(() => {
       this.#closeWebStream?.();
       this.#closeWebStream = undefined;
-      if (allowHalfOpen === false || (this.#owner.loops === 0 && !this.#isChain())) this.#owner.endForProgram();
+      if (allowHalfOpen === false || (this.#owner.loops === 0 && !this.isChain)) this.#owner.endForProgram();
     });
   }
+}
 
-  #isChain(): boolean {
-    const { length } = this.#sources;
-    if (length === 0) return this.#hasFollower && (this.#wasReadAsStream || this.#owner.isReadAsStream);
-    if (this.#hasOperator) return true;
-    const leadsOn = this.#destinations.some(isReadable);
-    return this.#sources.some((source) => isWritable(source) && (leadsOn || source.writableEnded));
-  }
+/** `pipeline()` waits for 'drain' with a function that takes an error, where it writes for an async generator. */
+function isOfPipeline(listener: Listener): boolean {
+  return listener.length > 0;
+}
 
-  /** A pipe listens for the same events, so it is asked for only where nothing is piped in. */
-  get #hasFollower(): boolean {
-    return this.#owner.listenerCount('drain') > 0 && this.#owner.listenerCount('finish') > 0;
-  }
+/** The web streams that Node makes of a Duplex listen for 'data' and 'drain' with functions of these names. */
+function isOfWebStream(listener: Listener): boolean {
+  return listener.name === 'onData' || listener.name === 'onDrain';
 }
 
 function isReadable(stream: Writable): boolean {

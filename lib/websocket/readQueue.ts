@@ -70,16 +70,6 @@ export class ReadQueue {
     return flows || this.#loops > 0 || this.#stream.listenerCount('readable') > 0;
   }
 
-  /** Whether somebody reads other than by 'message' listeners. */
-  get isReadAsStream(): boolean {
-    const stream = this.#stream;
-    return (
-      this.#loops > 0 ||
-      stream.listenerCount('readable') > 0 ||
-      stream.listeners('data').some((listener) => listener !== emitMessage)
-    );
-  }
-
   /** From now on there is a connection to read from. */
   open(supply: MessageSupply): void {
     this.#supply = supply;

@@ -332,7 +332,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     [
       'end',
       function (this: AnyWebSocket) {
-        this.#core.halfClose.readingEnded();
+        this.#core.readingEnded();
       },
     ],
     [

@@ -24,7 +24,7 @@ export function differences(one: Case, scene: Scene, outcome: CloseOutcome, peer
   return [
     ...scene.faults,
     ...events(scene, told, rule),
-    ...codes(scene, outcome, peer, rule),
+    ...codes(one, scene, outcome, peer, rule),
     ...messages(scene, told, rule),
     ...readerEnd(one, scene, told),
     ...writerEnd(one, scene, told),
@@ -54,7 +54,13 @@ function events({ events: all }: Scene, told: string, rule: Expected): string[] 
   return wrong;
 }
 
-function codes({ codeInClose }: Scene, outcome: CloseOutcome, peer: PeerSeen, rule: Expected): string[] {
+function codes(
+  { writer }: Case,
+  { codeInClose }: Scene,
+  outcome: CloseOutcome,
+  peer: PeerSeen,
+  rule: Expected,
+): string[] {
   const wrong = [
     ...oneOf('the code of whenClosed()', outcome.code, rule.code),
     ...oneOf("closeCode inside 'close'", codeInClose, [outcome.code]),
@@ -64,7 +70,9 @@ function codes({ codeInClose }: Scene, outcome: CloseOutcome, peer: PeerSeen, ru
   if (peer.told === undefined) return wrong;
   const clean = peer.answered || [1000, 1001, 1005].includes(peer.code);
   const peerTold = clean ? 'end' : peer.code === 1006 ? 'WS_ERR_CONNECTION_LOST' : 'WS_ERR_CLOSED_BY_PEER';
-  return [...wrong, ...oneOf(`what the peer's stream says of ${peer.code}`, peer.told, [peerTold])];
+  // A streamed message that did not come to its end is told of before the code that came behind it.
+  const cutOff = writer.name === 'a streamed message' ? ['WS_ERR_TRUNCATED'] : [];
+  return [...wrong, ...oneOf(`what the peer's stream says of ${peer.code}`, peer.told, [peerTold, ...cutOff])];
 }
 
 function messages({ received, broken }: Scene, told: string, { delivered }: Expected): string[] {

@@ -148,6 +148,12 @@ export const rules: readonly Rule[] = [
     }),
   },
   {
+    says: 'Web streams that read and write a WebSocket are taken for a chain, also where one has nothing to do with the other.',
+    holds: ({ end, reader, writer }, row) =>
+      end.by === 'the peer' && isClean(row) && reader.name === 'a web stream' && writer.name === 'a web stream',
+    change: (row) => ({ told: [...row.told, 'WS_ERR_CLOSE_TIMEOUT'] }),
+  },
+  {
     says: 'A stream of the WHATWG drops what waits in it when it fails.',
     holds: ({ reader, writer }, row) =>
       row.told[0] !== 'end' && (reader.errorsOvertake === true || writer.name === 'a chain back of web streams'),
