@@ -307,6 +307,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return this.#stream.readableEnded;
   }
 
+  get writableEnded(): boolean {
+    return this.#stream.writableEnded;
+  }
+
   get loops(): number {
     return this.readQueue.loops;
   }

@@ -9,6 +9,7 @@ export interface HalfCloseOwner {
   /** As Node's option; undefined: this file decides. */
   readonly allowHalfOpen: boolean | undefined;
   readonly readableEnded: boolean;
+  readonly writableEnded: boolean;
   /** Loops that read at the moment. */
   readonly loops: number;
   listeners(event: 'drain' | 'data'): readonly Listener[];
@@ -38,7 +39,7 @@ export class HalfClose {
   #wasReadByLoop = false;
   #wasReadByWebStream = false;
   #hasOperator = false;
-  #closeWebStream: (() => void) | undefined;
+  #closeWebStreams: (() => void)[] | undefined;
 
   constructor(owner: HalfCloseOwner) {
     this.#owner = owner;
@@ -65,7 +66,8 @@ export class HalfClose {
 
   /** @param close closes a web stream that reads the WebSocket, when everything has been read */
   webStreamAdded(close: () => void): void {
-    this.#closeWebStream = close;
+    this.#closeWebStreams ??= [];
+    this.#closeWebStreams.push(close);
   }
 
   operatorAdded(): void {
@@ -128,8 +130,8 @@ export class HalfClose {
     const { allowHalfOpen } = this.#owner;
     if (allowHalfOpen === true) return;
     setImmediate(() => {
-      this.#closeWebStream?.();
-      this.#closeWebStream = undefined;
+      // A web stream that is closed behind the end of the Duplex makes Node throw; it learns of its end by 'close'.
+      if (!this.#owner.writableEnded) for (const close of this.#closeWebStreams?.splice(0) ?? []) close();
       if (allowHalfOpen === false || (this.#owner.loops === 0 && !this.isChain)) this.#owner.endForProgram();
     });
   }

@@ -8,13 +8,19 @@ type Listener = (this: Duplex) => void;
  */
 const isNeeded = Number(process.versions.node.split('.', 1)[0]) < 24;
 
+/** The readers that have been seen: what was added after them is not theirs. */
+const known = new WeakSet<Listener>();
+
 /**
  * Returns a function that closes the ReadableStream which has just begun to read, as `finished()` would if it waited for the readable side
  * alone; undefined if it is no ReadableStream, or needs no help. The listeners that Node adds are the only way to it, and only their names
  * tell them apart; without them nothing happens but the wait that Node has anyway.
  */
 export function webStreamCloser(stream: Duplex): (() => void) | undefined {
-  if (!isNeeded || latest(stream, 'data')?.name !== 'onData') return undefined;
+  if (!isNeeded) return undefined;
+  const reader = latest(stream, 'data');
+  if (reader?.name !== 'onData' || known.has(reader)) return undefined;
+  known.add(reader);
   const finished = latest(stream, 'finish');
   const closed = latest(stream, 'close');
   if (finished?.name !== 'onfinish' || closed?.name !== 'onclose') return undefined;

@@ -141,12 +141,15 @@ export class WriteQueue {
     this.#sourceInFront = false;
   }
 
-  /** Fails everything that waits; the end of the queue, if it was asked for, is reached by that. */
+  /** Fails everything that waits, and holds no writer back any more; the end of the queue, if it was asked for, is reached by that. */
   drop(error: WebSocketError): void {
     const whenSent = this.#whenSent;
     this.fail(error);
     this.#whenSent = whenSent;
-    this.sendWaiting();
+    this.#endIfSent();
+    if (!this.#needsDrain) return;
+    this.#needsDrain = false;
+    process.nextTick(() => this.#owner.writersMayGoOn());
   }
 
   #sendFirst(): boolean {

@@ -154,9 +154,16 @@ export const rules: readonly Rule[] = [
     change: (row) => ({ told: [...row.told, 'WS_ERR_CLOSE_TIMEOUT'] }),
   },
   {
-    says: 'A stream of the WHATWG drops what waits in it when it fails.',
-    holds: ({ reader, writer }, row) =>
-      row.told[0] !== 'end' && (reader.errorsOvertake === true || writer.name === 'a chain back of web streams'),
+    says: 'A slow reader may still be reading when the peer is answered: what waits to be sent then is lost, and the stream says so.',
+    holds: ({ end, reader, writer }, row) =>
+      end.by === 'the peer' && isClean(row) && reader.slow === true && writer.endless === true,
+    change: (row) => ({ told: [...row.told, 'WS_ERR_CLOSE_TIMEOUT'] }),
+  },
+  {
+    says: 'A stream of the WHATWG drops what waits in it when it fails, or when its WebSocket is closed by the program.',
+    holds: ({ end, reader, writer }, row) =>
+      (row.told[0] !== 'end' && reader.errorsOvertake === true) ||
+      (writer.name === 'a chain back of web streams' && (row.told[0] !== 'end' || end.by !== 'the peer')),
     change: (row) => ({ delivered: row.delivered === 'all' ? 'some' : row.delivered }),
   },
 ];
