@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { Duplex } from 'node:stream';
 import type { Incoming, Outgoing, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
@@ -40,7 +41,8 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   readonly context = new AsyncResource('WebSocket');
   readonly input: ByteInput;
   readonly output: ByteOutput;
-  readonly #transport: Pick<Transport, 'stream' | 'reset'>;
+  readonly #stream: Duplex;
+  readonly #reset: Transport['reset'];
   readonly #settings: ConnectionSettings;
   readonly #owner: ChannelOwner;
   #streamError: Error | undefined;
@@ -51,8 +53,10 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   #sendDeadline: Deadline | undefined;
 
   constructor(transport: Transport, settings: ConnectionSettings, owner: ChannelOwner) {
-    const { stream } = transport;
-    this.#transport = transport;
+    const { stream, reset } = transport;
+    // Not the transport itself: its head would keep the read buffer of the handshake in memory.
+    this.#stream = stream;
+    this.#reset = reset;
     this.#settings = settings;
     this.#owner = owner;
     const pool = framingPoolFor(settings);
@@ -70,7 +74,7 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   }
 
   get isDestroyed(): boolean {
-    return this.#transport.stream.destroyed;
+    return this.#stream.destroyed;
   }
 
   get counters(): ConnectionCounters {
@@ -90,7 +94,7 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
 
   /** @param head bytes that the handshake read too far */
   start(head: Buffer): void {
-    const { stream } = this.#transport;
+    const stream = this.#stream;
     // First of all the 'error' listener: a reset at any moment from here on is an event, not a crash.
     watchByteStream(stream, this, 'error', 'close');
     if (stream.destroyed) {
@@ -127,14 +131,14 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   /** Drops the byte stream now. */
   reset(): void {
     this.output.stop();
-    resetByteStream(this.#transport);
+    resetByteStream({ stream: this.#stream, reset: this.#reset });
     this.discard();
   }
 
   /** Lets what was sent leave, then ends our side of the byte stream; if `afterPeer`, not before the peer has ended its own. */
   finish(afterPeer: boolean): void {
-    const { stream } = this.#transport;
-    if (!this.#finishing) discardUntilClosed(this.#transport, this.#settings.closeTimeout);
+    const stream = this.#stream;
+    if (!this.#finishing) discardUntilClosed({ stream, reset: this.#reset }, this.#settings.closeTimeout);
     this.#finishing = true;
     this.discard();
     if (afterPeer && !stream.readableEnded) stream.once('end', () => this.output.end());
@@ -182,7 +186,7 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   streamClosed(): void {
     this.#disconnected = true;
     // Gone without an end: a reset.
-    if (!this.#transport.stream.readableEnded && !this.input.isOver)
+    if (!this.#stream.readableEnded && !this.input.isOver)
       this.#streamError ??= new Error('the byte stream was cut off');
     this.output.closed();
     this.#sendDeadline?.stop();

@@ -38,18 +38,14 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   readonly handshake: Handshake;
   readonly readQueue: ReadQueue;
   readonly writeQueue: WriteQueue;
-  readonly halfClose: HalfClose;
-  readonly closing = new Closing();
+  #halfClose: HalfClose | undefined;
+  #closing: Closing | undefined;
   readonly #stream: DuplexOfMessages<Delivered>;
   readonly #closedHook: CoreSetup['closed'];
   #connection: Connection | undefined;
   /** There with the option `messages: 'stream'`. */
   #streamedMessages: StreamedMessages | undefined;
   #drainScheduled = false;
-  /** Lets the writable side finish when the readable side has ended. */
-  #finish: (() => void) | undefined;
-  /** Completes the destruction of the stream when the connection has ended. */
-  #whenEnded: (() => void) | undefined;
 
   constructor(stream: DuplexOfMessages<Delivered>, setup: CoreSetup) {
     this.#stream = stream;
@@ -57,9 +53,20 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.handshake = new Handshake(setup);
     this.readQueue = new ReadQueue(stream, this.settings.readableMarks);
     this.writeQueue = new WriteQueue(this);
-    this.halfClose = new HalfClose(this);
     setup.opening?.onUnaccepted((how) => this.#unaccepted(how.refused));
     if (setup.dial !== undefined) this.#dial(setup.dial);
+  }
+
+  /** Made when it is needed, which for an idle connection without pipes is never. */
+  get halfClose(): HalfClose {
+    this.#halfClose ??= new HalfClose(this);
+    return this.#halfClose;
+  }
+
+  /** Made when it is needed: an open connection has none. */
+  get closing(): Closing {
+    this.#closing ??= new Closing();
+    return this.#closing;
   }
 
   get connection(): Connection | undefined {
@@ -72,7 +79,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   /** How the connection ended, or is ending; undefined while nothing is known. */
   get outcome(): CloseOutcome | undefined {
-    return this.closing.outcome ?? this.#connection?.outcome;
+    return this.#closing?.outcome ?? this.#connection?.outcome;
   }
 
   get counters(): ConnectionCounters {
@@ -87,7 +94,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   connect(options: ConnectOptions | Streamed<ConnectOptions> | undefined): void {
     const { handshake } = this;
     const { opening } = handshake;
-    if (handshake.connecting || handshake.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (handshake.isConnecting || handshake.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
     if (this.#stream.destroyed || opening === undefined)
       throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
     const protocol = handshake.chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
@@ -101,7 +108,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     opening.accept({ protocol, extensions, headers }, (transport) =>
       context.runInAsyncScope(this.#open, this, transport, agreement, connectionOptions),
     );
-    handshake.connecting = true;
+    handshake.isConnecting = true;
     handshake.agreeOn(agreement, connectionOptions);
     this.readQueue.marks = this.settings.readableMarks;
   }
@@ -170,16 +177,15 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       const { code, reason } = this.closing.close;
       this.#connection?.close(code, reason);
       // Node's pipes let go of a stream that has finished, and a chain that nobody reads would stop what is still being read.
-      if (this.halfClose.isChain && !this.#stream.readableEnded) this.#finish = done;
+      if (this.halfClose.isChain && !this.#stream.readableEnded) this.closing.finish = done;
       else done();
     });
   }
 
   /** The readable side has ended, and everything has been read. */
-  readingEnded(): void {
+  #readingEnded(): void {
     this.halfClose.readingEnded();
-    this.#finish?.();
-    this.#finish = undefined;
+    this.#closing?.finish?.();
   }
 
   writersMayGoOn(): void {
@@ -243,6 +249,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   peerClosed(): void {
     // The writable side ends when the peer does: a write that comes too late for that is no mistake of the program.
     this.#tolerateErrors();
+    // Not from the beginning: a listener for 'end' beside that of a pipe is memory that an idle connection would keep.
+    this.#stream.prependListener('end', () => this.#readingEnded());
     this.readQueue.end();
     if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
     // A program that has not begun to read may still want to answer; one that only writes does not.
@@ -286,7 +294,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.closing.settle(outcome);
     this.#closedHook?.(this.#stream as never, outcome);
     if (diagnostics.close.hasSubscribers) diagnostics.close.publish({ webSocket: this.#stream, ...outcome });
-    this.#whenEnded?.();
+    this.closing.whenEnded?.();
   }
 
   /** The listeners of 'message' or 'data' have changed. */
@@ -357,7 +365,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       done(failure);
     };
     // A clean end is complete when the connection has ended; an error is reported at once.
-    if (error === null && connection?.isClosed === false) this.#whenEnded = finish;
+    if (error === null && connection?.isClosed === false) this.closing.whenEnded = finish;
     else finish();
   }
 

@@ -4,6 +4,9 @@ import type { WebSocketError } from '../errors';
 
 type Listener = (error?: WebSocketError) => unknown;
 
+/** Mostly there is one, or none, and an idle connection should not keep an array for it. */
+type OneOrMany<T> = T | readonly T[] | undefined;
+
 /** The WebSocket, as far as its half-close needs it. */
 export interface HalfCloseOwner {
   /** As Node's option; undefined: this file decides. */
@@ -33,9 +36,9 @@ export interface HalfCloseOwner {
 export class HalfClose {
   readonly #owner: HalfCloseOwner;
   /** The streams that are piped into the WebSocket. */
-  readonly #sources: Readable[] = [];
+  #sources: OneOrMany<Readable>;
   /** The streams that the WebSocket is piped into. */
-  readonly #destinations: Writable[] = [];
+  #destinations: OneOrMany<Writable>;
   #wasReadByLoop = false;
   #wasReadByWebStream = false;
   #hasOperator = false;
@@ -46,22 +49,21 @@ export class HalfClose {
   }
 
   sourceAdded(source: Readable): void {
-    this.#sources.push(source);
+    this.#sources = withItem(this.#sources, source);
   }
 
   sourceRemoved(source: Readable): void {
-    remove(this.#sources, source);
+    this.#sources = without(this.#sources, source);
     if (this.#owner.readableEnded) this.#endSoon();
   }
 
   destinationAdded(destination: Writable): void {
-    this.#destinations.push(destination);
+    this.#destinations = withItem(this.#destinations, destination);
   }
 
   /** @param destination undefined: all of them */
   destinationRemoved(destination: Writable | undefined): void {
-    if (destination === undefined) this.#destinations.length = 0;
-    else remove(this.#destinations, destination);
+    this.#destinations = destination === undefined ? undefined : without(this.#destinations, destination);
   }
 
   /** @param close closes a web stream that reads the WebSocket, when everything has been read */
@@ -104,11 +106,10 @@ export class HalfClose {
 
   /** Whether a chain leads from the readable side back to the writable side. */
   get isChain(): boolean {
-    const { length } = this.#sources;
-    if (length === 0) return this.#isChainWithoutPipe;
+    if (this.#sources === undefined) return this.#isChainWithoutPipe;
     if (this.#hasOperator) return true;
-    const leadsOn = this.#destinations.some(isReadable);
-    return this.#sources.some((source) => isWritable(source) && (leadsOn || source.writableEnded));
+    const leadsOn = listOf(this.#destinations).some(isReadable);
+    return listOf(this.#sources).some((source) => isWritable(source) && (leadsOn || source.writableEnded));
   }
 
   get #isChainWithoutPipe(): boolean {
@@ -121,8 +122,8 @@ export class HalfClose {
 
   /** The writable side has ended: lets go of the feeds, whose writes would only fail. */
   unpipeFeeds(writable: Writable): void {
-    if (this.#sources.length === 0 || this.isChain) return;
-    for (const source of [...this.#sources]) source.unpipe(writable);
+    if (this.#sources === undefined || this.isChain) return;
+    for (const source of listOf(this.#sources)) source.unpipe(writable);
   }
 
   /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */
@@ -155,7 +156,19 @@ function isWritable(stream: Readable): stream is Readable & Writable {
   return typeof (stream as { write?: unknown }).write === 'function';
 }
 
-function remove<T>(list: T[], item: T): void {
+function listOf<T extends object>(items: OneOrMany<T>): readonly T[] {
+  if (items === undefined) return [];
+  return Array.isArray(items) ? (items as readonly T[]) : [items as T];
+}
+
+function withItem<T extends object>(items: OneOrMany<T>, item: T): OneOrMany<T> {
+  return items === undefined ? item : [...listOf(items), item];
+}
+
+function without<T extends object>(items: OneOrMany<T>, item: T): OneOrMany<T> {
+  const list = listOf(items);
   const index = list.indexOf(item);
-  if (index !== -1) list.splice(index, 1);
+  if (index === -1) return items;
+  const [first, ...others] = list.filter((_each, i) => i !== index);
+  return others.length === 0 || first === undefined ? first : [first, ...others];
 }

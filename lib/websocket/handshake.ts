@@ -23,7 +23,7 @@ export class Handshake {
   readonly request: HttpRequest | undefined;
   readonly protocols: readonly string[];
   /** `connect()` was called. */
-  connecting = false;
+  isConnecting = false;
   settings: ConnectionSettings;
   /** There until the connection is open. */
   opening: Opening | undefined;

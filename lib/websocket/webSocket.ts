@@ -328,13 +328,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /** Listeners that every WebSocket has: one function each for all of them. */
-  static readonly #ownListeners: readonly (readonly [event: 'end' | 'pipe' | 'unpipe', listener: AnyListener])[] = [
-    [
-      'end',
-      function (this: AnyWebSocket) {
-        this.#core.readingEnded();
-      },
-    ],
+  static readonly #ownListeners: readonly (readonly [event: 'pipe' | 'unpipe', listener: AnyListener])[] = [
     [
       'pipe',
       function (this: AnyWebSocket, source: Readable) {

@@ -37,6 +37,9 @@ interface Entry {
   readonly cost: number;
 }
 
+/** What an empty queue has, which takes no memory of its own. Never changed. */
+const none: Entry[] = [];
+
 /**
  * Keeps what was written and cannot leave yet, because the connection is not open or has enough. The writer may go on up to two marks: a
  * number of messages, and bytes of memory, those that the connection holds included.
@@ -46,7 +49,7 @@ export class WriteQueue {
   sent = 0;
   readonly #owner: WriteQueueOwner;
   #outlet: Outlet | undefined;
-  readonly #entries: Entry[] = [];
+  #entries: Entry[] = none;
   /** A fragment of the source in front, which waits for room. */
   #fragment: { readonly item: Outgoing; readonly sent: WriteCallback } | undefined;
   #sourceInFront = false;
@@ -96,6 +99,7 @@ export class WriteQueue {
     }
     const size = isSource ? 0 : messageSize(chunk);
     const cost = isSource ? 0 : costOfOutgoing(chunk);
+    if (this.#entries === none) this.#entries = [];
     this.#entries.push({ item, callback, size, cost });
     this.#size += size;
     this.#cost += cost;
@@ -130,7 +134,8 @@ export class WriteQueue {
   /** Nothing more will be sent: every callback learns it, and every source. */
   fail(error: WebSocketError): void {
     this.#whenSent = undefined;
-    const entries = this.#entries.splice(0);
+    const entries = this.#entries;
+    this.#entries = none;
     this.#size = this.#cost = 0;
     this.#fragment = undefined;
     for (const { item, callback } of entries) {
@@ -166,6 +171,7 @@ export class WriteQueue {
 
   #removeFirst(): void {
     const { size, cost } = this.#entries.shift() as Entry;
+    if (this.#entries.length === 0) this.#entries = none;
     this.#size -= size;
     this.#cost -= cost;
   }
