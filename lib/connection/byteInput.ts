@@ -3,8 +3,20 @@ import { setImmediate } from 'node:timers';
 import type { Incoming, Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { CompressionCounter } from '../framing/counters';
-import type { FramingPool } from '../framing/framingPool';
 import type { MessageReader } from '../framing/messageReader';
+
+/** The reader of messages, as far as the input uses it. */
+export type InputReader = Pick<MessageReader, 'feed' | 'next' | 'finish' | 'release' | 'inMessage' | 'decompression'>;
+
+/** Lends a reader to the input. A FramingPool does. */
+export interface ReaderPool {
+  takeReader(): InputReader;
+  /** Takes a reader back if it is idle. Returns the reader that the input goes on with, if any. */
+  returnReader(reader: InputReader | undefined): InputReader | undefined;
+}
+
+/** The readable side of a byte stream, as far as the input holds it back. */
+export type InputStream = Pick<Duplex, 'isPaused' | 'pause' | 'resume' | 'unshift'>;
 
 /** What stands above the input of a connection. */
 export interface InputReceiver {
@@ -20,11 +32,11 @@ export interface InputReceiver {
 export class ByteInput {
   /** Bytes that have come. */
   received = 0;
-  readonly #stream: Duplex;
-  readonly #pool: FramingPool;
+  readonly #stream: InputStream;
+  readonly #pool: ReaderPool;
   readonly #receiver: InputReceiver;
   /** There while something goes on (see FramingPool). */
-  #reader: MessageReader | undefined;
+  #reader: InputReader | undefined;
   /** The reader has bytes that have not been decoded. */
   #undecoded = false;
   #decoding = false;
@@ -41,7 +53,7 @@ export class ByteInput {
   #pausedTime = 0;
   #pausedSince: number | undefined;
 
-  constructor(stream: Duplex, pool: FramingPool, receiver: InputReceiver) {
+  constructor(stream: InputStream, pool: ReaderPool, receiver: InputReceiver) {
     this.#stream = stream;
     this.#pool = pool;
     this.#receiver = receiver;
@@ -145,7 +157,7 @@ export class ByteInput {
 
   #nextItem(): Incoming | Promise<Message> | undefined {
     try {
-      return (this.#reader as MessageReader).next();
+      return (this.#reader as InputReader).next();
     } catch (error) {
       this.#failure = error as Error;
       return undefined;

@@ -2,10 +2,31 @@ import type { Duplex } from 'node:stream';
 import type { Outgoing } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { CompressionCounter } from '../framing/counters';
-import type { FramingPool } from '../framing/framingPool';
 import type { MessageWriter } from '../framing/messageWriter';
 import { flushLater } from './endOfTick';
 import { PacedWriter, type WriteCallback } from './pacedWriter';
+
+/** The writer of messages, as far as the output uses it. */
+export type OutputWriter = Pick<
+  MessageWriter,
+  | 'write'
+  | 'take'
+  | 'takeOnly'
+  | 'length'
+  | 'waitingBytes'
+  | 'busy'
+  | 'onReady'
+  | 'onFailure'
+  | 'release'
+  | 'compression'
+>;
+
+/** Lends a writer to the output. A FramingPool does. */
+export interface WriterPool {
+  takeWriter(): OutputWriter;
+  /** Takes a writer back if it is idle. Returns the writer that the output goes on with, if any. */
+  returnWriter(writer: OutputWriter): OutputWriter | undefined;
+}
 
 /** What stands above the output of a connection. */
 export interface OutputOwner {
@@ -25,13 +46,13 @@ export class ByteOutput {
   /** Bytes that were written to the byte stream. */
   sent = 0;
   readonly #stream: Duplex;
-  readonly #pool: FramingPool;
+  readonly #pool: WriterPool;
   readonly #owner: OutputOwner;
   readonly #largestWrite: number;
   /** There once there was more than the byte stream should have at once. */
   #pacer: PacedWriter | undefined;
   /** There while something goes on (see FramingPool). */
-  #writer: MessageWriter | undefined;
+  #writer: OutputWriter | undefined;
   /** What is sent leaves with `release()`, not at the end of the tick. */
   #held = false;
   #flushScheduled = false;
@@ -47,7 +68,7 @@ export class ByteOutput {
   #unsettled: WriteCallback[][] | undefined;
 
   /** @param largestWrite bytes that the byte stream is given at a time */
-  constructor(stream: Duplex, pool: FramingPool, largestWrite: number, owner: OutputOwner) {
+  constructor(stream: Duplex, pool: WriterPool, largestWrite: number, owner: OutputOwner) {
     this.#stream = stream;
     this.#pool = pool;
     this.#largestWrite = largestWrite;
@@ -171,7 +192,7 @@ export class ByteOutput {
     this.#writer = this.#pool.returnWriter(writer);
   }
 
-  #writePieces(writer: MessageWriter): void {
+  #writePieces(writer: OutputWriter): void {
     // What waits for another thread has its callbacks called with what is encoded behind it.
     const callback = writer.busy ? undefined : this.#settleLater();
     const only = writer.takeOnly();
