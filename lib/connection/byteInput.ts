@@ -99,7 +99,7 @@ export class ByteInput {
       return;
     }
     this.received += bytes.length;
-    if (this.#discarding) return;
+    if (this.#over) return;
     this.#reader ??= this.#pool.takeReader();
     this.#reader.feed(bytes);
     this.#undecoded = true;
@@ -139,6 +139,7 @@ export class ByteInput {
       this.#decoding = false;
       // What a listener throws is the program's affair; the messages behind the one in hand are delivered all the same.
       if (!completed && this.#undecoded) setImmediate(() => this.#receiver.inContext(() => this.readOn()));
+      if (!completed && this.#discarding) this.#release();
     }
     this.#afterDecoding();
   }
@@ -214,6 +215,7 @@ export class ByteInput {
       error = cause as Error;
     }
     this.#release();
+    this.#countPause();
     this.#receiver.inputEnded(asWebSocketError(error));
   }
 
@@ -230,6 +232,11 @@ export class ByteInput {
   #resume(): void {
     if (!this.#stream.isPaused()) return;
     this.#stream.resume();
+    this.#countPause();
+  }
+
+  /** The pause, if there is one, is over. */
+  #countPause(): void {
     this.#pausedTime = this.pausedTime;
     this.#pausedSince = undefined;
   }

@@ -7,19 +7,7 @@ import { flushLater } from './endOfTick';
 import { PacedWriter, type WriteCallback } from './pacedWriter';
 
 /** The writer of messages, as far as the output uses it. */
-export type OutputWriter = Pick<
-  MessageWriter,
-  | 'write'
-  | 'take'
-  | 'takeOnly'
-  | 'length'
-  | 'waitingBytes'
-  | 'busy'
-  | 'onReady'
-  | 'onFailure'
-  | 'release'
-  | 'compression'
->;
+export type OutputWriter = Omit<MessageWriter, 'idle' | 'pieces'>;
 
 /** Lends a writer to the output. A FramingPool does. */
 export interface WriterPool {
