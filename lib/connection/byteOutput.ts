@@ -4,7 +4,7 @@ import { WebSocketError } from '../errors';
 import type { CompressionCounter } from '../framing/counters';
 import type { MessageWriter } from '../framing/messageWriter';
 import { flushLater } from './endOfTick';
-import { PacedWriter, type WriteCallback } from './pacedWriter';
+import { callAll, PacedWriter, type WriteCallback } from './pacedWriter';
 
 /** The writer of messages, as far as the output uses it. */
 export type OutputWriter = Omit<MessageWriter, 'idle' | 'pieces'>;
@@ -101,12 +101,12 @@ export class ByteOutput {
       return;
     }
     this.#writer ??= this.#pool.takeWriter();
+    const writer = this.#writer;
+    writer.write(item);
     if (callback !== undefined) {
       this.#callbacks ??= [];
       this.#callbacks.push(callback);
     }
-    const writer = this.#writer;
-    writer.write(item);
     if (writer.busy && writer.onReady === undefined) {
       writer.onReady = () => this.#encoded();
       writer.onFailure = (error) => this.#owner.outputFailed(error);
@@ -153,7 +153,7 @@ export class ByteOutput {
     this.#writer?.release();
     const batches = [...(this.#unsettled ?? []), this.#callbacks ?? []];
     this.#unsettled = this.#callbacks = undefined;
-    for (const batch of batches) settle(batch, notOpen());
+    for (const batch of batches) callAll(batch, notOpen());
   }
 
   /** Writes what was sent in this tick. */
@@ -221,7 +221,7 @@ export class ByteOutput {
       // The byte stream has closed before, and they have been called.
       if (index === -1) return;
       this.#unsettled?.splice(index, 1);
-      settle(batch, error ? notOpen(error) : undefined);
+      callAll(batch, error ? notOpen(error) : undefined);
     };
   }
 
@@ -231,16 +231,6 @@ export class ByteOutput {
     this.#flushInTime();
     if (this.#endWhenSent) this.end();
     else if (!this.#full) this.#owner.outputDrained();
-  }
-}
-
-/** Calls all of them, also if one throws. */
-function settle(callbacks: readonly WriteCallback[], error: WebSocketError | undefined): void {
-  let next = 0;
-  try {
-    while (next < callbacks.length) callbacks[next++]?.(error);
-  } finally {
-    if (next < callbacks.length) process.nextTick(settle, callbacks.slice(next), error);
   }
 }
 
