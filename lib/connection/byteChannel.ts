@@ -184,6 +184,8 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   }
 
   streamClosed(): void {
+    // Called twice for a stream that was destroyed before start() and has not emitted 'close' yet.
+    if (this.#disconnected) return;
     this.#disconnected = true;
     // Gone without an end: a reset.
     if (!this.#stream.readableEnded && !this.input.isOver)

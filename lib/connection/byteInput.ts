@@ -3,8 +3,20 @@ import { setImmediate } from 'node:timers';
 import type { Incoming, Message } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { CompressionCounter } from '../framing/counters';
-import type { FramingPool } from '../framing/framingPool';
 import type { MessageReader } from '../framing/messageReader';
+
+/** The reader of messages, as far as the input uses it. */
+export type InputReader = Pick<MessageReader, 'feed' | 'next' | 'finish' | 'release' | 'inMessage' | 'decompression'>;
+
+/** Lends a reader to the input. A FramingPool does. */
+export interface ReaderPool {
+  takeReader(): InputReader;
+  /** Takes a reader back if it is idle. Returns the reader that the input goes on with, if any. */
+  returnReader(reader: InputReader | undefined): InputReader | undefined;
+}
+
+/** The readable side of a byte stream, as far as the input holds it back. */
+export type InputStream = Pick<Duplex, 'isPaused' | 'pause' | 'resume' | 'unshift'>;
 
 /** What stands above the input of a connection. */
 export interface InputReceiver {
@@ -20,11 +32,11 @@ export interface InputReceiver {
 export class ByteInput {
   /** Bytes that have come. */
   received = 0;
-  readonly #stream: Duplex;
-  readonly #pool: FramingPool;
+  readonly #stream: InputStream;
+  readonly #pool: ReaderPool;
   readonly #receiver: InputReceiver;
   /** There while something goes on (see FramingPool). */
-  #reader: MessageReader | undefined;
+  #reader: InputReader | undefined;
   /** The reader has bytes that have not been decoded. */
   #undecoded = false;
   #decoding = false;
@@ -41,7 +53,7 @@ export class ByteInput {
   #pausedTime = 0;
   #pausedSince: number | undefined;
 
-  constructor(stream: Duplex, pool: FramingPool, receiver: InputReceiver) {
+  constructor(stream: InputStream, pool: ReaderPool, receiver: InputReceiver) {
     this.#stream = stream;
     this.#pool = pool;
     this.#receiver = receiver;
@@ -87,7 +99,7 @@ export class ByteInput {
       return;
     }
     this.received += bytes.length;
-    if (this.#discarding) return;
+    if (this.#over) return;
     this.#reader ??= this.#pool.takeReader();
     this.#reader.feed(bytes);
     this.#undecoded = true;
@@ -127,6 +139,7 @@ export class ByteInput {
       this.#decoding = false;
       // What a listener throws is the program's affair; the messages behind the one in hand are delivered all the same.
       if (!completed && this.#undecoded) setImmediate(() => this.#receiver.inContext(() => this.readOn()));
+      if (!completed && this.#discarding) this.#release();
     }
     this.#afterDecoding();
   }
@@ -145,7 +158,7 @@ export class ByteInput {
 
   #nextItem(): Incoming | Promise<Message> | undefined {
     try {
-      return (this.#reader as MessageReader).next();
+      return (this.#reader as InputReader).next();
     } catch (error) {
       this.#failure = error as Error;
       return undefined;
@@ -202,6 +215,7 @@ export class ByteInput {
       error = cause as Error;
     }
     this.#release();
+    this.#countPause();
     this.#receiver.inputEnded(asWebSocketError(error));
   }
 
@@ -218,6 +232,11 @@ export class ByteInput {
   #resume(): void {
     if (!this.#stream.isPaused()) return;
     this.#stream.resume();
+    this.#countPause();
+  }
+
+  /** The pause, if there is one, is over. */
+  #countPause(): void {
     this.#pausedTime = this.pausedTime;
     this.#pausedSince = undefined;
   }

@@ -2,10 +2,19 @@ import type { Duplex } from 'node:stream';
 import type { Outgoing } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { CompressionCounter } from '../framing/counters';
-import type { FramingPool } from '../framing/framingPool';
 import type { MessageWriter } from '../framing/messageWriter';
 import { flushLater } from './endOfTick';
-import { PacedWriter, type WriteCallback } from './pacedWriter';
+import { callAll, PacedWriter, type WriteCallback } from './pacedWriter';
+
+/** The writer of messages, as far as the output uses it. */
+export type OutputWriter = Omit<MessageWriter, 'idle' | 'pieces'>;
+
+/** Lends a writer to the output. A FramingPool does. */
+export interface WriterPool {
+  takeWriter(): OutputWriter;
+  /** Takes a writer back if it is idle. Returns the writer that the output goes on with, if any. */
+  returnWriter(writer: OutputWriter): OutputWriter | undefined;
+}
 
 /** What stands above the output of a connection. */
 export interface OutputOwner {
@@ -25,13 +34,13 @@ export class ByteOutput {
   /** Bytes that were written to the byte stream. */
   sent = 0;
   readonly #stream: Duplex;
-  readonly #pool: FramingPool;
+  readonly #pool: WriterPool;
   readonly #owner: OutputOwner;
   readonly #largestWrite: number;
   /** There once there was more than the byte stream should have at once. */
   #pacer: PacedWriter | undefined;
   /** There while something goes on (see FramingPool). */
-  #writer: MessageWriter | undefined;
+  #writer: OutputWriter | undefined;
   /** What is sent leaves with `release()`, not at the end of the tick. */
   #held = false;
   #flushScheduled = false;
@@ -47,7 +56,7 @@ export class ByteOutput {
   #unsettled: WriteCallback[][] | undefined;
 
   /** @param largestWrite bytes that the byte stream is given at a time */
-  constructor(stream: Duplex, pool: FramingPool, largestWrite: number, owner: OutputOwner) {
+  constructor(stream: Duplex, pool: WriterPool, largestWrite: number, owner: OutputOwner) {
     this.#stream = stream;
     this.#pool = pool;
     this.#largestWrite = largestWrite;
@@ -92,12 +101,12 @@ export class ByteOutput {
       return;
     }
     this.#writer ??= this.#pool.takeWriter();
+    const writer = this.#writer;
+    writer.write(item);
     if (callback !== undefined) {
       this.#callbacks ??= [];
       this.#callbacks.push(callback);
     }
-    const writer = this.#writer;
-    writer.write(item);
     if (writer.busy && writer.onReady === undefined) {
       writer.onReady = () => this.#encoded();
       writer.onFailure = (error) => this.#owner.outputFailed(error);
@@ -144,7 +153,7 @@ export class ByteOutput {
     this.#writer?.release();
     const batches = [...(this.#unsettled ?? []), this.#callbacks ?? []];
     this.#unsettled = this.#callbacks = undefined;
-    for (const batch of batches) settle(batch, notOpen());
+    for (const batch of batches) callAll(batch, notOpen());
   }
 
   /** Writes what was sent in this tick. */
@@ -171,7 +180,7 @@ export class ByteOutput {
     this.#writer = this.#pool.returnWriter(writer);
   }
 
-  #writePieces(writer: MessageWriter): void {
+  #writePieces(writer: OutputWriter): void {
     // What waits for another thread has its callbacks called with what is encoded behind it.
     const callback = writer.busy ? undefined : this.#settleLater();
     const only = writer.takeOnly();
@@ -212,7 +221,7 @@ export class ByteOutput {
       // The byte stream has closed before, and they have been called.
       if (index === -1) return;
       this.#unsettled?.splice(index, 1);
-      settle(batch, error ? notOpen(error) : undefined);
+      callAll(batch, error ? notOpen(error) : undefined);
     };
   }
 
@@ -222,16 +231,6 @@ export class ByteOutput {
     this.#flushInTime();
     if (this.#endWhenSent) this.end();
     else if (!this.#full) this.#owner.outputDrained();
-  }
-}
-
-/** Calls all of them, also if one throws. */
-function settle(callbacks: readonly WriteCallback[], error: WebSocketError | undefined): void {
-  let next = 0;
-  try {
-    while (next < callbacks.length) callbacks[next++]?.(error);
-  } finally {
-    if (next < callbacks.length) process.nextTick(settle, callbacks.slice(next), error);
   }
 }
 

@@ -2,7 +2,6 @@ import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { ConnectionSettings } from '../options';
-import type { ByteChannel } from './byteChannel';
 import { CloseHandshake, type CloseOutcome } from './closeHandshake';
 import type { ConnectionOwner } from './connectionOwner';
 import { Deadline } from './deadline';
@@ -10,12 +9,31 @@ import { Deadline } from './deadline';
 /** The end of the byte stream, where the version has no Close frame. */
 const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
 
+/** The byte stream in both directions, as far as its end needs it. A ByteChannel is one. */
+export interface CloseChannel {
+  readonly input: { readonly inMessage: boolean };
+  readonly output: {
+    readonly isWritable: boolean;
+    readonly bufferedAmount: number;
+    send(frame: CloseFrame, callback?: (error?: Error | null) => void): void;
+  };
+  readonly isDisconnected: boolean;
+  readonly isDestroyed: boolean;
+  readonly isClosed: boolean;
+  /** Looks at nothing more that comes. */
+  discard(): void;
+  /** Drops the byte stream now. */
+  reset(): void;
+  /** Lets what was sent leave, then ends our side of the byte stream; if `afterPeer`, not before the peer has ended its own. */
+  finish(afterPeer: boolean): void;
+}
+
 /** What the end of a connection reports to the WebSocket. */
 export type CloseSequenceOwner = Pick<ConnectionOwner, 'peerClosed' | 'answeredForProgram' | 'failed'>;
 
 /** How a connection ends: the close handshake and its deadlines, failures of the peer, and the destruction of the WebSocket. */
 export class CloseSequence {
-  readonly #channel: ByteChannel;
+  readonly #channel: CloseChannel;
   readonly #settings: ConnectionSettings;
   readonly #owner: CloseSequenceOwner;
   readonly #handshake = new CloseHandshake();
@@ -30,7 +48,7 @@ export class CloseSequence {
   #ending = false;
   #deadline: Deadline | undefined;
 
-  constructor(channel: ByteChannel, settings: ConnectionSettings, owner: CloseSequenceOwner) {
+  constructor(channel: CloseChannel, settings: ConnectionSettings, owner: CloseSequenceOwner) {
     this.#channel = channel;
     this.#settings = settings;
     this.#owner = owner;

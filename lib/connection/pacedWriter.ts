@@ -2,6 +2,22 @@ import type { Writable } from 'node:stream';
 
 export type WriteCallback = (error?: Error | null) => void;
 
+/**
+ * Calls all of them. What one of them throws is thrown again in a later tick: it must cut off neither the others nor the byte stream that calls
+ * this, which would not finish any more.
+ */
+export function callAll(callbacks: readonly WriteCallback[], error: Error | undefined): void {
+  for (const callback of callbacks) {
+    try {
+      callback(error);
+    } catch (thrown) {
+      process.nextTick(() => {
+        throw thrown;
+      });
+    }
+  }
+}
+
 interface Waiting {
   bytes: Uint8Array;
   readonly callback: WriteCallback | undefined;

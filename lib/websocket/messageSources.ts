@@ -38,6 +38,8 @@ export class OutgoingSource {
   #half = '';
   /** The source has ended, or was told that nothing more will be read. */
   #over = false;
+  /** The error that it was stopped with, or that has failed it: nothing is read or sent after that. */
+  #failure: WebSocketError | undefined;
   #done: ((error?: WebSocketError) => void) | undefined;
 
   constructor(source: MessageSource) {
@@ -71,12 +73,19 @@ export class OutgoingSource {
   }
 
   #fail(error: WebSocketError): void {
-    if (!this.#over) {
-      this.#over = true;
+    this.#failure ??= error;
+    if (!this.#over) this.#cancel(error);
+    this.#finish(error);
+  }
+
+  #cancel(error: WebSocketError): void {
+    this.#over = true;
+    try {
       this.#reader ??= readerOf(this.#source);
       this.#reader.cancel(error);
+    } catch {
+      // A locked web stream, for example, cannot be told.
     }
-    this.#finish(error);
   }
 
   #finish(error: WebSocketError | undefined): void {
@@ -125,7 +134,10 @@ export class OutgoingSource {
 
   /** The next payload; undefined at the end of the source. */
   async #next(): Promise<string | Uint8Array | undefined> {
+    if (this.#failure !== undefined) throw this.#failure;
     const result = await this.#read();
+    // A web stream that is cancelled answers as if it had come to its end.
+    if (this.#failure !== undefined) throw this.#failure;
     if (result.done === true) {
       this.#over = true;
       return undefined;
@@ -182,7 +194,7 @@ function readerOf(source: MessageSource): SourceReader {
 
 /** What a source says to its cancellation is nobody's affair. */
 function settleQuietly(answer: Promise<unknown> | undefined): void {
-  if (answer instanceof Promise) answer.catch(ignore);
+  if (answer !== undefined) Promise.resolve(answer).catch(ignore);
 }
 
 function ignore(): void {}

@@ -1,4 +1,4 @@
-import type { Outgoing } from '../contracts';
+import type { DataFrame, Outgoing } from '../contracts';
 import { WebSocketError } from '../errors';
 import { costOfOutgoing, messageSize, toOutgoing } from '../framing/outgoingMessage';
 import type { ConnectionSettings } from '../options';
@@ -51,7 +51,7 @@ export class WriteQueue {
   #outlet: Outlet | undefined;
   #entries: Entry[] = none;
   /** A fragment of the source in front, which waits for room. */
-  #fragment: { readonly item: Outgoing; readonly sent: WriteCallback } | undefined;
+  #fragment: { readonly item: DataFrame; readonly sent: WriteCallback } | undefined;
   #sourceInFront = false;
   #corked = false;
   #size = 0;
@@ -71,7 +71,7 @@ export class WriteQueue {
 
   /** Bytes that wait here and in the connection. */
   get bufferedAmount(): number {
-    const fragment = this.#fragment === undefined ? 0 : messageSize(this.#fragment.item);
+    const fragment = this.#fragment === undefined ? 0 : messageSize(this.#fragment.item.payload);
     return this.#size + fragment + (this.#outlet?.bufferedAmount ?? 0);
   }
 

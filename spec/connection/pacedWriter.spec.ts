@@ -57,4 +57,35 @@ describe('PacedWriter', () => {
     expect(writer.write(Buffer.from('123456789'))).to.equal(false);
     expect([stream.given, writer.length]).to.deep.equal([['full'], 9]);
   });
+
+  it('calls the callback once, when the last piece has left', async () => {
+    const stream = new SlowStream();
+    const writer = new PacedWriter(stream, 4);
+    const called: string[] = [];
+    stream.on('drain', () => writer.resume());
+    writer.write(Buffer.from('abcdefghij'), () => called.push('large'));
+    writer.write(Buffer.from('k'), () => called.push('small'));
+    for (const given of ['abcd', 'abcdefgh']) {
+      expect([stream.given.join(''), called]).to.deep.equal([given, []]);
+      stream.take();
+      await new Promise(setImmediate);
+    }
+    while (stream.writableLength > 0) {
+      stream.take();
+      await new Promise(setImmediate);
+    }
+    expect(called).to.deep.equal(['large', 'small']);
+  });
+
+  it('calls the callback with the error if the last piece cannot be written', async () => {
+    const stream = new SlowStream();
+    const writer = new PacedWriter(stream, 4);
+    const errors: unknown[] = [];
+    stream.on('error', () => {});
+    stream.destroy();
+    writer.write(Buffer.from('abcdef'), (error) => errors.push((error as NodeJS.ErrnoException).code));
+    while (writer.length > 0) writer.resume();
+    await new Promise(setImmediate);
+    expect(errors).to.deep.equal(['ERR_STREAM_DESTROYED']);
+  });
 });

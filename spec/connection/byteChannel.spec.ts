@@ -1,0 +1,350 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { ByteChannel, type ChannelOwner } from '../../lib/connection/byteChannel';
+import type { Incoming } from '../../lib/contracts';
+import type { WebSocketError } from '../../lib/errors';
+import { type ConnectionOptions, settingsFor } from '../../lib/options';
+import { rfc6455 } from '../../lib/versions/rfc6455';
+import { VirtualTime } from '../support/virtualTime';
+
+/** A byte stream that is full with 8 bytes. What is written stays in it until `letLeave()` is called. */
+class FakeStream extends Duplex {
+  written = '';
+  #left: (() => void) | undefined;
+
+  constructor() {
+    super({ highWaterMark: 8, read() {} });
+  }
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.written += bytes.toString('hex');
+    this.#left = done;
+  }
+
+  async letLeave(): Promise<void> {
+    const left = this.#left;
+    this.#left = undefined;
+    left?.();
+    await turn();
+  }
+}
+
+/** Notes what is reported. It has enough after each of the messages in `enoughAfter`. */
+class FakeOwner implements ChannelOwner {
+  readonly events: unknown[] = [];
+  readonly enoughAfter: unknown[] = [];
+  onReceive: (item: Incoming) => void = () => {};
+
+  receive(item: Incoming): boolean {
+    this.events.push(item);
+    this.onReceive(item);
+    return !this.enoughAfter.includes(item);
+  }
+  inputEnded(error: WebSocketError | undefined): void {
+    this.events.push(error === undefined ? 'inputEnded' : `inputEnded: ${error.code}`);
+  }
+  drained(): void {
+    this.events.push('drained');
+  }
+  progressed(): void {
+    this.events.push('progressed');
+  }
+  sendTimedOut(): void {
+    this.events.push('sendTimedOut');
+  }
+  sendingFailed(error: WebSocketError): void {
+    this.events.push(`sendingFailed: ${error.code}`);
+  }
+  disconnected(): void {
+    this.events.push('disconnected');
+  }
+  closed(): void {
+    this.events.push('closed');
+  }
+}
+
+/** The frames of text messages, as a server sends them. */
+const frames = (...messages: string[]) =>
+  Buffer.concat(messages.map((message) => Buffer.concat([Buffer.of(0x81, message.length), Buffer.from(message)])));
+
+const none = Buffer.alloc(0);
+
+describe('ByteChannel', () => {
+  let stream: FakeStream;
+  let owner: FakeOwner;
+  let channel: ByteChannel;
+
+  const make = (options: ConnectionOptions = {}, reset?: () => void) => {
+    stream = new FakeStream();
+    owner = new FakeOwner();
+    const settings = settingsFor(options, 'client', { version: '13', extensions: '' }, rfc6455.capabilities);
+    channel = new ByteChannel({ stream, head: none, reset }, settings, owner);
+  };
+
+  beforeEach(() => make());
+  afterEach(() => void stream.destroy());
+
+  describe('start()', () => {
+    it('reads what the handshake read too far, and what comes after it', async () => {
+      channel.start(frames('head'));
+      stream.push(frames('a', 'b'));
+      await turn();
+      expect(owner.events).to.deep.equal(['head', 'a', 'b']);
+      expect(channel.counters.bytesReceived).to.equal(12);
+    });
+
+    it('goes on with a stream that the handshake has paused', async () => {
+      stream.pause();
+      channel.start(none);
+      stream.push(frames('a'));
+      await turn();
+      expect(owner.events).to.deep.equal(['a']);
+    });
+
+    it('reports the end of a stream that had ended before', async () => {
+      stream.push(null);
+      stream.resume();
+      await turn();
+      channel.start(frames('head'));
+      expect(owner.events).to.deep.equal([]);
+      await turn();
+      expect(owner.events).to.deep.equal(['head', 'inputEnded']);
+    });
+
+    it('reports the close of a stream that was destroyed before, and no crash if it had an error', async () => {
+      stream.destroy(new Error('ECONNRESET'));
+      channel.start(none);
+      await turn();
+      expect(owner.events).to.have.members(['inputEnded: WS_ERR_CONNECTION_LOST', 'disconnected', 'closed']);
+      expect(owner.events[0]).to.equal('inputEnded: WS_ERR_CONNECTION_LOST');
+    });
+  });
+
+  it('stops reading after a message of which the owner has enough, until it reads on', async () => {
+    owner.enoughAfter.push('a');
+    channel.start(none);
+    stream.push(frames('a', 'b'));
+    await turn();
+    expect([owner.events, stream.isPaused()]).to.deep.equal([['a'], true]);
+    channel.input.readOn();
+    expect([owner.events, stream.isPaused()]).to.deep.equal([['a', 'b'], false]);
+  });
+
+  it('sends what is offered while bytes are read in one write, also if the owner throws', async () => {
+    const thrown: unknown[] = [];
+    channel.start(none);
+    owner.onReceive = (item) => {
+      channel.offer({ opcode: 'pong', payload: none });
+      channel.offer({ opcode: 'pong', payload: none });
+      if (item === 'b') throw new Error('a listener has thrown');
+    };
+    stream.removeAllListeners('data');
+    channel.streamData(frames('a'));
+    expect(stream.written).to.match(/^8a80.{8}8a80.{8}$/);
+    await stream.letLeave();
+    try {
+      channel.streamData(frames('b'));
+    } catch (error) {
+      thrown.push(error);
+    }
+    expect(thrown).to.have.lengthOf(1);
+    expect(stream.written).to.have.lengthOf(4 * 12);
+  });
+
+  it('offer(): takes nothing while the stream is full, and reports room and progress', async () => {
+    channel.start(none);
+    expect(channel.offer('12345678')).to.equal(true);
+    await turn();
+    expect(channel.offer('next')).to.equal(false);
+    await stream.letLeave();
+    expect(owner.events).to.deep.equal(['drained', 'progressed']);
+    expect(channel.offer('next')).to.equal(true);
+  });
+
+  it('offer(): takes nothing once the stream is gone', async () => {
+    channel.start(none);
+    stream.destroy();
+    await turn();
+    expect(channel.offer('late')).to.equal(false);
+  });
+
+  it("calls the owner in the asynchronous context of the program's handler", async () => {
+    const requests = new AsyncLocalStorage<string>();
+    requests.run('a request', () => make());
+    const contexts: unknown[] = [];
+    owner.onReceive = () => contexts.push(requests.getStore());
+    channel.start(none);
+    requests.run('another', () => stream.push(frames('a')));
+    await turn();
+    channel.inContext(() => contexts.push(requests.getStore()));
+    expect(contexts).to.deep.equal(['a request', 'a request']);
+  });
+
+  describe('at the end of the stream', () => {
+    it("reports the peer's end, and the close once all that came was received", async () => {
+      owner.enoughAfter.push('a');
+      channel.start(none);
+      stream.push(frames('a', 'b'));
+      await turn();
+      stream.destroy();
+      await turn();
+      expect([owner.events, channel.isDisconnected, channel.isClosed]).to.deep.equal([
+        ['a', 'disconnected'],
+        true,
+        false,
+      ]);
+      channel.input.readOn();
+      expect(owner.events).to.deep.equal(['a', 'disconnected', 'b', 'inputEnded: WS_ERR_CONNECTION_LOST', 'closed']);
+      expect(channel.isClosed).to.equal(true);
+    });
+
+    it('reports a reset as WS_ERR_CONNECTION_LOST', async () => {
+      channel.start(none);
+      stream.destroy(new Error('ECONNRESET'));
+      await turn();
+      expect(owner.events).to.have.members(['inputEnded: WS_ERR_CONNECTION_LOST', 'disconnected', 'closed']);
+      expect(owner.events[0]).to.equal('inputEnded: WS_ERR_CONNECTION_LOST');
+    });
+
+    it('reports a message that is cut off as WS_ERR_CONNECTION_LOST', async () => {
+      channel.start(none);
+      stream.push(frames('abc').subarray(0, 3));
+      stream.push(null);
+      await turn();
+      expect(owner.events).to.deep.equal(['inputEnded: WS_ERR_CONNECTION_LOST']);
+    });
+
+    it('reports an end without an error as it is', async () => {
+      channel.start(none);
+      stream.push(null);
+      await turn();
+      expect(owner.events).to.deep.equal(['inputEnded']);
+    });
+
+    it('reports bytes that break the protocol with their own error', async () => {
+      channel.start(none);
+      stream.push(Buffer.of(0xf1, 0));
+      await turn();
+      expect(owner.events).to.deep.equal(['inputEnded: WS_ERR_RESERVED_BITS']);
+    });
+
+    it('calls the callback of what has not left, once, before the close is reported', async () => {
+      channel.start(none);
+      channel.offer('12345678', (error) => owner.events.push((error as WebSocketError).code));
+      await turn();
+      stream.destroy();
+      await turn();
+      await stream.letLeave();
+      expect(owner.events[0]).to.equal('WS_ERR_NOT_OPEN');
+      expect(owner.events.filter((event) => event === 'WS_ERR_NOT_OPEN')).to.have.lengthOf(1);
+    });
+  });
+
+  it('discard(): delivers nothing more, and reports the close with the stream', async () => {
+    channel.start(none);
+    channel.discard();
+    stream.push(frames('a'));
+    await turn();
+    stream.destroy();
+    await turn();
+    expect(owner.events).to.deep.equal(['disconnected', 'closed']);
+  });
+
+  it('reset(): drops the stream, by the function of the transport if it has one, and sends nothing more', async () => {
+    let resets = 0;
+    make({}, () => resets++);
+    channel.start(none);
+    channel.offer('a');
+    channel.reset();
+    await turn();
+    expect([resets, stream.destroyed, stream.written]).to.deep.equal([1, false, '']);
+    make();
+    channel.start(none);
+    channel.reset();
+    expect(stream.destroyed).to.equal(true);
+  });
+
+  it('finish(): lets what was sent leave, then ends our side', async () => {
+    channel.start(none);
+    channel.offer('a');
+    channel.finish(false);
+    expect(stream.writableEnded).to.equal(true);
+    await stream.letLeave();
+    expect([stream.written.length, stream.writableFinished]).to.deep.equal([14, true]);
+  });
+
+  it('finish(): ends our side after the peer has ended its own, if told so', async () => {
+    channel.start(none);
+    channel.finish(true);
+    await turn();
+    expect(stream.writableEnded).to.equal(false);
+    stream.push(null);
+    await turn();
+    expect(stream.writableEnded).to.equal(true);
+  });
+
+  it('streamAborted(): writes nothing more to a stream of HTTP/2 that the peer has reset', async () => {
+    channel.start(none);
+    channel.offer('a');
+    channel.streamAborted();
+    await turn();
+    expect([stream.written, channel.output.isWritable]).to.deep.equal(['', false]);
+  });
+
+  describe('with sendTimeout', () => {
+    let time: VirtualTime;
+    beforeEach(() => {
+      time = new VirtualTime();
+      time.start();
+    });
+    afterEach(() => time[Symbol.dispose]());
+
+    const pass = (milliseconds: number) =>
+      time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
+    const timeOuts = () => owner.events.filter((event) => event === 'sendTimedOut').length;
+
+    it('reports that no byte has left for this long while bytes wait', async () => {
+      make({ sendTimeout: 1000 });
+      channel.start(none);
+      channel.offer('12345678');
+      await pass(900);
+      expect(timeOuts()).to.equal(0);
+      await pass(200);
+      expect(timeOuts()).to.equal(1);
+    });
+
+    it("counts from the last 'drain', and stops when nothing waits any longer", async () => {
+      make({ sendTimeout: 1000 });
+      channel.start(none);
+      channel.offer('12345678');
+      await pass(900);
+      await stream.letLeave();
+      await pass(5000);
+      channel.offer('12345678');
+      await pass(900);
+      expect(timeOuts()).to.equal(0);
+      await pass(200);
+      expect(timeOuts()).to.equal(1);
+    });
+
+    it('stops when the stream is gone', async () => {
+      make({ sendTimeout: 1000 });
+      channel.start(none);
+      channel.offer('12345678');
+      await pass(500);
+      stream.destroy();
+      await pass(5000);
+      expect(timeOuts()).to.equal(0);
+    });
+
+    it('reports nothing if it is false', async () => {
+      make({ sendTimeout: false });
+      channel.start(none);
+      channel.offer('12345678');
+      await pass(10_000);
+      expect(timeOuts()).to.equal(0);
+    });
+  });
+});

@@ -1,0 +1,387 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { DataFrame, Outgoing } from '../../lib/contracts';
+import { WebSocketError } from '../../lib/errors';
+import { type ConnectionOptions, settingsFor } from '../../lib/options';
+import { rfc6455 } from '../../lib/versions/rfc6455';
+import { type Outlet, refuseSource, WriteQueue, type WriteQueueOwner } from '../../lib/websocket/writeQueue';
+
+type Callback = (error?: Error | null) => void;
+
+/** Takes messages while it is not full; each of them has left at once. */
+class FakeOutlet implements Outlet {
+  readonly taken: string[] = [];
+  isFull = false;
+  bufferedAmount = 0;
+  /** How many more messages it takes until it is full. */
+  room = Number.POSITIVE_INFINITY;
+
+  offer(item: Outgoing, callback?: Callback): boolean {
+    if (this.isFull) return false;
+    const { payload, fin } = typeof item === 'string' ? { payload: item, fin: undefined } : (item as DataFrame);
+    this.taken.push(`${payload}${fin === true ? '.' : ''}`);
+    this.isFull = --this.room <= 0;
+    callback?.();
+    return true;
+  }
+}
+
+class FakeOwner implements WriteQueueOwner {
+  readonly events: string[] = [];
+  readonly sent: Outgoing[] = [];
+
+  constructor(readonly settings: ReturnType<typeof settingsFor>) {}
+
+  writersMayGoOn(): void {
+    this.events.push('writersMayGoOn');
+  }
+  messageSent(message: Outgoing): void {
+    this.sent.push(message);
+  }
+  writeFailed({ code }: WebSocketError): void {
+    this.events.push(`writeFailed: ${code}`);
+  }
+  sourceFailed({ code }: WebSocketError): void {
+    this.events.push(`sourceFailed: ${code}`);
+  }
+}
+
+/** A source that gives a piece each time that `give()` is called, and notes how often it is told to stop. */
+class FakeSource implements AsyncIterable<string> {
+  returns = 0;
+  #next: ((result: IteratorResult<string, undefined>) => void) | undefined;
+
+  [Symbol.asyncIterator](): AsyncIterator<string, undefined> {
+    return {
+      next: () =>
+        new Promise((resolve) => {
+          this.#next = resolve;
+        }),
+      return: async () => {
+        this.returns++;
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async give(value: string): Promise<void> {
+    this.#next?.({ done: false, value });
+    await turns();
+  }
+
+  async end(): Promise<void> {
+    this.#next?.({ done: true, value: undefined });
+    await turns();
+  }
+}
+
+async function turns(): Promise<void> {
+  for (let i = 0; i < 10; i++) await turn();
+}
+
+const lost = () => new WebSocketError('WS_ERR_CONNECTION_LOST');
+
+describe('WriteQueue', () => {
+  let owner: FakeOwner;
+  let outlet: FakeOutlet;
+  let queue: WriteQueue;
+  /** The calls of callbacks that `note()` has made. */
+  let called: string[];
+
+  const make = (options: ConnectionOptions = {}) => {
+    owner = new FakeOwner(settingsFor(options, 'server', { version: '13', extensions: '' }, rfc6455.capabilities));
+    outlet = new FakeOutlet();
+    queue = new WriteQueue(owner);
+    called = [];
+  };
+  beforeEach(() => make());
+
+  const note =
+    (name: string): Callback =>
+    (error) =>
+      void called.push(error ? `${name}: ${(error as WebSocketError).code}` : name);
+
+  it('write(): hands a message to the outlet at once, and counts it', () => {
+    queue.open(outlet);
+    expect(queue.write('a', note('a'))).to.equal(true);
+    expect([outlet.taken, called, queue.sent, queue.length, owner.sent]).to.deep.equal([['a'], ['a'], 1, 0, ['a']]);
+  });
+
+  it('keeps what is written before the outlet is there, and hands it over in order', async () => {
+    expect(queue.write('a', note('a'))).to.equal(true);
+    expect(queue.write('b', note('b'))).to.equal(false);
+    expect([queue.length, queue.bufferedAmount, queue.needsDrain]).to.deep.equal([2, 2, true]);
+    queue.open(outlet);
+    expect([outlet.taken, called]).to.deep.equal([
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+    await turns();
+    expect([queue.needsDrain, owner.events]).to.deep.equal([false, ['writersMayGoOn']]);
+  });
+
+  it('keeps what a full outlet does not take, and hands it over when there is room', async () => {
+    queue.open(outlet);
+    outlet.room = 1;
+    queue.write('a', undefined);
+    queue.write('b', undefined);
+    expect(queue.write('c', undefined)).to.equal(false);
+    outlet.isFull = false;
+    queue.sendWaiting();
+    expect([outlet.taken, queue.length]).to.deep.equal([['a', 'b'], 1]);
+    await turns();
+    expect(owner.events).to.deep.equal([]);
+    outlet.room = 5;
+    outlet.isFull = false;
+    queue.sendWaiting();
+    await turns();
+    expect([outlet.taken, owner.events]).to.deep.equal([['a', 'b', 'c'], ['writersMayGoOn']]);
+  });
+
+  it('write(): returns false at the mark of messages, or of bytes, those of the outlet included', () => {
+    make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
+    expect([1, 2, 3].map(() => queue.write('a', undefined))).to.deep.equal([true, true, false]);
+    make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
+    expect(queue.write(Buffer.alloc(900), undefined)).to.equal(false);
+    make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
+    queue.open(outlet);
+    outlet.isFull = true;
+    outlet.bufferedAmount = 900;
+    expect(queue.write('a', undefined)).to.equal(false);
+  });
+
+  it('tells no writer to go on who has filled the queue again', async () => {
+    queue.write('a', undefined);
+    queue.write('b', undefined);
+    outlet.room = 2;
+    queue.open(outlet);
+    queue.write('c', undefined);
+    await turns();
+    expect([owner.events, queue.needsDrain]).to.deep.equal([[], true]);
+    outlet.isFull = false;
+    outlet.room = 5;
+    queue.sendWaiting();
+    await turns();
+    expect(owner.events).to.deep.equal(['writersMayGoOn']);
+  });
+
+  it('fails what is no message, and the stream with it', async () => {
+    queue.open(outlet);
+    expect(queue.write({ text: 'a' }, note('it'))).to.equal(false);
+    await turns();
+    expect([called, owner.events]).to.deep.equal([
+      ['it: WS_ERR_INVALID_ARGUMENT'],
+      ['writeFailed: WS_ERR_INVALID_ARGUMENT'],
+    ]);
+  });
+
+  it('fails a write that finds more than maxBufferedAmount waiting, and stops a source', async () => {
+    make({ maxBufferedAmount: 10 });
+    const source = new FakeSource();
+    queue.write('x'.repeat(11), undefined);
+    expect(queue.write('a', note('a'))).to.equal(false);
+    expect(queue.write(source, note('source'))).to.equal(false);
+    await turns();
+    expect(called).to.deep.equal(['a: WS_ERR_BUFFER_FULL', 'source: WS_ERR_BUFFER_FULL']);
+    expect([source.returns, owner.events[0]]).to.deep.equal([1, 'writeFailed: WS_ERR_BUFFER_FULL']);
+  });
+
+  it('never refuses one large message that finds nothing waiting', () => {
+    make({ maxBufferedAmount: 10 });
+    queue.write('x'.repeat(1000), undefined);
+    expect(queue.length).to.equal(1);
+  });
+
+  it('cork(): holds messages and sources back until uncork()', async () => {
+    queue.open(outlet);
+    queue.cork();
+    const source = new FakeSource();
+    queue.write('a', undefined);
+    queue.write(source, undefined);
+    queue.sendWaiting();
+    expect([outlet.taken, queue.length]).to.deep.equal([[], 2]);
+    queue.uncork();
+    await source.give('b');
+    await source.end();
+    expect(outlet.taken).to.deep.equal(['a', 'b', '.']);
+  });
+
+  describe('end()', () => {
+    it('calls back at once if nothing waits', () => {
+      queue.open(outlet);
+      queue.end(note('end'));
+      expect(called).to.deep.equal(['end']);
+    });
+
+    it('calls back once, when the outlet has taken everything', () => {
+      queue.open(outlet);
+      outlet.isFull = true;
+      queue.write('a', note('a'));
+      queue.end(note('end'));
+      expect(called).to.deep.equal([]);
+      outlet.isFull = false;
+      queue.sendWaiting();
+      queue.sendWaiting();
+      expect(called).to.deep.equal(['a', 'end']);
+    });
+
+    it('waits for an outlet, and for a source', async () => {
+      const source = new FakeSource();
+      queue.write(source, note('source'));
+      queue.end(note('end'));
+      queue.open(outlet);
+      await source.give('a');
+      expect(called).to.deep.equal([]);
+      await source.end();
+      expect(called.sort()).to.deep.equal(['end', 'source']);
+    });
+  });
+
+  describe('with a source', () => {
+    it('sends its pieces, and what was written behind it after that', async () => {
+      queue.open(outlet);
+      const source = new FakeSource();
+      queue.write(source, note('source'));
+      queue.write('behind', note('behind'));
+      await source.give('a');
+      await source.give('b');
+      expect([outlet.taken, called, queue.sent]).to.deep.equal([['a', 'b'], [], 0]);
+      await source.end();
+      expect([outlet.taken, queue.sent, queue.length]).to.deep.equal([['a', 'b', '.', 'behind'], 2, 0]);
+      expect(called.sort()).to.deep.equal(['behind', 'source']);
+    });
+
+    it('keeps one fragment while the outlet is full, counts it, and reads the next when it was taken', async () => {
+      queue.open(outlet);
+      const source = new FakeSource();
+      queue.write(source, undefined);
+      outlet.isFull = true;
+      await source.give('abc');
+      await source.give('def');
+      expect([outlet.taken, queue.bufferedAmount]).to.deep.equal([[], 3]);
+      outlet.isFull = false;
+      queue.sendWaiting();
+      await source.give('ghi');
+      expect([outlet.taken, queue.bufferedAmount]).to.deep.equal([['abc', 'ghi'], 0]);
+    });
+
+    it('tells the owner when a source fails, and calls back once', async () => {
+      queue.open(outlet);
+      queue.write(
+        (async function* () {
+          yield 'a';
+          throw new Error('disk');
+        })(),
+        note('source'),
+      );
+      await turns();
+      expect([called, owner.events]).to.deep.equal([
+        ['source: WS_ERR_SOURCE_FAILED'],
+        ['sourceFailed: WS_ERR_SOURCE_FAILED'],
+      ]);
+    });
+  });
+
+  describe('fail()', () => {
+    it('calls each callback once, in order, and stops each source once', async () => {
+      queue.open(outlet);
+      const [first, second] = [new FakeSource(), new FakeSource()];
+      queue.write(first, note('first source'));
+      queue.write('a', note('a'));
+      queue.write(second, note('second source'));
+      queue.write('b', note('b'));
+      await turns();
+      queue.fail(lost());
+      queue.fail(lost());
+      expect(called).to.deep.equal([]);
+      await turns();
+      expect(called).to.deep.equal(
+        ['first source', 'a', 'second source', 'b'].map((name) => `${name}: WS_ERR_CONNECTION_LOST`),
+      );
+      expect([first.returns, second.returns]).to.deep.equal([1, 1]);
+      expect([queue.length, queue.bufferedAmount, owner.events]).to.deep.equal([0, 0, []]);
+    });
+
+    it('sends nothing more of a source, whatever it still gives', async () => {
+      queue.open(outlet);
+      const source = new FakeSource();
+      queue.write(source, undefined);
+      await source.give('a');
+      queue.fail(lost());
+      await source.give('late');
+      await source.end();
+      expect(outlet.taken).to.deep.equal(['a']);
+    });
+
+    it('drops the fragment that waits for room', async () => {
+      queue.open(outlet);
+      const source = new FakeSource();
+      queue.write(source, undefined);
+      outlet.isFull = true;
+      await source.give('a');
+      queue.fail(lost());
+      outlet.isFull = false;
+      queue.sendWaiting();
+      expect(outlet.taken).to.deep.equal([]);
+    });
+
+    it('does not call back for the end', async () => {
+      queue.write('a', undefined);
+      queue.end(note('end'));
+      queue.fail(lost());
+      queue.open(outlet);
+      await turns();
+      expect(called).to.deep.equal([]);
+    });
+
+    it('calls the callbacks behind a source that throws when it is told to stop', async () => {
+      const source = {
+        [Symbol.asyncIterator]: () => {
+          throw new Error('no');
+        },
+      };
+      queue.write(source, note('source'));
+      queue.write('a', note('a'));
+      queue.fail(lost());
+      await turns();
+      expect(called).to.deep.equal(['source: WS_ERR_CONNECTION_LOST', 'a: WS_ERR_CONNECTION_LOST']);
+    });
+
+    it('calls the other callbacks if one throws', async () => {
+      const listeners = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      const thrown: string[] = [];
+      process.on('uncaughtException', ({ message }) => thrown.push(message));
+      queue.write('a', () => {
+        throw new Error('a callback has thrown');
+      });
+      queue.write('b', note('b'));
+      queue.fail(lost());
+      await turns();
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+      expect([thrown, called]).to.deep.equal([['a callback has thrown'], ['b: WS_ERR_CONNECTION_LOST']]);
+    });
+  });
+
+  it('drop(): fails everything that waits, reaches the end by that, and lets writers go on', async () => {
+    queue.open(outlet);
+    outlet.isFull = true;
+    queue.write('a', note('a'));
+    queue.write('b', note('b'));
+    queue.end(note('end'));
+    outlet.isFull = false;
+    queue.drop(lost());
+    await turns();
+    expect(called).to.deep.equal(['end', 'a: WS_ERR_CONNECTION_LOST', 'b: WS_ERR_CONNECTION_LOST']);
+    expect([outlet.taken, owner.events]).to.deep.equal([[], ['writersMayGoOn']]);
+  });
+});
+
+describe('refuseSource()', () => {
+  it('tells a source that it will not be read', () => {
+    const source = new FakeSource();
+    refuseSource(source, lost());
+    expect(source.returns).to.equal(1);
+  });
+});
