@@ -125,6 +125,7 @@ export class BroadcastStream extends Writable {
     return true;
   }
 
+  /** @internal */
   override _write(message: unknown, _encoding: BufferEncoding, done: WriteCallback): void {
     let entry: Entry;
     try {
@@ -140,6 +141,7 @@ export class BroadcastStream extends Writable {
     else done();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: WriteCallback): void {
     for (const { webSocket, waiting } of this.#members.values()) if (waiting.size === 0) this.delete(webSocket);
     done(error);
