@@ -15,7 +15,7 @@ const tags = {
   extensions: 0xa3,
 } as const;
 
-/** One element in the notation of certificates (DER). Up to 65,535 bytes, which is more than is needed here. */
+/** Encodes one element of a certificate (DER) with up to 65,535 bytes. */
 function element(tag: keyof typeof tags, ...parts: readonly Uint8Array[]): Buffer {
   const { length } = Buffer.concat(parts);
   const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
@@ -29,14 +29,14 @@ const identifiers = {
 };
 
 function time(date: Date): Buffer {
-  // 2026-11-25T20:00:00.000Z has the form 261125200000Z there.
+  // A UTCTime: 2026-11-25T20:00:00.000Z becomes 261125200000Z.
   return element('time', Buffer.from(`${date.toISOString().replace(/\D/g, '').slice(2, 14)}Z`));
 }
 
 /**
- * A private key and a certificate for localhost that nobody has signed but itself, both as PEM. Browsers talk HTTP/2 over TLS
- * only, and Node makes keys but no certificates; so here is the little that one needs (RFC 5280 §4.1).
- * @param days from now until it expires
+ * Returns a private key and a self-signed certificate for localhost, both as PEM. Browsers speak HTTP/2 over TLS only, and Node makes keys
+ * but no certificates, so this function encodes one (RFC 5280 §4.1).
+ * @param days days until the certificate expires; default 1
  */
 export function createCertificate({ days = 1 } = {}): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
@@ -54,13 +54,13 @@ export function createCertificate({ days = 1 } = {}): { readonly key: string; re
   const algorithm = element('sequence', identifiers.ecdsaWithSha256);
   const content = element(
     'sequence',
-    // The third version, counted from 0.
+    // Version 3, which is encoded as 2.
     element('version', element('integer', Buffer.of(2))),
-    // A first byte below 128 makes it a positive number, and one above 0 a number without a needless byte.
+    // The serial number. Its first byte is 1, so it is positive and has no leading zero.
     element('integer', Buffer.of(1), randomBytes(15)),
     algorithm,
     name,
-    // Of a clock that is a little behind as well.
+    // Valid since an hour ago, for browsers whose clock is behind.
     element('sequence', time(new Date(now - 3_600_000)), time(new Date(now + days * 86_400_000))),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),

@@ -8,7 +8,7 @@ import { dye, type Print, Prompt, presentable, visible } from './clientTerminal'
 
 const { stdin, stdout, stderr } = process;
 
-/** A WebSocket is a stream: lines are piped into it, and what comes out of it is piped to the output. */
+/** Pipes the lines of the input into a WebSocket, and its messages to the output. */
 function talk({ url, binary, options }: CommandLine): void {
   const ws = connect(url, options);
   const prompt = stdin.isTTY && stdout.isTTY ? new Prompt(() => interrupt('SIGINT')) : undefined;
@@ -21,9 +21,9 @@ function talk({ url, binary, options }: CommandLine): void {
     write: (message: Message, _encoding, done) => print(stdout, presentable(message, stdout), () => done()),
   });
 
-  // Until the connection is open, the input waits. When it ends, so does our side of the connection: with Close 1000.
+  // The input waits until the connection is open. When the input ends, the pipe ends the WebSocket: Close 1000.
   input.pipe(ws);
-  // What is left to say when all has been printed comes after it.
+  // Left open for the note about the Close, which is printed after the last message.
   ws.pipe(output, { end: false });
 
   let isOpen = false;
@@ -33,7 +33,7 @@ function talk({ url, binary, options }: CommandLine): void {
     note(`connected: ${agreed.filter((each) => each !== '').join(', ')}`);
   });
 
-  // The server has closed. The input knows nothing of that, and must not be waited for.
+  // The server has closed: do not wait for the end of the input.
   ws.once('end', () => {
     input.unpipe(ws);
     ws.end();
@@ -42,7 +42,7 @@ function talk({ url, binary, options }: CommandLine): void {
   ws.on('error', (error) => {
     process.exitCode ??= isUsageError(error) ? 2 : isOpen ? 1 : 3;
     note(describe(error));
-    // A message that the version has no form for leaves the connection as it is.
+    // A message that the version cannot carry is an error that leaves the connection open: end it.
     ws.destroy();
   });
 
@@ -60,13 +60,13 @@ function talk({ url, binary, options }: CommandLine): void {
   });
 
   input.on('error', (error) => {
-    // One that we have destroyed has nothing to complain of.
+    // After the WebSocket was destroyed, the input is destroyed too: an error of it says nothing.
     if (ws.destroyed) return;
     process.exitCode ??= 1;
     ws.destroy(error);
   });
 
-  // The first time with Close 1001.
+  // The first time sends Close 1001, the second time drops the connection.
   const leave = () => (ws.destroyed ? ws.abort() : ws.destroy());
   const interrupt = (signal: 'SIGINT' | 'SIGTERM') => {
     process.exitCode = 128 + constants.signals[signal];
@@ -74,14 +74,14 @@ function talk({ url, binary, options }: CommandLine): void {
     leave();
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  // Whoever read the output, `head` for instance, has enough.
+  // The program that reads the output, `head` for example, has ended.
   stdout.on('error', leave);
 }
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
-/** Each line is a message, an empty one too, and a last one without an end. No more is read than can be sent. */
+/** Yields each line as a message: also empty lines, and a last line without a line feed. Reads no more than can be sent. */
 async function* lines(input: AsyncIterable<Buffer>, { binary }: { binary: boolean }): AsyncGenerator<Message> {
   let begun: Buffer[] = [];
   const finish = (rest: Buffer) => {
@@ -103,7 +103,7 @@ async function* lines(input: AsyncIterable<Buffer>, { binary }: { binary: boolea
   if (begun.length > 0) yield finish(Buffer.alloc(0));
 }
 
-/** Characters of a refusal's body that say enough. */
+/** Characters of a refusal's body that are printed. */
 const enough = 500;
 
 function describe(error: Error): string {
@@ -113,7 +113,7 @@ function describe(error: Error): string {
   return `${error.code}: ${error.message}${more && `\n${more}`}`;
 }
 
-/** RFC 6455 §7.4.1, and the registry of IANA. */
+/** The names of close codes (RFC 6455 §7.4.1, and IANA's registry). */
 const meanings: Readonly<Record<number, string>> = {
   1000: 'normal closure',
   1001: 'going away',

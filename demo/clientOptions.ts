@@ -3,7 +3,7 @@ import { type ClientOptions, type Version, WebSocketError } from '../lib/webSock
 
 const usage = `Usage: node-websocket-handler [options] <url>
 
-Sends each line of the input as a message, and prints each message that comes.
+Sends each line of the input as a message, and prints each message received.
 
   -b, --binary                  send binary messages
   -s, --subprotocol <name>      offer a subprotocol; can be repeated
@@ -12,7 +12,7 @@ Sends each line of the input as a message, and prints each message that comes.
   -h, --help                    print this
       --version                 print the version of the package
 
-Ctrl-D says that you are done, and prints what still comes. Ctrl-C leaves.
+Ctrl-D ends your side, and prints what the server still sends. Ctrl-C closes the connection.
 `;
 
 export interface CommandLine {
@@ -23,8 +23,8 @@ export interface CommandLine {
 }
 
 /**
- * Returns what to do, or what to print.
- * @throws an error that `isUsageError()` knows
+ * Parses the command line. Returns a text instead if it is only to be printed.
+ * @throws an error for which `isUsageError()` is true
  */
 export function parseCommandLine(parameters: string[]): CommandLine | string {
   const { values, positionals } = parseArgs({
@@ -45,7 +45,7 @@ export function parseCommandLine(parameters: string[]): CommandLine | string {
   if (url === undefined) throw invalid('there is no URL');
   if (more.length > 0) throw invalid(`there are ${positionals.length} URLs`);
   const options: ClientOptions = { protocols: values.subprotocol ?? [] };
-  // The versions have different headers for the origin, so it has an option.
+  // Versions name the header for the origin differently, so the library has an option for it.
   const { origin, ...headers } = parseHeaders(values.header ?? []);
   options.headers = headers;
   if (origin !== undefined) options.origin = origin.join(' ');
@@ -53,7 +53,7 @@ export function parseCommandLine(parameters: string[]): CommandLine | string {
   return { url: withScheme(url), binary: values.binary ?? false, options };
 }
 
-/** Whether the user has asked for what cannot be done. */
+/** Whether the error is one of the command line: unknown options, a bad URL, a version that does not exist. */
 export function isUsageError(error: unknown): error is Error {
   const { code = '' } = error as NodeJS.ErrnoException;
   return /^(?:ERR_PARSE_ARGS_.*|WS_ERR_INVALID_ARGUMENT|WS_ERR_UNSUPPORTED)$/.test(code);
@@ -70,12 +70,12 @@ function parseHeaders(lines: readonly string[]): Record<string, string[]> {
   return Object.fromEntries(headers);
 }
 
-/** The port of localhost:4080 makes a scheme of the host, to a parser of URLs. */
+/** Adds `ws://` to a URL without a scheme. A URL parser would take `localhost:` of `localhost:4080` for a scheme. */
 function withScheme(url: string): string {
   return /^(?:[a-z][a-z\d+.-]*:\/\/|ws\+unix:)/i.test(url) ? url : `ws://${url}`;
 }
 
-/** The package knows itself by its name, whether it has been compiled or not. */
+/** The package requires itself by its name, because its own path differs between `demo/` and `dist/demo/`. */
 function packageVersion(): string {
   return (require('node-websocket-handler/package.json') as { version: string }).version;
 }

@@ -3,10 +3,10 @@ import type { Message } from '../lib/webSocketHandler';
 
 type Output = NodeJS.WriteStream;
 
-/** @param done called when it has been written */
+/** Writes text or bytes to a stream. `done` is called when they have been written. */
 export type Print = (stream: Output, text: string | Buffer, done?: () => void) => void;
 
-/** The line at the bottom of a terminal where a person types. What is printed meanwhile stands above it. */
+/** The line at the bottom of a terminal where a person types. Text that is printed meanwhile is put above it. */
 export class Prompt {
   readonly #readline = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' });
   #isOpen = true;
@@ -21,7 +21,7 @@ export class Prompt {
     this.#readline.prompt();
   }
 
-  /** What was typed, up to Ctrl-D. */
+  /** Yields the lines that were typed, up to Ctrl-D. */
   async *input(): AsyncGenerator<Buffer> {
     for await (const line of this.#readline) yield Buffer.from(`${line}\n`);
   }
@@ -30,7 +30,7 @@ export class Prompt {
     if (!this.#isOpen) return void stream.write(text, done);
     const rows = this.#erase();
     stream.write(text, done);
-    // The prompt goes up by the rows that it had before, which are not above it any more.
+    // readline moves up by the rows that the prompt had before it was erased: put them there.
     process.stdout.write('\n'.repeat(rows));
     this.#readline.prompt(true);
   };
@@ -39,7 +39,7 @@ export class Prompt {
     this.#readline.close();
   }
 
-  /** Returns how many rows the cursor was below the first. */
+  /** Erases the prompt. Returns how many rows the cursor was below the first row of it. */
   #erase(): number {
     const { rows } = this.#readline.getCursorPos();
     moveCursor(process.stdout, 0, -rows);
@@ -49,7 +49,7 @@ export class Prompt {
   }
 }
 
-/** A message as people read it, on a terminal; elsewhere as it is, for other programs. */
+/** Returns a message for people if the stream is a terminal, and as it is for other programs if not. */
 export function presentable(message: Message, stream: Output): string | Buffer {
   if (!stream.isTTY) return typeof message === 'string' ? `${message}\n` : message;
   const text = typeof message === 'string' ? message : hexDump(message);
@@ -58,17 +58,17 @@ export function presentable(message: Message, stream: Output): string | Buffer {
 
 const dyes = { grey: 90, cyan: 36 } as const;
 
-/** `hasColors()` knows of NO_COLOR. */
+/** Adds a colour on a terminal that has colours. `hasColors()` respects NO_COLOR. */
 export function dye(stream: Output, colour: keyof typeof dyes, text: string): string {
   return stream.isTTY && stream.hasColors() ? `\x1b[${dyes[colour]}m${text}\x1b[39m` : text;
 }
 
-/** What commands a terminal or reorders what it shows, but no tabs and ends of lines. */
+/** Control characters, and those that change the direction of text, without tabs and line feeds. */
 const commands = /(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
- * Text from elsewhere, without power over a terminal: an escape sequence could rewrite what was printed, or type. Lines after
- * the first are indented, so that none looks like one of ours.
+ * Returns text from the server with its control characters escaped: an escape sequence could change what was printed before, or type
+ * into the terminal. Lines after the first are indented, so that none looks like a line of this program.
  */
 export function visible(text: string): string {
   const coded = (command: string) => {

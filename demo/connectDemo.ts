@@ -17,11 +17,11 @@ function echo(ws: WebSocket): void {
     else ws.sendTextMessage(body);
   });
 
-  // Take ownership of the request.
+  // Accept the request.
   ws.connect();
 }
 
-/** A WebSocket request passes the favicon, the access log, the files and the router, as every request does. */
+/** A WebSocket request passes through the favicon, the access log, the files and the router, as every request does. */
 export function createConnectApp(): connect.Server {
   const router = Router();
 

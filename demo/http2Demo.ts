@@ -13,7 +13,7 @@ function sessionOf({ request }: Pick<WebSocket, 'request'>): unknown {
   return request !== undefined && 'stream' in request ? request.stream.session : undefined;
 }
 
-/** Says what it is carried by, then echoes. An echo is the same over both. */
+/** Sends the name of its transport, then echoes. The echo is the same over both transports. */
 function talk(ws: WebSocket, { connections }: WebSocketServer): void {
   ws.connect();
   const session = sessionOf(ws);
@@ -22,18 +22,18 @@ function talk(ws: WebSocket, { connections }: WebSocketServer): void {
   ws.pipe(ws);
 }
 
-/** One server, and one listener, for HTTP/1.1 and HTTP/2, for the page and for WebSockets. */
+/** One server and one listener for HTTP/1.1 and HTTP/2, for pages and WebSockets. */
 export function createHttp2Demo(): Http2SecureServer {
-  // Browsers have never heard of the certificate, and ask whether you trust it.
+  // No authority has signed the certificate, so browsers ask whether you trust it.
   const server = createSecureServer({ ...createCertificate(), allowHTTP1: true });
   const handle = configureServer(server);
 
-  // Requests and responses of HTTP/2 have what middleware uses of those of HTTP/1.1.
+  // Requests and responses of HTTP/2 have the methods and properties that middleware uses, so these types are near enough.
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (response.webSocket) return talk(response.webSocket, handle);
 
     serveFiles(request, response, () => {
-      // HTTP/2 has no upgrade, and a header of that name is an error there.
+      // HTTP/2 has no upgrades: there a header of that name is an error.
       const upgrade = request.httpVersionMajor === 1 ? { Upgrade: 'websocket', Connection: 'Upgrade' } : {};
       response.writeHead(426, { ...upgrade, 'Content-Type': 'text/plain' });
       response.end('We only speak WebSockets here\n');

@@ -5,7 +5,7 @@ import { listen } from './listen';
 import { pipeDemo } from './pipeDemo';
 import { stdDemo } from './stdDemo';
 
-/** All the demos behind one server: what takes a request can take a WebSocket, so a route is all it needs. */
+/** All demos behind one server. A handler that takes a request can take a WebSocket, so each demo needs a route only. */
 export function createDemo(): Server {
   const connectApp = createConnectApp();
 

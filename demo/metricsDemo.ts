@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { configureServer, type WebSocket, type WebSocketServer } from '../lib/webSocketHandler';
 import { listen } from './listen';
 
-/** Metrics of one server for Prometheus. What the library counts anyway is read when somebody asks. */
+/** Metrics of one server for Prometheus. The library's own counters are read when Prometheus asks for them. */
 export function createMetrics(handle: WebSocketServer): Registry {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
@@ -47,7 +47,7 @@ export function createMetrics(handle: WebSocketServer): Registry {
     },
   });
 
-  // What it does not count is told by the diagnostics channels, for all servers of the process.
+  // The library does not count sizes. The diagnostics channels publish each message, for all servers of the process.
   const sizes = new Histogram({
     ...metric('message_size_characters', 'Lengths of the messages received'),
     buckets: [16, 256, 4096, 65_536, 1_048_576],

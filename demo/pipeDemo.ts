@@ -12,7 +12,7 @@ function count(): Transform {
       messages++;
       done(null, message);
     },
-    // The browser has closed the connection, and every message before that is on its way back.
+    // Called when the browser has closed the connection: every message before that has been passed on.
     flush(done) {
       console.log(`Echoed ${messages} ${messages === 1 ? 'message' : 'messages'}`);
       done();
@@ -20,7 +20,7 @@ function count(): Transform {
   });
 }
 
-/** Text comes back louder; bytes have no voice. */
+/** Changes text to upper case, and passes bytes on as they are. */
 function shout(): Transform {
   return new Transform({
     objectMode: true,
@@ -30,7 +30,7 @@ function shout(): Transform {
   });
 }
 
-/** A WebSocket is a stream of messages. A browser that reads slowly slows the pipe down, and nothing piles up. */
+/** A WebSocket is a stream of messages. If the browser reads slowly, the pipe slows down, and no messages pile up in memory. */
 export function pipeDemo(request: IncomingMessage, response: ServerResponse): void {
   const ws = response.webSocket;
   if (!ws) {

@@ -5,15 +5,15 @@ import { pipeline } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { configureServer, reconnecting, WebSocketError } from '../lib/webSocketHandler';
 
-/** Something that happened, with its place in the order of all that happened. */
+/** An event with its number in the log. */
 export interface Entry {
   readonly number: number;
   readonly text: string;
 }
 
 /**
- * Sends each client the entries behind the last one that it has, over a network that breaks often.
- * @param breaks whether the connection breaks before this entry
+ * Returns a server that sends each client the entries after the last one that it has, over connections that break often.
+ * @param breaks returns whether the connection breaks before this entry
  */
 export function createLogServer(log: readonly Entry[], breaks: (entry: Entry) => boolean): Server {
   const server = createServer((request, response) => {
@@ -26,12 +26,12 @@ export function createLogServer(log: readonly Entry[], breaks: (entry: Entry) =>
     async function* entries() {
       for (const entry of log.slice(after)) {
         if (breaks(entry)) ws?.abort();
-        // They happen one after the other.
+        // Each entry is written in a turn of the event loop of its own, as in a real log.
         await turn();
         yield JSON.stringify(entry);
       }
     }
-    // A client that is gone is no news: it comes back.
+    // An error means that the client is gone; it will connect again.
     pipeline(entries, ws, () => {});
   });
   configureServer(server);
@@ -39,8 +39,8 @@ export function createLogServer(log: readonly Entry[], breaks: (entry: Entry) =>
 }
 
 /**
- * Reads a log to its end, whatever happens to the connections. The number of the last entry goes into the URL of the next
- * connection, so nothing is lost, and nothing comes twice.
+ * Reads a log to its end, also if connections break. The URL of each connection has the number of the last entry received, so no entry is
+ * lost, and none is received twice.
  */
 export async function follow(url: string, receive: (entry: Entry) => void): Promise<void> {
   let last = 0;
@@ -50,12 +50,12 @@ export async function follow(url: string, receive: (entry: Entry) => void): Prom
       for await (const message of ws) {
         const entry: Entry = JSON.parse(message.toString());
         receive(entry);
-        // Only now: an entry counts when it has been dealt with.
+        // After `receive()`: if that throws, the entry is sent again.
         last = entry.number;
       }
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error;
-      console.log(`${error.message}. Going on behind ${last}.`);
+      console.log(`${error.message}. Going on after entry ${last}.`);
     }
   }
 }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { configureServer, type WebSocket } from '../lib/webSocketHandler';
 import { listen } from './listen';
 
-/** The event style. The listener comes before connect(): the first message may have arrived together with the request. */
+/** The event style. */
 function echo(ws: WebSocket): void {
   ws.on('message', (body, { binary }) => {
     console.log('Got message: %O', body);
@@ -13,7 +13,7 @@ function echo(ws: WebSocket): void {
   ws.connect();
 }
 
-/** An ordinary request listener: the same function answers browsers that come for a page and those that come to talk. */
+/** An ordinary request listener: it gets requests for pages and requests for WebSockets. */
 export function stdDemo(_request: IncomingMessage, response: ServerResponse): void {
   const ws = response.webSocket;
   if (ws) return echo(ws);

@@ -3,20 +3,20 @@ import { channel } from 'node:diagnostics_channel';
 const named = (event: string) => channel(`node-websocket-handler:${event}`);
 
 /**
- * What happens to WebSockets, for tracing and metrics. Each message is an object; whoever publishes asks first whether somebody
- * listens, so that it costs nothing where nobody does.
+ * The diagnostics channels, for tracing and metrics. Each message is an object. Ask `hasSubscribers` before one is made, so that channels
+ * without subscribers cost nothing.
  */
 export const diagnostics = {
-  /** `{ webSocket }` */
+  /** `{ webSocket }`: a connection is open. */
   open: named('open'),
-  /** `{ webSocket, code, reason, wasClean }`, when the transport is gone */
+  /** `{ webSocket, code, reason, wasClean }`: a connection has ended. */
   close: named('close'),
-  /** `{ webSocket, message }` */
+  /** `{ webSocket, message }`: a message was received. */
   messageReceived: named('message-received'),
-  /** `{ webSocket, message }`; the last fragment stands for a message that was written as a stream */
+  /** `{ webSocket, message }`: a message was sent. Of a message that was written as a stream it is the last fragment. */
   messageSent: named('message-sent'),
-  /** `{ webSocket, error }` */
+  /** `{ webSocket, error }`: a WebSocket has failed. */
   error: named('error'),
-  /** `{ request, response }`: a request for a WebSocket that was answered otherwise */
+  /** `{ request, response }`: a request for a WebSocket got an ordinary response. */
   refused: named('refused'),
 } as const;

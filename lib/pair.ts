@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import { parseExtensions } from './codec/headers';
 import type { Message, Role, Version } from './contracts';
 import { answerExtensions, offerExtensions } from './extensions';
@@ -7,20 +8,24 @@ import { protocolVersion } from './versions';
 import type { MessageStream } from './websocket/messageStream';
 import { WebSocket } from './websocket/webSocket';
 
+/** The options of `createPair()`; those of a connection are for both ends. */
 export interface PairOptions extends WholeMessages {
-  /** The subprotocol that both ends have agreed on. Default none. */
+  /** The subprotocol that both ends have agreed on. Default `''`: none. */
   protocol?: string;
-  /** The version that both ends speak. Default '13'. */
+  /** The version of the protocol that both ends speak. Default `'13'`. */
   version?: Version;
 }
 
 type Pair<M extends Message | MessageStream> = [server: WebSocket<M>, client: WebSocket<M>];
 
 /**
- * Two WebSockets joined without a socket, for tests: everything between them, frames, masking, the close handshake, is as
- * over a network.
- * @returns the server's end and the client's end, open
+ * Returns two open WebSockets, the server's end and the client's end, joined without a socket: for tests. Frames, masking and the close
+ * handshake are between them as over a network; there is no opening request.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ * @example
+ * const [server, client] = createPair({ protocol: 'chat' });
+ * server.pipe(server);
+ * client.write('hello');
  */
 export function createPair(options?: PairOptions): Pair<Message>;
 export function createPair(options: Streamed<PairOptions>): Pair<MessageStream>;
@@ -46,7 +51,7 @@ export function createPair(options: PairOptions | Streamed<PairOptions> = {}): P
   return [end('server', serverBytes), end('client', clientBytes)];
 }
 
-/** Two byte streams, each of which reads what the other writes, as the ends of a socket do. */
+/** Returns two byte streams, each of which reads what the other one writes. */
 function createBytePair(): [Duplex, Duplex] {
   const one = new ByteEnd();
   const other = new ByteEnd();
@@ -55,9 +60,10 @@ function createBytePair(): [Duplex, Duplex] {
   return [one, other];
 }
 
+/** One of two byte streams that are joined in memory. It has the backpressure, the end and the reset of a socket. */
 class ByteEnd extends Duplex {
   peer: ByteEnd | undefined;
-  /** Says that the peer has room for what was written last. */
+  /** The callback of the last write, while the peer's read queue is full. */
   #taken: (() => void) | undefined;
 
   override _read(): void {
@@ -65,7 +71,7 @@ class ByteEnd extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    // Through the event loop, as over a network: neither end runs inside a call of the other.
+    // In a later turn of the event loop, as over a network: neither end runs inside a call of the other.
     setImmediate(() => {
       if (this.peer?.push(chunk) === false) this.#taken = done;
       else done();
@@ -78,14 +84,14 @@ class ByteEnd extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // Like a reset: the other end closes without having seen an end.
+    // As by a reset, the other end closes without an 'end'.
     if (this.peer?.readableEnded === false) setImmediate(() => this.peer?.destroy());
-    // What the peer was given last has left.
+    // What the peer wrote last has been taken.
     this.written();
     done(error);
   }
 
-  /** The peer reads on. */
+  /** The peer takes more: calls back for the last write. */
   written(): void {
     const taken = this.#taken;
     this.#taken = undefined;

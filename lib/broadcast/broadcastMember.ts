@@ -2,39 +2,41 @@ import type { PreparedMessage } from '../framing/outgoingMessage';
 import type { AnyWebSocket } from '../websocket/webSocket';
 import type { WriteCallback } from '../websocket/writeQueue';
 
-/** What has become of the messages for a member of a BroadcastStream. */
+/** The numbers of messages for one member of a BroadcastStream. */
 export interface BroadcastCounts {
-  /** Messages that its WebSocket has taken. */
+  /** Messages that were written to its WebSocket. */
   readonly sent: number;
-  /** Messages that it did not get because it lagged. */
+  /** Messages that were dropped because the member lagged. */
   readonly dropped: number;
-  /** Messages that wait until it has caught up. */
+  /** Messages that wait until the member has caught up. */
   readonly waiting: number;
 }
 
-/** One message on its way to the members. */
+/** One message for all members. */
 export interface Entry {
-  /** As it was written. */
+  /** The chunk that the program wrote. */
   readonly message: unknown;
   readonly prepared: PreparedMessage;
-  /** Of each key one message waits for a member. */
+  /** For each key one message at the most waits for a member. */
   readonly key: unknown;
 }
 
+/** One WebSocket of a BroadcastStream, with the messages that wait for it while it lags. */
 export class Member {
   sent = 0;
   dropped = 0;
+  /** `write()` has returned false, and the member has not sent everything since. */
   lags = false;
-  /** In the order in which their keys began to wait. */
+  /** The messages that wait, by key, in the order in which the keys began to wait. */
   readonly waiting = new Map<unknown, Entry>();
-  /** Where the oldest is: a search from the start would pass the places of all that have gone. */
+  /** Points to the oldest message: a new iterator would pass the places of all messages that were deleted before. */
   #fromOldest: IterableIterator<Entry> | undefined;
-  /** Messages that the WebSocket has and the transport has not. */
+  /** Messages that were written to the WebSocket and have not left to the operating system. */
   #unsent = 0;
-  /** Not a 'drain' listener: it would tell the WebSocket that a stream writes to it and will end it. */
+  /** The callback of every message. Not a 'drain' listener: a member of many groups would have as many, and Node warns of the eleventh. */
   readonly #taken: WriteCallback;
 
-  /** @param caughtUp called when it lags and the transport has taken all that it was given */
+  /** @param caughtUp called when the member lags and everything that was written to it has left */
   constructor(
     readonly webSocket: AnyWebSocket,
     caughtUp: (member: Member) => void,
@@ -49,26 +51,26 @@ export class Member {
     return { sent: this.sent, dropped: this.dropped, waiting: this.waiting.size };
   }
 
-  /** Returns false if it should get no more for now. */
+  /** Writes a message. Returns false if the member lags from now on. */
   send({ prepared }: Entry): boolean {
     this.sent++;
     this.#unsent++;
     return this.webSocket.write(prepared, this.#taken);
   }
 
-  /** Takes the message that has waited longest. */
+  /** Removes the message that has waited longest, and returns it; undefined if none waits. */
   takeOldest(): Entry | undefined {
     this.#fromOldest ??= this.waiting.values();
     const { value: oldest } = this.#fromOldest.next() as IteratorYieldResult<Entry | undefined>;
     if (oldest !== undefined) this.waiting.delete(oldest.key);
-    // What has come to its end once does not look again.
+    // An iterator that has come to its end stays there, also if messages are added.
     else this.#fromOldest = undefined;
     return oldest;
   }
 
   forgetWaiting(): void {
     this.waiting.clear();
-    // It would keep what it has not passed.
+    // The iterator would keep the messages that it has not passed.
     this.#fromOldest = undefined;
   }
 }

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { checkClose } from '../codec/controlFrames';
 import { WebSocketError } from '../errors';
@@ -9,36 +10,44 @@ import { type BroadcastMessage, carries, isOpen, prepare } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
 import { join, leave } from './memberships';
 
-/** What becomes of the messages for a member that lags: its `write()` has returned false, and it has not caught up since. */
+/** What happens to the messages for a member that lags: its `write()` has returned false, and not everything has left since. */
 export type BroadcastPolicy = 'wait' | 'drop-oldest' | 'keep-latest' | 'close';
 
+/** The options of a BroadcastStream. */
 export interface BroadcastStreamOptions {
   /**
-   * `'wait'`, the default: the writer is held back until all have caught up. `'drop-oldest'`: up to `limit` messages wait for the
-   * member, and the oldest goes. `'keep-latest'`: the latest of each `key` waits for it. `'close'`: up to `limit` messages wait
-   * for it; with one more it is closed.
+   * `'wait'`: the writer waits until all members have caught up. `'drop-oldest'`: up to `limit` messages wait for the member, then the
+   * oldest is dropped. `'keep-latest'`: the latest message of each `key` waits for it. `'close'`: up to `limit` messages wait for it;
+   * with one more it is closed. Default `'wait'`.
    */
   policy?: BroadcastPolicy;
-  /** How many messages wait for a member, with `'drop-oldest'` and `'close'`. Default 16. */
+  /** Messages that may wait for a member, with `'drop-oldest'` and `'close'`. Default 16. */
   limit?: number;
-  /** What a message is about: with `'keep-latest'` it replaces one with the same key. Default: all are about the same. */
+  /** Returns the key of a message: with `'keep-latest'` a message replaces one with the same key. Default: all have the same key. */
   // biome-ignore lint/suspicious/noExplicitAny: the program knows what it writes
   key?: (message: any) => unknown;
-  /** The close code of `'close'`. Default 1013, try again later. */
+  /** The close code for members that the policy `'close'` closes. Default 1013, try again later. */
   code?: number;
-  /** Its close reason. Default none. */
+  /** The close reason for members that the policy `'close'` closes, at most 123 bytes of UTF-8. Default none. */
   reason?: string;
 }
 
-/** The counts of all members together, with those of members that have left. */
+/** The sums over all members of a BroadcastStream, also over those that have left. */
 export interface BroadcastTotals extends BroadcastCounts {
   /** Members that were closed because they lagged. */
   readonly closed: number;
 }
 
 /**
- * A Writable for many WebSockets: each chunk is a message, which is encoded once and goes to every member. Its end is not theirs,
- * and neither is its destruction: they stay open, and what waits for one that lags still goes out.
+ * A Writable for many WebSockets: each chunk is a message, which is encoded once and sent to every member. If it is ended or destroyed, its
+ * members stay open, and messages that wait for members that lag are still sent.
+ *
+ * Events: 'lagging' and 'caughtUp' with the WebSocket, when a member begins to lag or has caught up; 'drop' with the WebSocket and the
+ * message, when a waiting message is dropped because of a later one.
+ * @example
+ * const prices = new BroadcastStream({ policy: 'keep-latest', key: (price) => JSON.parse(price).symbol });
+ * prices.add(res.webSocket.connect().resume());
+ * source.pipe(prices);
  */
 export class BroadcastStream extends Writable {
   readonly #policy: BroadcastPolicy;
@@ -48,10 +57,11 @@ export class BroadcastStream extends Writable {
   readonly #reason: string;
   readonly #members = new Map<AnyWebSocket, Member>();
   readonly #webSockets = new Set<AnyWebSocket>();
+  /** Members that lag. */
   #lagging = 0;
-  /** A member has begun to lag over the message in hand. */
+  /** A member has begun to lag with the message that is being written. */
   #justLagging = false;
-  /** Tells the writer, which waits for that, that nobody lags any more. */
+  /** With the policy 'wait': the callback of the message that is written when no member lags any more. */
   #whenCaughtUp: WriteCallback | undefined;
   #sent = 0;
   #dropped = 0;
@@ -62,7 +72,7 @@ export class BroadcastStream extends Writable {
     checkOptions(options, 'policy', 'limit', 'key', 'code', 'reason');
     const { policy = 'wait', limit = defaults.lagLimit, key, code = closeCodes.tryAgainLater, reason = '' } = options;
     checkClose(code, reason);
-    // As a WebSocket: the second message that has to wait tells the writer.
+    // As for a WebSocket: write() returns false with the second message that has to wait.
     super({ objectMode: true, highWaterMark: 2 });
     this.#policy = policy;
     this.#limit = limit;
@@ -71,25 +81,26 @@ export class BroadcastStream extends Writable {
     this.#reason = reason;
   }
 
-  /** Live. */
+  /** The WebSockets that get the messages. The set changes when members are added and leave. */
   get members(): ReadonlySet<AnyWebSocket> {
     return this.#webSockets;
   }
 
+  /** The numbers of messages for all members so far, also for those that have left. */
   get totals(): BroadcastTotals {
     let waiting = 0;
     for (const member of this.#members.values()) waiting += member.waiting.size;
     return { sent: this.#sent, dropped: this.#dropped, waiting, closed: this.#closed };
   }
 
-  /** The counts of a member; undefined of others. */
+  /** Returns the numbers of messages for one member; undefined if the WebSocket is no member. */
   stats(webSocket: AnyWebSocket): BroadcastCounts | undefined {
     return this.#members.get(webSocket)?.counts;
   }
 
   /**
-   * Sends messages to this WebSocket too, until it closes. Without effect if it is closing already, or if this stream has ended.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+   * Makes a WebSocket a member, until it closes. Without effect if it is closing already, or if this stream has ended.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for anything but a WebSocket
    */
   add(webSocket: AnyWebSocket): this {
     if (!(webSocket instanceof WebSocket))
@@ -101,7 +112,7 @@ export class BroadcastStream extends Writable {
     return this;
   }
 
-  /** Sends nothing more to this WebSocket, nor what waits for it. Returns whether it was a member. */
+  /** Removes a member, and drops what waits for it. Returns whether the WebSocket was a member. */
   delete(webSocket: AnyWebSocket): boolean {
     const member = this.#members.get(webSocket);
     if (member === undefined) return false;
@@ -114,6 +125,7 @@ export class BroadcastStream extends Writable {
     return true;
   }
 
+  /** @internal */
   override _write(message: unknown, _encoding: BufferEncoding, done: WriteCallback): void {
     let entry: Entry;
     try {
@@ -124,11 +136,12 @@ export class BroadcastStream extends Writable {
     this.#justLagging = false;
     for (const member of this.#members.values()) this.#deliver(entry, member);
     if (this.#policy === 'wait' && this.#lagging > 0) this.#whenCaughtUp = done;
-    // A member that reads needs a turn of the event loop to show it: a burst of messages makes nobody lag.
+    // A member that reads needs a turn of the event loop to catch up: without it, a burst of messages would make every member lag.
     else if (this.#justLagging) setImmediate(done);
     else done();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: WriteCallback): void {
     for (const { webSocket, waiting } of this.#members.values()) if (waiting.size === 0) this.delete(webSocket);
     done(error);
@@ -176,7 +189,7 @@ export class BroadcastStream extends Writable {
     this.emit('drop', member.webSocket, entry?.message);
   }
 
-  /** The WebSocket has no message left, and gets what has been waiting for that. */
+  /** Everything that was written to a member that lags has left: writes what has been waiting, until it lags again. */
   #catchUp(member: Member): void {
     const { webSocket } = member;
     if (!isOpen(webSocket)) {

@@ -1,13 +1,16 @@
 import type { AnyWebSocket } from '../websocket/webSocket';
 
-/** What a WebSocket can be a member of. */
+/** A group that a WebSocket can be a member of: a BroadcastStream. */
 interface Group {
   delete(webSocket: AnyWebSocket): boolean;
 }
 
 const memberships = new WeakMap<AnyWebSocket, Set<Group>>();
 
-/** From now on a group hears of the end of a WebSocket. One listener does for all of its groups: a chat may have many rooms. */
+/**
+ * Deletes the WebSocket from the group when it closes. All groups of a WebSocket share one 'close' listener: with one each, Node would warn
+ * of a leak from the eleventh on.
+ */
 export function join(webSocket: AnyWebSocket, group: Group): void {
   const groups = memberships.get(webSocket);
   if (groups !== undefined) groups.add(group);
@@ -17,6 +20,7 @@ export function join(webSocket: AnyWebSocket, group: Group): void {
   }
 }
 
+/** Forgets that the WebSocket is a member of the group. */
 export function leave(webSocket: AnyWebSocket, group: Group): void {
   const groups = memberships.get(webSocket);
   groups?.delete(group);

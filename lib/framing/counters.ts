@@ -1,6 +1,8 @@
 /** The totals of one connection, or of all connections of a server, so far. */
 export interface ConnectionCounters {
+  /** Messages that were received, also one that is delivered as a stream and has not ended. */
   readonly messagesReceived: number;
+  /** Messages that were sent, without those that wait in the write queue. */
   readonly messagesSent: number;
   /** Bytes received behind the opening handshake, with all frame headers. */
   readonly bytesReceived: number;
@@ -18,9 +20,11 @@ export interface ConnectionCounters {
   readonly pausedTime: number;
 }
 
-/** Payload bytes before and after compression, or before and after decompression. */
+/** Payload bytes of the messages of one direction that were compressed. */
 export interface CompressionCounter {
+  /** Bytes before compression, or before decompression. */
   before: number;
+  /** Bytes after compression, or after decompression. */
   after: number;
 }
 
