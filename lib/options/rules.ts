@@ -123,7 +123,7 @@ export const rules: Record<keyof AllOptions, Rule> = {
     (value) => typeof value === 'number' && isSendableCloseCode(value),
   ],
   reason: [
-    'a string of at most 123 bytes in UTF-8',
+    'a string of at most 123 bytes',
     (value) => typeof value === 'string' && Buffer.byteLength(value) <= 123,
   ],
   policy: [

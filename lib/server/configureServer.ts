@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from '../broadcast/broadcast';
+import { describeValue } from '../codec/describeValue';
 import { checkHeaders } from '../codec/headers';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
@@ -233,14 +234,14 @@ function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {
 
 function checkServer(server: unknown): void {
   if (has(server, 'on') && has(server, 'emit') && has(server, 'setTimeout')) return;
-  const detail = `the first argument must be an http, https or http2 server, not ${describe(server)}`;
+  const detail = `the first argument must be an http, https or http2 server, not ${describeServer(server)}`;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
 }
 
-function describe(server: unknown): string {
+function describeServer(server: unknown): string {
   if (has(server, 'getConnections')) return 'a server of node:net, which does not speak HTTP: use http.createServer()';
   if (has(server, 'listen')) return 'the application of a framework: take the server that app.listen() returns';
-  return server === null ? 'null' : typeof server === 'object' ? 'another object' : typeof server;
+  return describeValue(server);
 }
 
 function has(value: unknown, method: string): boolean {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { describeValue } from '../codec/describeValue';
 import { hasToken, isHost, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
 import type { ExtensionElement, HttpRequest, ProtocolVersion, Version } from '../contracts';
 import { WebSocketError } from '../errors';
@@ -109,7 +110,7 @@ function callOrigins(
   const allowed: unknown = origins(origin, request);
   if (typeof allowed === 'boolean') return allowed;
   // A promise is true whatever it resolves to.
-  const detail = `the function origins must return true or false, not ${allowed instanceof Promise ? 'a promise' : typeof allowed}`;
+  const detail = `option origins must be a function that returns true or false, not ${describeValue(allowed)}`;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { statusCode: 500 });
 }
 
