@@ -109,7 +109,7 @@ describe('The 200 of a WebSocket over HTTP/2', () => {
       response.webSocket?.connect().end();
       ({ statusCode } = response);
     });
-    await connect(server.webSocketUrl, { http2: true, family: 4 }).resume().closed;
+    await connect(server.webSocketUrl, { http2: true, family: 4 }).resume().whenClosed();
     expect(statusCode).to.equal(200);
   });
 
