@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import { parseExtensions } from './codec/headers';
 import type { Message, Role, Version } from './contracts';
 import { answerExtensions, offerExtensions } from './extensions';

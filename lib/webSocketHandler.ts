@@ -49,10 +49,10 @@ export type {
 } from './options';
 export { createPair, type PairOptions } from './pair';
 export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server/configureServer';
-export { isWebSocketRequest } from './server/negotiation';
 export type { ServerCounters } from './server/serverCounters';
 export type { CloseOptions, CloseSummary } from './server/shutdown';
 export type { HttpServer } from './transports/dispatcher';
+export { isWebSocketRequest } from './transports/webSocketRequest';
 export type { MessageInfo, WebSocketEvents } from './websocket/events';
 export type { MessageSource } from './websocket/messageSources';
 export { MessageStream } from './websocket/messageStream';

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { checkClose } from '../codec/controlFrames';
 import { describeValue } from '../codec/describeValue';

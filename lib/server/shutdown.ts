@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { checkClose } from '../codec/controlFrames';
 import type { CloseOutcome } from '../connection/closeHandshake';
