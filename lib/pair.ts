@@ -8,6 +8,7 @@ import { protocolVersion } from './versions';
 import type { MessageStream } from './websocket/messageStream';
 import { WebSocket } from './websocket/webSocket';
 
+/** The options of `createPair()`. */
 export interface PairOptions extends WholeMessages {
   /** The subprotocol that both ends have agreed on. Default none. */
   protocol?: string;

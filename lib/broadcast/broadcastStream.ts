@@ -14,6 +14,7 @@ import { join, leave } from './memberships';
 /** What becomes of the messages for a member that lags: its `write()` has returned false, and it has not caught up since. */
 export type BroadcastPolicy = 'wait' | 'drop-oldest' | 'keep-latest' | 'close';
 
+/** The options of a BroadcastStream. */
 export interface BroadcastStreamOptions {
   /**
    * `'wait'`, the default: the writer is held back until all have caught up. `'drop-oldest'`: up to `limit` messages wait for the
@@ -78,6 +79,7 @@ export class BroadcastStream extends Writable {
     return this.#webSockets;
   }
 
+  /** The counts of all members together, with those of members that have left. */
   get totals(): BroadcastTotals {
     let waiting = 0;
     for (const member of this.#members.values()) waiting += member.waiting.size;
@@ -119,6 +121,7 @@ export class BroadcastStream extends Writable {
     return true;
   }
 
+  /** @internal */
   override _write(message: unknown, _encoding: BufferEncoding, done: WriteCallback): void {
     let entry: Entry;
     try {
@@ -134,6 +137,7 @@ export class BroadcastStream extends Writable {
     else done();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: WriteCallback): void {
     for (const { webSocket, waiting } of this.#members.values()) if (waiting.size === 0) this.delete(webSocket);
     done(error);

@@ -33,7 +33,9 @@ export interface Transport {
   readonly sessionKeepalive?: SessionKeepalive | undefined;
 }
 
+/** A request over HTTP/1.1 or HTTP/2. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
+/** A response over HTTP/1.1 or HTTP/2. */
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
 /** An opening request that may be accepted. */

@@ -1,6 +1,8 @@
 /** The totals of one connection, or of all connections of a server, so far. */
 export interface ConnectionCounters {
+  /** Messages that were received. */
   readonly messagesReceived: number;
+  /** Messages that were sent. */
   readonly messagesSent: number;
   /** Bytes received behind the opening handshake, with all frame headers. */
   readonly bytesReceived: number;

@@ -54,6 +54,7 @@ export interface WebSocketServer {
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   close(options?: CloseOptions): Promise<CloseSummary>;
+  /** Calls `close()` without options, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

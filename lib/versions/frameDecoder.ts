@@ -163,10 +163,8 @@ export class FrameDecoder implements Decoder {
 
   #checkSize(first: number, kind: number, length: number): void {
     const started = this.#message;
-    const message = started ?? {
-      text: kind === kinds.text,
-      compressed: (first & this.#layout.compressedBit) !== 0,
-    };
+    const compressed = (first & this.#layout.compressedBit) !== 0;
+    const message = started ?? { text: kind === kinds.text, compressed };
     checkMessageSize((started?.size ?? 0) + length, message, this.#options);
   }
 
