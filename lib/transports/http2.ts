@@ -219,9 +219,10 @@ function endNothing(this: unknown, ...parameters: unknown[]): unknown {
   return this;
 }
 
+/** Discards the bytes. With false, a source that is piped to the response would wait for a 'drain' that never comes. */
 function writeNothing(...parameters: unknown[]): boolean {
   callBack(parameters);
-  return false;
+  return true;
 }
 
 function callBack(parameters: unknown[]): void {
