@@ -52,13 +52,20 @@ export const errorTable = {
   WS_ERR_NOT_OPEN: { sentence: 'The connection is not open' },
 } as const satisfies Record<string, ErrorKind>;
 
+/** The stable codes of the errors of the library. `docs/errors.md` explains each of them. */
 export type WebSocketErrorCode = keyof typeof errorTable;
 
+/** What a WebSocketError can have besides its code and its message. */
 export interface WebSocketErrorDetails {
+  /** The close code (RFC 6455 §7.4). Default: the one that belongs to the code of the error. */
   readonly closeCode?: number;
+  /** The HTTP status of a refused handshake. */
   readonly statusCode?: number;
+  /** The HTTP headers of a refused handshake. */
   readonly headers?: IncomingHttpHeaders | OutgoingHttpHeaders;
+  /** The body of a server's refusal. */
   readonly body?: Buffer;
+  /** The error that led to this one. */
   readonly cause?: unknown;
 }
 

@@ -26,7 +26,7 @@ export type {
   TransportName,
   Version,
 } from './contracts';
-export { WebSocketError, type WebSocketErrorCode } from './errors';
+export { WebSocketError, type WebSocketErrorCode, type WebSocketErrorDetails } from './errors';
 export type { ConnectionCounters } from './framing/counters';
 export { Deframer, type DeframerOptions } from './framing/deframer';
 export { Framer, type FramerOptions } from './framing/framer';
@@ -49,11 +49,12 @@ export type {
 } from './options';
 export { createPair, type PairOptions } from './pair';
 export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server/configureServer';
-export { isWebSocketRequest } from './server/negotiation';
 export type { ServerCounters } from './server/serverCounters';
 export type { CloseOptions, CloseSummary } from './server/shutdown';
 export type { HttpServer } from './transports/dispatcher';
+export { isWebSocketRequest } from './transports/webSocketRequest';
 export type { MessageInfo, WebSocketEvents } from './websocket/events';
 export type { MessageSource } from './websocket/messageSources';
 export { MessageStream } from './websocket/messageStream';
-export { type AnyWebSocket, WebSocket } from './websocket/webSocket';
+export { type AnyWebSocket, WebSocket, type WritableMessage } from './websocket/webSocket';
+export type { WriteCallback } from './websocket/writeQueue';

@@ -8,17 +8,17 @@ import { expect } from 'chai';
  */
 const buildingBlocks = [
   'AnyClientOptions',
-  'CompressionCounter',
   'Delivered',
+  'DuplexOfMessages',
   'Encodable',
   'errorTable',
   'ExtensionOptions',
   'Fresh',
+  'NodeOptions',
+  'Nothing',
   'OpeningOptions',
   'Pair',
   'PreparedFrames',
-  'RetryOptions',
-  'SaidElsewhere',
   'WholeMessages',
 ];
 

@@ -23,12 +23,11 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['websocket/*', 7],
   ['broadcast/*', 8],
   ['transports/*', 9],
-  // The transports hand out what it says of a request.
-  ['server/negotiation.ts', 8],
+  ['transports/client/*', 10],
   ['server/*', 10],
-  ['client/*', 10],
-  ['pair.ts', 10],
-  ['webSocketHandler.ts', 11],
+  ['client/*', 11],
+  ['pair.ts', 11],
+  ['webSocketHandler.ts', 12],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
@@ -107,8 +106,7 @@ describe('These rules', () => {
     const bad: Tree[] = [
       { 'versions/index.ts': `import '../options';`, 'options/index.ts': '' },
       { 'errors.ts': `import './diagnostics';`, 'diagnostics.ts': '' },
-      // In one folder, too, only the same rank will do.
-      { 'server/negotiation.ts': `import './shutdown';`, 'server/shutdown.ts': '' },
+      { 'transports/http1.ts': `import './client/session';`, 'transports/client/session.ts': '' },
     ];
     for (const tree of bad) expect(importsUpwards(tree), Object.keys(tree).join()).to.have.lengthOf(1);
   });

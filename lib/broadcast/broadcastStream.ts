@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { checkClose } from '../codec/controlFrames';
+import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
@@ -104,7 +105,10 @@ export class BroadcastStream extends Writable {
    */
   add(webSocket: AnyWebSocket): this {
     if (!(webSocket instanceof WebSocket))
-      throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'a member is a WebSocket');
+      throw new WebSocketError(
+        'WS_ERR_INVALID_ARGUMENT',
+        `a member must be a WebSocket, not ${describeValue(webSocket)}`,
+      );
     if (this.#members.has(webSocket) || !this.writable || !isOpen(webSocket)) return this;
     this.#members.set(webSocket, new Member(webSocket, (member) => this.#catchUp(member)));
     this.#webSockets.add(webSocket);

@@ -9,11 +9,12 @@ import type {
   ClientAttempt,
   ClientAttemptOwner,
   ClientOpeningRequest,
+  ClientTarget,
   Http2Opening,
-} from '../transports/clientAttempt';
-import { Http1Attempt } from '../transports/http1Client';
-import { Http2Attempt } from '../transports/http2Client';
-import { type ClientTarget, redirected } from './redirects';
+} from '../transports/client/clientAttempt';
+import { Http1Attempt } from '../transports/client/http1Client';
+import { Http2Attempt } from '../transports/client/http2Client';
+import { redirected } from './redirects';
 
 /** Everything that a client's handshake needs. */
 export interface ClientOpening {

@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { describeValue } from '../codec/describeValue';
 import { isToken } from '../codec/headers';
 import type { Version } from '../contracts';
-import { describeValue } from '../describeValue';
 import { WebSocketError } from '../errors';
 import {
   checkIsObject,

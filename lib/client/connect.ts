@@ -5,7 +5,7 @@ import type { Agreement, Dial, ExtensionOptions, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import { offerExtensions, verifyExtensions } from '../extensions';
 import { defaults, type Streamed } from '../options';
-import type { Http2Opening } from '../transports/clientAttempt';
+import type { ClientTarget, Http2Opening } from '../transports/client/clientAttempt';
 import { protocolVersion } from '../versions';
 import type { MessageStream } from '../websocket/messageStream';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
@@ -21,7 +21,6 @@ import {
 } from './clientOptions';
 import { parseClientUrl } from './clientUrl';
 import { type NodeOptions, nodeOptionNames } from './nodeOptions';
-import type { ClientTarget } from './redirects';
 
 export type { ClientOptions } from './clientOptions';
 

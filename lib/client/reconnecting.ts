@@ -12,6 +12,7 @@ import { connect } from './connect';
 /** A value, or a function that makes one for every connection. */
 type Fresh<T> = T | (() => T | Promise<T>);
 
+/** The options of `reconnecting()`. */
 export interface ReconnectingOptions extends Omit<ClientOptions, 'headers'>, RetryOptions {
   /** Headers for the opening request, or a function that makes them for every connection. */
   headers?: Fresh<OutgoingHttpHeaders>;

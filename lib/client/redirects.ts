@@ -1,18 +1,9 @@
 import { Agent, type OutgoingHttpHeaders } from 'node:http';
 import { type RequestOptions, Agent as SecureAgent } from 'node:https';
 import { WebSocketError } from '../errors';
-import type { Answer } from '../transports/clientAttempt';
+import type { Answer, ClientTarget } from '../transports/client/clientAttempt';
 import { locationOf } from './clientUrl';
 import { safeNodeOptions } from './nodeOptions';
-
-/** The server of an opening request, and what the program adds to the request. */
-export interface ClientTarget {
-  /** With the scheme ws or wss, without a fragment, without name and password. */
-  readonly location: URL;
-  readonly headers: OutgoingHttpHeaders;
-  /** The program's options for Node's `http.request()`, `tls.connect()` and `net.connect()`. */
-  readonly requestOptions: RequestOptions;
-}
 
 /** Node's agents keep their options; the types of Node 20 do not have them. */
 type NodeAgent = Agent & { readonly options?: { readonly proxyEnv?: unknown } };

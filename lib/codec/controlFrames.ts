@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { closeCodes, isSendableCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
-import { describeValue } from '../describeValue';
 import { WebSocketError } from '../errors';
-import { type BinaryData, describe, toBytes } from './bytes';
+import { type BinaryData, toBytes } from './bytes';
+import { describeNoMessage, describeValue } from './describeValue';
 
 /** The most payload bytes of a control frame (RFC 6455 §5.5). */
 export const maxControlPayload = 125;
@@ -31,7 +31,10 @@ export function controlPayload(data: string | BinaryData): Buffer {
   const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
   if (bytes === undefined) {
     const accepted = 'a string, a Buffer, a typed array, a DataView or an ArrayBuffer';
-    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a ping or pong takes ${accepted}, not ${describe(data)}`);
+    throw new WebSocketError(
+      'WS_ERR_INVALID_ARGUMENT',
+      `a ping or pong takes ${accepted}, not ${describeNoMessage(data)}`,
+    );
   }
   checkControlPayload(bytes);
   // A copy: the program may change its own bytes before they are sent.
@@ -50,8 +53,8 @@ export function checkClose(code: number, reason: string): void {
   // Buffer.byteLength() takes ArrayBuffers and views too; a reason is text (RFC 6455 §5.5.1).
   const size = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
   if (size !== undefined && size <= maxReasonSize) return;
-  const accepted = `a string of at most ${maxReasonSize} bytes in UTF-8`;
-  const given = size === undefined ? describeValue(reason) : `one of ${size}`;
+  const accepted = `a string of at most ${maxReasonSize} bytes`;
+  const given = size === undefined ? describeValue(reason) : `${size} bytes`;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close reason must be ${accepted}, not ${given}`);
 }
 

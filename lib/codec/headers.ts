@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { ExtensionElement } from '../contracts';
 import { WebSocketError } from '../errors';
+import { describeValue } from './describeValue';
 
 /** A token (RFC 9110 §5.6.2). */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -169,8 +170,9 @@ export function checkHeaders(headers: OutgoingHttpHeaders): void {
 function checkHeaderValue(name: string, value: unknown): void {
   // Node would send an object as '[object Object]'.
   if (!['string', 'number', 'boolean'].includes(typeof value)) {
-    const type = value === null ? 'null' : typeof value;
-    throw invalidHeader(`the header ${name} must be a string, a number or an array of strings, not ${type}`);
+    // The values in an array may be credentials, and error messages are logged.
+    const given = Array.isArray(value) ? 'an array in an array' : describeValue(value);
+    throw invalidHeader(`the header ${name} must be a string, a number or an array of strings, not ${given}`);
   }
   const [character] = forbiddenInValue.exec(String(value)) ?? [];
   if (character === undefined) return;

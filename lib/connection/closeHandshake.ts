@@ -18,6 +18,7 @@ type State =
 export interface CloseOutcome {
   /** The code in the peer's Close frame; 1005 if it had none, 1006 if there was no Close frame. */
   readonly code: number;
+  /** The reason in the peer's Close frame; '' if there is none. */
   readonly reason: string;
   /** Whether both sides sent a Close frame. */
   readonly wasClean: boolean;

@@ -44,6 +44,8 @@ export class CloseSequence {
   #fault: WebSocketError | undefined;
   /** Our Close has left to the operating system. */
   #closeLeft = false;
+  /** Every message had left to the operating system before our Close was sent. */
+  #messagesLeft = false;
   /** The last frame was sent, and the byte stream ends. */
   #ending = false;
   #deadline: Deadline | undefined;
@@ -63,9 +65,9 @@ export class CloseSequence {
     return this.#handshake.closeReceived && !this.#handshake.closeSent;
   }
 
-  /** Whether both sides have closed, but the connection was gone before everything of ours had left. */
+  /** Whether both sides have closed, but the connection was gone before all messages had left. Our Close alone is no loss. */
   get wasCutOff(): boolean {
-    return this.#channel.isClosed && this.#handshake.complete && !this.#closeLeft;
+    return this.#channel.isClosed && this.#handshake.complete && !this.#closeLeft && !this.#messagesLeft;
   }
 
   /** How the connection ended, or is ending; undefined while nothing is known. */
@@ -149,6 +151,7 @@ export class CloseSequence {
   }
 
   #sendClose(close: CloseFrame): void {
+    this.#messagesLeft = this.#channel.output.bufferedAmount === 0;
     this.#channel.output.send(close, (error) => {
       if (error) return;
       this.#closeLeft = true;

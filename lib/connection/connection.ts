@@ -58,7 +58,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return this.#end.isAwaited;
   }
 
-  /** Whether both sides have closed, but the connection was gone before everything of ours had left. */
+  /** Whether both sides have closed, but the connection was gone before all messages had left. */
   get wasCutOff(): boolean {
     return this.#end.wasCutOff;
   }

@@ -33,6 +33,7 @@ export interface DataFrame {
   readonly opcode: 'text' | 'binary' | 'continuation';
   /** Whether the message ends with this frame. Default true. */
   readonly fin?: boolean;
+  /** Text or bytes, whatever the opcode. */
   readonly payload: string | Uint8Array;
   /** Whether to compress it, if the connection has agreed on compression. Default: if it has `perMessageDeflate.threshold` bytes. */
   readonly compress?: boolean;
@@ -58,6 +59,7 @@ export interface MessagePart {
   readonly first: boolean;
   /** Whether the message ends with this part. */
   readonly last: boolean;
+  /** The bytes of the part. */
   readonly payload: Buffer;
 }
 

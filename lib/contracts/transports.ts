@@ -33,8 +33,29 @@ export interface Transport {
   readonly sessionKeepalive?: SessionKeepalive | undefined;
 }
 
+/** A request over HTTP/1.1 or HTTP/2. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
+/** A response over HTTP/1.1 or HTTP/2. */
 export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** An opening request that may be accepted. */
+export interface Offer {
+  readonly wire: ProtocolVersion;
+  readonly version: Version;
+  /** The subprotocols that the client offers, in its order. */
+  readonly protocols: readonly string[];
+  /** The extensions that the client offers, in its order. */
+  readonly extensions: readonly ExtensionElement[];
+}
+
+/** An opening request, over any transport. */
+export interface OpeningRequest {
+  readonly request: HttpRequest;
+  /** The host, and perhaps the port, that the request is for: the `Host` header or, over HTTP/2, `:authority`. */
+  readonly authority: string | undefined;
+  /** The versions that the transport can carry. */
+  readonly versions: readonly Version[];
+}
 
 /** What the handshake has agreed on. */
 export interface Agreement {

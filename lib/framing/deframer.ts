@@ -53,22 +53,26 @@ export class Deframer extends Transform {
     this.#reader = new MessageReader({ ...options, version, maxMessageSize, extensions, parts });
   }
 
+  /** @internal */
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#reader.feed(chunk);
     this.#done = done;
     this.#pull();
   }
 
+  /** @internal */
   override _read(size: number): void {
     if (this.#done === undefined) super._read(size);
     else this.#pull();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#reader.release();
     done(error);
   }
 
+  /** @internal */
   override _flush(done: TransformCallback): void {
     try {
       this.#reader.finish();

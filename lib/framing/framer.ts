@@ -55,6 +55,7 @@ export class Framer extends Transform {
     };
   }
 
+  /** @internal */
   override _transform(item: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
     try {
       this.#writer.write(item);
@@ -65,11 +66,13 @@ export class Framer extends Transform {
     else this.#finish(done, undefined);
   }
 
+  /** @internal */
   override _flush(done: TransformCallback): void {
     this.#passOn();
     done();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#writer.release();
     done(error);

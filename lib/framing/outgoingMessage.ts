@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { type BinaryData, describe, isBytes, toBytes } from '../codec/bytes';
+import { type BinaryData, isBytes, toBytes } from '../codec/bytes';
+import { describeNoMessage, describeValue } from '../codec/describeValue';
 import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
 import { WebSocketError } from '../errors';
 import { costOf } from './cost';
@@ -30,7 +31,7 @@ class NamedMessage implements DataFrame {
     if (typeof compress !== 'boolean')
       throw new WebSocketError(
         'WS_ERR_INVALID_ARGUMENT',
-        `the option compress takes a boolean, not ${describe(compress)}`,
+        `option compress must be a boolean, not ${describeValue(compress)}`,
       );
     this.compress = compress;
   }
@@ -107,13 +108,16 @@ const binaryKinds = 'a Buffer, a typed array, a DataView, an ArrayBuffer or a Sh
 /** The error for a value that is no message and no source of one. */
 export function invalidMessage(chunk: unknown): WebSocketError {
   const accepted = `a string, ${binaryKinds}, a PreparedMessage, a Readable, a web ReadableStream or an async iterable`;
-  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a message is ${accepted}, not ${describe(chunk)}`);
+  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a message is ${accepted}, not ${describeNoMessage(chunk)}`);
 }
 
 /** The error for a value that has to be in memory as a whole, and is not. */
 function invalidData(data: unknown): WebSocketError {
   const accepted = `a string, ${binaryKinds}`;
-  return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the data of a message is ${accepted}, not ${describe(data)}`);
+  return new WebSocketError(
+    'WS_ERR_INVALID_ARGUMENT',
+    `the data of a message is ${accepted}, not ${describeNoMessage(data)}`,
+  );
 }
 
 /** Whether a written chunk is a binary message; false also for what is no message at all. */

@@ -1,4 +1,4 @@
-import { describeValue } from '../describeValue';
+import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
 import { type AllOptions, type Rule, rules, settingRules } from './rules';
 import { refuseUnknown } from './unknownOptions';

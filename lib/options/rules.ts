@@ -122,10 +122,7 @@ export const rules: Record<keyof AllOptions, Rule> = {
     'a close code: 1000 to 1003, 1007 to 1014, or 3000 to 4999',
     (value) => typeof value === 'number' && isSendableCloseCode(value),
   ],
-  reason: [
-    'a string of at most 123 bytes in UTF-8',
-    (value) => typeof value === 'string' && Buffer.byteLength(value) <= 123,
-  ],
+  reason: ['a string of at most 123 bytes', (value) => typeof value === 'string' && Buffer.byteLength(value) <= 123],
   policy: [
     "'wait', 'drop-oldest', 'keep-latest' or 'close'",
     (value) => ['wait', 'drop-oldest', 'keep-latest', 'close'].includes(value as string),

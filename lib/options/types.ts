@@ -67,6 +67,7 @@ export interface WholeMessages extends ConnectionOptions {
 /** The options O for a connection that delivers each message as a stream. */
 export type Streamed<O extends WholeMessages> = Omit<O, 'messages'> & { messages: 'stream' };
 
+/** When the keepalive pings, and how long it waits for an answer. */
 export interface HeartbeatOptions {
   /** Milliseconds of silence until the ping. Default 30,000. */
   interval?: number;
@@ -76,6 +77,7 @@ export interface HeartbeatOptions {
 
 export type HeartbeatSettings = Readonly<Required<HeartbeatOptions>>;
 
+/** The options of `configureServer()` and `handleHttpUpgrade()`. */
 export interface ServerOptions extends ConnectionOptions {
   /** The versions to accept; others are answered with 426. Default: all but draft75, whose handshake proves nothing. */
   versions?: readonly Version[];

@@ -5,7 +5,7 @@ import { checkHeaders } from '../codec/headers';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
-import { checkOptions, connectionOptionNames, defaults, type ServerOptions } from '../options';
+import { defaults, type ServerOptions } from '../options';
 import {
   addHandler,
   type ExchangeHandler,
@@ -15,9 +15,10 @@ import {
 } from '../transports/dispatcher';
 import type { Exchange } from '../transports/exchange';
 import { ServerSessions } from '../transports/serverSessions';
-import { protocolVersion } from '../versions';
+import { isWebSocketRequest } from '../transports/webSocketRequest';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
-import { isWebSocketRequest, negotiate } from './negotiation';
+import { negotiate } from './negotiation';
+import { checkServer, checkServerOptions } from './serverArguments';
 import { type ServerCounters, ServerTotals } from './serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './shutdown';
 
@@ -53,6 +54,7 @@ export interface WebSocketServer {
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   close(options?: CloseOptions): Promise<CloseSummary>;
+  /** Calls `close()` without options, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -229,25 +231,4 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
 
 function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {
   return isWebSocketRequest(request) && (filter === undefined || filter(request) === true);
-}
-
-function checkServer(server: unknown): void {
-  if (has(server, 'on') && has(server, 'emit') && has(server, 'setTimeout')) return;
-  const detail = `the first argument must be an http, https or http2 server, not ${describe(server)}`;
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
-}
-
-function describe(server: unknown): string {
-  if (has(server, 'getConnections')) return 'a server of node:net, which does not speak HTTP: use http.createServer()';
-  if (has(server, 'listen')) return 'the application of a framework: take the server that app.listen() returns';
-  return server === null ? 'null' : typeof server === 'object' ? 'another object' : typeof server;
-}
-
-function has(value: unknown, method: string): boolean {
-  return typeof (value as Record<string, unknown> | null | undefined)?.[method] === 'function';
-}
-
-function checkServerOptions(options: ServerOptions): void {
-  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
-  for (const version of options.versions ?? []) protocolVersion(version, 'versions');
 }

@@ -1,39 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { hasToken, isHost, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
-import type { ExtensionElement, HttpRequest, ProtocolVersion, Version } from '../contracts';
+import { describeValue } from '../codec/describeValue';
+import { isHost, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
+import type { HttpRequest, Offer, OpeningRequest, ProtocolVersion, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { Origins, ServerOptions } from '../options';
 import { claimedVersion, defaultVersions, findProtocolVersion } from '../versions';
-
-/** An opening request that may be accepted. */
-export interface Offer {
-  readonly wire: ProtocolVersion;
-  readonly version: Version;
-  /** The subprotocols that the client offers, in its order. */
-  readonly protocols: readonly string[];
-  /** The extensions that the client offers, in its order. */
-  readonly extensions: readonly ExtensionElement[];
-}
-
-/** An opening request, over any transport. */
-export interface OpeningRequest {
-  readonly request: HttpRequest;
-  /** The host, and perhaps the port, that the request is for: the `Host` header or, over HTTP/2, `:authority`. */
-  readonly authority: string | undefined;
-  /** The versions that the transport can carry. */
-  readonly versions: readonly Version[];
-}
-
-/**
- * Returns whether the request asks for a WebSocket, correctly or not: with an upgrade (RFC 6455 §4.1), or with the extended CONNECT of
- * HTTP/2 (RFC 8441 §5).
- */
-export function isWebSocketRequest({ headers }: Pick<HttpRequest, 'headers'>): boolean {
-  const { upgrade, connection, ':method': method, ':protocol': protocol } = headers;
-  if (method === 'CONNECT') return protocol === 'websocket';
-  return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade');
-}
 
 /**
  * Checks what is the same over every transport: host, version, origin, subprotocols and extensions (RFC 6455 §4.2.1).
@@ -109,7 +81,7 @@ function callOrigins(
   const allowed: unknown = origins(origin, request);
   if (typeof allowed === 'boolean') return allowed;
   // A promise is true whatever it resolves to.
-  const detail = `the function origins must return true or false, not ${allowed instanceof Promise ? 'a promise' : typeof allowed}`;
+  const detail = `option origins must be a function that returns true or false, not ${describeValue(allowed)}`;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { statusCode: 500 });
 }
 

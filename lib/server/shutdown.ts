@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { checkClose } from '../codec/controlFrames';
 import type { CloseOutcome } from '../connection/closeHandshake';
@@ -5,10 +6,11 @@ import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import type { AnyWebSocket } from '../websocket/webSocket';
 
+/** The options of `close()` of what `configureServer()` returns. */
 export interface CloseOptions {
   /** The close code for the connections. Default 1001, going away. */
   code?: number;
-  /** Default none. */
+  /** The close reason for the connections. Default none. */
   reason?: string;
   /** Milliseconds from the call until connections that have not closed are dropped. Default 20,000. */
   timeout?: number;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Transport } from '../contracts';
 
 /** A request, and the byte stream that goes on behind it. */

@@ -4,13 +4,13 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse, type Serv
 import type { Duplex } from 'node:stream';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
-import { isWebSocketRequest } from '../server/negotiation';
 import { afterEarlierResponses } from './earlierResponses';
 import type { Exchange } from './exchange';
 import { returnToHttp, type Upgrade } from './foreignUpgrade';
 import { UpgradeExchange } from './http1';
 import { ExtendedConnectExchange } from './http2';
 import { resetStream } from './http2Streams';
+import { isWebSocketRequest } from './webSocketRequest';
 
 /** What the library uses of a server of `http`, `https` or `http2`. */
 export interface HttpServer extends Pick<EventEmitter, 'on' | 'removeListener' | 'emit' | 'listenerCount'> {

@@ -1,7 +1,6 @@
 import type { ServerHttp2Session } from 'node:http2';
-import type { HttpResponse, Opening } from '../contracts';
+import type { HttpResponse, Offer, Opening, OpeningRequest } from '../contracts';
 import type { WebSocketError } from '../errors';
-import type { Offer, OpeningRequest } from '../server/negotiation';
 
 /** A WebSocket request that a server has received, and its response. Each transport has a class of its own. */
 export interface Exchange extends OpeningRequest {

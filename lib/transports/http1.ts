@@ -1,11 +1,11 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { discardUntilClosed } from '../connection/byteStreamEnds';
-import type { HandshakeAnswer, Opening, Transport } from '../contracts';
+import type { HandshakeAnswer, Offer, Opening, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
-import type { Offer } from '../server/negotiation';
 import { knownVersions } from '../versions';
 import { readChallenge } from './challenge';
 import { ignoreError } from './earlierResponses';

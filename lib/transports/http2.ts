@@ -5,11 +5,11 @@ import type {
   ServerHttp2Session,
   ServerHttp2Stream,
 } from 'node:http2';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { discardUntilClosed } from '../connection/byteStreamEnds';
-import type { Acceptance, Opening, Transport } from '../contracts';
+import type { Acceptance, Offer, Opening, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
-import type { Offer } from '../server/negotiation';
 import { http2Versions } from '../versions';
 import type { Exchange } from './exchange';
 import { sendAcceptance } from './http2Acceptance';
@@ -219,9 +219,10 @@ function endNothing(this: unknown, ...parameters: unknown[]): unknown {
   return this;
 }
 
+/** Discards the bytes. With false, a source that is piped to the response would wait for a 'drain' that never comes. */
 function writeNothing(...parameters: unknown[]): boolean {
   callBack(parameters);
-  return false;
+  return true;
 }
 
 function callBack(parameters: unknown[]): void {

@@ -1,4 +1,5 @@
 import { constants, type Http2Stream } from 'node:http2';
+import { setImmediate } from 'node:timers';
 import type { Transport } from '../contracts';
 import { sessionKeepalive } from './sessionKeepalive';
 

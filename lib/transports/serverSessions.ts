@@ -1,5 +1,6 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { clearInterval, setInterval } from 'node:timers';
 import { lingerTime } from '../connection/byteStreamEnds';
 import { leastTimeout, sessionKeepalive } from './sessionKeepalive';
 

@@ -1,4 +1,5 @@
 import type { Http2Session } from 'node:http2';
+import { setImmediate } from 'node:timers';
 import { type Keepalive, type KeepaliveSubject, startKeepalive } from '../connection/keepalive';
 import type { SessionKeepalive, WatchedConnection } from '../contracts';
 import type { HeartbeatSettings } from '../options';

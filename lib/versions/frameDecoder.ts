@@ -12,6 +12,8 @@ import {
   MASKED,
   OPCODE,
   RESERVED_BITS,
+  readLength64,
+  refuseLongForm,
   reservedKind,
 } from './frameLayout';
 import { checkMessageSize, PartialMessage } from './partialMessage';
@@ -112,12 +114,12 @@ export class FrameDecoder implements Decoder {
     if (length === LENGTH_16) {
       if (available < 4) return false;
       length = ((chunk[at + 2] as number) << 8) | (chunk[at + 3] as number);
-      if (length < LENGTH_16) this.#checkShortest();
+      if (length < LENGTH_16) refuseLongForm(layout);
       size = 4;
     } else if (length === LENGTH_64) {
       if (available < 10) return false;
       length = readLength64(chunk, at + 2);
-      if (length < 0x10000) this.#checkShortest();
+      if (length < 0x10000) refuseLongForm(layout);
       size = 10;
     }
     // Before the masking key and the payload are read: an oversized message is refused by its header.
@@ -159,16 +161,10 @@ export class FrameDecoder implements Decoder {
     throw new WebSocketError('WS_ERR_RESERVED_BITS');
   }
 
-  #checkShortest(): void {
-    if (this.#layout.shortestLength) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
-  }
-
   #checkSize(first: number, kind: number, length: number): void {
     const started = this.#message;
-    const message = started ?? {
-      text: kind === kinds.text,
-      compressed: (first & this.#layout.compressedBit) !== 0,
-    };
+    const compressed = (first & this.#layout.compressedBit) !== 0;
+    const message = started ?? { text: kind === kinds.text, compressed };
     checkMessageSize((started?.size ?? 0) + length, message, this.#options);
   }
 
@@ -250,12 +246,4 @@ export class FrameDecoder implements Decoder {
     this.#closed = true;
     return this.#layout.decodeClose(payload);
   }
-}
-
-/** @throws WebSocketError WS_ERR_INVALID_LENGTH if the top bit is set, which RFC 6455 §5.2 forbids */
-function readLength64(bytes: Buffer, at: number): number {
-  const high = bytes.readUInt32BE(at);
-  if (high >= 0x80000000) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'the top bit of a 64-bit length is set');
-  // From 2^53 on the sum is not exact, but still larger than any limit.
-  return high * 0x100000000 + bytes.readUInt32BE(at + 4);
 }

@@ -1,5 +1,5 @@
 import type { CloseFrame } from '../contracts';
-import type { WebSocketErrorCode } from '../errors';
+import { WebSocketError, type WebSocketErrorCode } from '../errors';
 
 /**
  * The parts of a frame header that RFC 6455 §5.2 and the drafts since hybi-01 have in common: two bytes, an extended length of up to
@@ -43,4 +43,17 @@ export function kindsByOpcode(opcodes: Readonly<Record<FrameKind, number>>): rea
   const byOpcode: number[] = new Array(16).fill(reservedKind);
   for (const [kind, opcode] of Object.entries(opcodes)) byOpcode[opcode] = kinds[kind as FrameKind];
   return byOpcode;
+}
+
+/** @throws WebSocketError WS_ERR_INVALID_LENGTH if the version allows only the shortest form of a length (RFC 6455 §5.2) */
+export function refuseLongForm({ shortestLength }: FrameLayout): void {
+  if (shortestLength) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'not the shortest form');
+}
+
+/** @throws WebSocketError WS_ERR_INVALID_LENGTH if the top bit is set, which RFC 6455 §5.2 forbids */
+export function readLength64(bytes: Buffer, at: number): number {
+  const high = bytes.readUInt32BE(at);
+  if (high >= 0x80000000) throw new WebSocketError('WS_ERR_INVALID_LENGTH', 'the top bit of a 64-bit length is set');
+  // From 2^53 on the sum is not exact, but still larger than any limit.
+  return high * 0x100000000 + bytes.readUInt32BE(at + 4);
 }

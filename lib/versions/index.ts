@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { describeValue } from '../codec/describeValue';
 import type { ProtocolVersion, Version } from '../contracts';
-import { describeValue } from '../describeValue';
 import { WebSocketError } from '../errors';
 import { hixie75 } from './hixie75';
 import { hixie76 } from './hixie76';

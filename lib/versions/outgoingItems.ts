@@ -1,12 +1,13 @@
-import { describe, isBytes } from '../codec/bytes';
+import { isBytes } from '../codec/bytes';
 import { checkControlPayload } from '../codec/controlFrames';
+import { describeNoMessage } from '../codec/describeValue';
 import type { DataFrame, PingFrame } from '../contracts';
 import { WebSocketError } from '../errors';
 
 /** The error for an item that no version has a frame for. */
 export function invalidItem(item: unknown): WebSocketError {
   const opcode: unknown = item !== null && typeof item === 'object' && 'opcode' in item ? item.opcode : undefined;
-  const given = typeof opcode === 'string' ? `an object with the opcode '${opcode}'` : describe(item);
+  const given = typeof opcode === 'string' ? `an object with the opcode '${opcode}'` : describeNoMessage(item);
   return new WebSocketError(
     'WS_ERR_INVALID_ARGUMENT',
     `a Framer takes a string, a Uint8Array, or an object with an opcode and a payload, not ${given}`,
@@ -19,7 +20,7 @@ export function invalidItem(item: unknown): WebSocketError {
  */
 export function dataPayload({ opcode, payload }: DataFrame): string | Uint8Array {
   if (typeof payload === 'string' || isBytes(payload)) return payload;
-  const detail = `the payload of a ${opcode} frame is a string or a Uint8Array, not ${describe(payload)}`;
+  const detail = `the payload of a ${opcode} frame is a string or a Uint8Array, not ${describeNoMessage(payload)}`;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
 }
 
@@ -29,7 +30,7 @@ export function dataPayload({ opcode, payload }: DataFrame): string | Uint8Array
  */
 export function pingPayload({ opcode, payload }: PingFrame): Uint8Array {
   if (!isBytes(payload)) {
-    const detail = `the payload of a ${opcode} frame is a Uint8Array, not ${describe(payload)}`;
+    const detail = `the payload of a ${opcode} frame is a Uint8Array, not ${describeNoMessage(payload)}`;
     throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail);
   }
   checkControlPayload(payload);

@@ -35,6 +35,11 @@ export class Closing {
     for (const resolve of waiting) resolve(outcome);
   }
 
+  /** The program accepts the request after all, although the client had left: the connection will have an outcome of its own. */
+  reopen(): void {
+    this.#outcome = undefined;
+  }
+
   /** Never rejects. */
   whenClosed(): Promise<CloseOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);

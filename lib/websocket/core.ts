@@ -133,6 +133,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this.#stream });
       this.#stream.emit('open');
     });
+    this.closing.reopen();
     const connection = new Connection(transport, this.settings, this);
     this.#connection = connection;
     if (this.settings.parts)

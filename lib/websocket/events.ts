@@ -42,12 +42,19 @@ export interface WebSocketEvents<M extends Delivered = Message> {
   error: [error: WebSocketError];
   /** Both sides are over: the last event. */
   close: Nothing;
+  /** `pause()` was called. */
   pause: Nothing;
+  /** Reading has begun or goes on after `pause()`. */
   resume: Nothing;
+  /** The writable side has ended; 'finish' follows when everything was sent. For Node's own use. */
   prefinish: Nothing;
+  /** A stream was piped into this one. */
   pipe: [source: Readable];
+  /** A stream is not piped into this one any more. */
   unpipe: [source: Readable];
+  /** A listener will be added, as on every EventEmitter. */
   newListener: [event: string | symbol, listener: (...parameters: unknown[]) => void];
+  /** A listener was removed, as on every EventEmitter. */
   removeListener: [event: string | symbol, listener: (...parameters: unknown[]) => void];
 }
 

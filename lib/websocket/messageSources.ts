@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { describeValue } from '../codec/describeValue';
 import type { Capabilities, DataFrame } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type BinaryData, toBytes } from '../framing/outgoingMessage';
@@ -150,7 +151,7 @@ export class OutgoingSource {
     const expected = this.#kind === 'text' ? 'a string' : 'a Buffer, typed array, DataView or ArrayBuffer';
     throw new WebSocketError(
       'WS_ERR_INVALID_ARGUMENT',
-      `each piece of a ${this.#kind} message must be ${expected}, not ${piece === null ? 'null' : typeof piece}`,
+      `each piece of a ${this.#kind} message must be ${expected}, not ${describeValue(piece)}`,
     );
   }
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
 
@@ -58,6 +59,7 @@ export class MessageStream extends Readable {
     else this.#failure = error;
   }
 
+  /** Returns bytes or, of a text message, characters, as every Readable does; null if none have arrived. */
   override read(size?: number): string | Buffer | null {
     const bytes = super.read(size);
     if (this.#failure !== undefined && this.readableLength === 0) {
@@ -72,11 +74,13 @@ export class MessageStream extends Readable {
     return bytes;
   }
 
+  /** @internal */
   override _read(): void {
     if (this.#isFull) this.#held = true;
     else this.#readOn();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     done(error);
     // The rest of it is skipped.

@@ -245,26 +245,31 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return (this.#core.settings.capabilities.ping && this.#core.connection?.pong(payload)) || false;
   }
 
+  /** Holds back what is written from now on, until `uncork()`. */
   override cork(): void {
     super.cork();
     this.#core.writeQueue.cork();
   }
 
+  /** Sends what was held back since `cork()`, once it was called as often as `cork()`. */
   override uncork(): void {
     super.uncork();
     if (this.writableCorked === 0) this.#core.writeQueue.uncork();
   }
 
+  /** Writes each message that is received to the destination, which ends when this stream ends, as with every Readable. */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
     this.#core.halfClose.destinationAdded(destination as unknown as Writable);
     return super.pipe(destination, options);
   }
 
+  /** Stops writing to a destination of `pipe()`; without an argument, to all of them. */
   override unpipe(destination?: NodeJS.WritableStream): this {
     this.#core.halfClose.destinationRemoved(destination as unknown as Writable | undefined);
     return super.unpipe(destination);
   }
 
+  /** Returns the next message, or null if none is in the read queue. */
   override read(size?: number): M | null {
     let message: M | null | undefined;
     try {
@@ -293,6 +298,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     }
   }
 
+  /** Removes the listeners of an event, or all listeners, of the program. */
   override removeAllListeners(event?: string | symbol): this {
     super.removeAllListeners(event);
     WebSocket.#addOwnListeners(this);

@@ -185,7 +185,7 @@ describe('A BroadcastStream', () => {
     const error = thrownBy(() => new BroadcastStream().add(new PassThrough() as never));
     expect([error.code, error.message]).to.deep.equal([
       'WS_ERR_INVALID_ARGUMENT',
-      'An argument is invalid: a member is a WebSocket',
+      'An argument is invalid: a member must be a WebSocket, not an instance of PassThrough',
     ]);
   });
 

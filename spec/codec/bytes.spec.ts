@@ -1,6 +1,6 @@
 import { runInNewContext, runInThisContext } from 'node:vm';
 import { expect } from 'chai';
-import { describe as describeValue, isBytes, toBytes } from '../../lib/codec/bytes';
+import { isBytes, toBytes } from '../../lib/codec/bytes';
 import { hex } from '../support/vectors';
 
 /** Values that hold the bytes 01 02 03 04, made in this realm or in another one. */
@@ -44,29 +44,4 @@ describe('isBytes()', () => {
     ])
       expect(isBytes(value)).to.equal(false);
   });
-});
-
-describe('describe()', () => {
-  for (const [value, described] of [
-    [undefined, 'undefined'],
-    [null, 'null'],
-    [42, 'a number (42)'],
-    [false, 'a boolean (false)'],
-    [10n, 'a bigint (10)'],
-    ['x', 'a string'],
-    [Symbol('x'), 'a symbol'],
-    [() => {}, 'a function'],
-    [[1], 'an array: JSON.stringify it'],
-    [{ a: 1 }, 'a plain object: JSON.stringify it'],
-    [Object.create(null), 'a plain object: JSON.stringify it'],
-    [runInNewContext('({ a: 1 })'), 'a plain object: JSON.stringify it'],
-    [runInNewContext('[1]'), 'an array: JSON.stringify it'],
-    [Promise.resolve(1), 'a Promise: await it'],
-    [new Blob(['x']), 'a Blob: write its stream(), or await its arrayBuffer()'],
-    [new Date(), 'a Date'],
-    [new Error('x'), 'an Error'],
-    [new (class {})(), 'an object'],
-  ] as const) {
-    it(`says ${JSON.stringify(described)}`, () => expect(describeValue(value)).to.equal(described));
-  }
 });

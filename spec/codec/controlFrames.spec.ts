@@ -35,8 +35,8 @@ describe('controlPayload()', () => {
   it('refuses anything else with an error that names it', () => {
     for (const [data, given] of [
       [{}, 'a plain object'],
-      [[1], 'an array'],
-      [100, 'a number (100)'],
+      [[1], '[ 1 ]'],
+      [100, '100'],
       [null, 'null'],
     ] as const) {
       const error = thrownBy(() => controlPayload(data as unknown as string));
@@ -49,7 +49,7 @@ describe('controlPayload()', () => {
 describe('checkClose()', () => {
   it('refuses a code of another type, and names it', () => {
     for (const [code, given] of [
-      ['4000', "not the string '4000'"],
+      ['4000', "not '4000'"],
       [null, 'not null'],
       [999, 'not 999'],
     ] as const) {

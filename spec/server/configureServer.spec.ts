@@ -84,7 +84,7 @@ describe('configureServer()', () => {
     'an application that is an object, as of Koa': [{ ...framework }, /application.*app\.listen\(\)/],
     'a server of node:net': [createNetServer(), /node:net.*http\.createServer\(\)/],
     'a server of node:tls': [createTlsServer(), /node:net.*http\.createServer\(\)/],
-    'an EventEmitter': [new EventEmitter(), /not another object/],
+    'an EventEmitter': [new EventEmitter(), /not an instance of EventEmitter/],
   };
   for (const [what, [server, remedy]] of Object.entries(wrongServers)) {
     it(`refuses ${what}, with the remedy`, () => {

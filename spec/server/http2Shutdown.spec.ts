@@ -91,7 +91,7 @@ describe('200 WebSockets on one HTTP/2 session', () => {
       const all = Array.from({ length: 200 }, () => connect(server.webSocketUrl, { http2, family: 4 }).resume());
       await Promise.all(all.map((ws) => once(ws, 'open')));
       for (const ws of all) ws.end();
-      await Promise.all(all.map(({ closed }) => closed));
+      await Promise.all(all.map((ws) => ws.whenClosed()));
     }
     process.removeListener('warning', collect);
     expect(warnings.map(({ message }) => message)).to.deep.equal([]);

@@ -74,7 +74,7 @@ function traces(server: Any) {
 async function echoed(ws: WebSocket): Promise<unknown> {
   ws.end('hello');
   const [message] = await once(ws, 'data');
-  await ws.closed;
+  await ws.whenClosed();
   return message;
 }
 

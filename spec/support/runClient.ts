@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
+import type { Context } from 'mocha';
 
 const root = join(__dirname, '..', '..');
 
@@ -17,8 +18,10 @@ export async function stopPrograms(): Promise<void> {
 /** The command-line client, as it is installed. */
 export const client = [process.execPath, join('dist', 'demo', 'client.js')] as const;
 
-/** Compiles it. That is done once: to compile it for each of its many starts would take a second each. */
-export function buildClient(): void {
+/** A hook for Mocha that compiles it. That is done once: to compile it for each of its many starts would take a second each. */
+export function buildClient(this: Context): void {
+  // On a busy machine the compiler takes longer than a spec may.
+  this.timeout(0);
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: root });
 }
 

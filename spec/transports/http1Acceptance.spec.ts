@@ -218,7 +218,7 @@ describe('The 101 of a WebSocket request', () => {
         } catch (error) {
           thrown = error;
         }
-        outcome = await ws?.closed;
+        outcome = await ws?.whenClosed();
       });
       using client = await RawClient.connect(server.port);
       client.write(openingRequest());

@@ -119,11 +119,14 @@ describe('connect() with http2: true', () => {
 
   it('sends what the URL and the options say', async () => {
     let seen = {};
-    await using server = await listenHttp2((request, response) => {
-      const { ':authority': authority, ':path': path, authorization, origin, 'x-mine': mine } = request.headers;
-      seen = { authority, path, authorization, origin, mine };
-      response.webSocket?.connect().end();
-    });
+    await using server = await listenHttp2(
+      (request, response) => {
+        const { ':authority': authority, ':path': path, authorization, origin, 'x-mine': mine } = request.headers;
+        seen = { authority, path, authorization, origin, mine };
+        response.webSocket?.connect().end();
+      },
+      { origins: 'any' },
+    );
     const url = server.webSocketUrl.replace('//', '//me:secret@');
     const headers = { 'X-Mine': 'yes', Host: 'virtual.example' };
     const ws = connect(`${url}/a?b#c`, { http2: true, family: 4, headers, origin: 'https://page.example' });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Http2ServerResponse, OutgoingHttpHeaders } from 'node:http2';
+import { Readable } from 'node:stream';
 import { mock } from 'node:test';
 import { createGzip } from 'node:zlib';
 import { expect } from 'chai';
@@ -109,8 +110,21 @@ describe('The 200 of a WebSocket over HTTP/2', () => {
       response.webSocket?.connect().end();
       ({ statusCode } = response);
     });
-    await connect(server.webSocketUrl, { http2: true, family: 4 }).resume().closed;
+    await connect(server.webSocketUrl, { http2: true, family: 4 }).resume().whenClosed();
     expect(statusCode).to.equal(200);
+  });
+
+  it('is followed by no body: a source that is piped to the response flows on to its end', async () => {
+    let ended: Promise<unknown> | undefined;
+    await using server = await listenHttp2((_request, response) => {
+      response.webSocket?.connect().end('hello');
+      const source = Readable.from(Array.from({ length: 100 }, () => Buffer.alloc(10_000)));
+      ended = once(source, 'end');
+      source.pipe(response);
+    });
+    const ws = connect(server.webSocketUrl, { http2: true, family: 4 });
+    expect(await ws.toArray()).to.deep.equal(['hello']);
+    await ended;
   });
 
   it('is followed by a reset if a hook throws after it was sent', async () => {

@@ -1,8 +1,18 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { ClientHttp2Session } from 'node:http2';
+import type { RequestOptions } from 'node:https';
 import type { Duplex, Readable } from 'node:stream';
-import type { ClientHandshake, Transport, TransportName, Version } from '../contracts';
-import type { WebSocketError } from '../errors';
+import type { ClientHandshake, Transport, TransportName, Version } from '../../contracts';
+import type { WebSocketError } from '../../errors';
+
+/** The server of an opening request, and what the program adds to the request. */
+export interface ClientTarget {
+  /** With the scheme ws or wss, without a fragment, without name and password. */
+  readonly location: URL;
+  readonly headers: OutgoingHttpHeaders;
+  /** The program's options for Node's `http.request()`, `tls.connect()` and `net.connect()`. */
+  readonly requestOptions: RequestOptions;
+}
 
 /** The headers of an upgrade request, and how its answer is verified. */
 export interface ClientOpeningRequest extends ClientHandshake {

@@ -7,18 +7,19 @@ import {
   type IncomingHttpStatusHeader,
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { ClientTarget } from '../client/redirects';
-import { WebSocketError } from '../errors';
-import type { ClientAttempt, ClientAttemptOwner, Http2Opening } from './clientAttempt';
-import { leaseSession, type SessionLease, type SessionTenant } from './http2Sessions';
-import { resetStream, transportOn } from './http2Streams';
+import { WebSocketError } from '../../errors';
+import { resetStream, transportOn } from '../http2Streams';
+import type { ClientAttempt, ClientAttemptOwner, ClientTarget, Http2Opening } from './clientAttempt';
+import { useGivenSession } from './givenSession';
+import type { SessionUse, SessionUser } from './session';
+import { useSharedSession } from './sharedSessions';
 
 /** An opening request over HTTP/2: an extended CONNECT (RFC 8441 §5). */
-export class Http2Attempt implements ClientAttempt, SessionTenant {
+export class Http2Attempt implements ClientAttempt, SessionUser {
   readonly #target: ClientTarget;
   readonly #opening: Http2Opening;
   readonly #owner: ClientAttemptOwner;
-  readonly #lease: SessionLease;
+  readonly #use: SessionUse;
   #stream: ClientHttp2Stream | undefined;
   #answered = false;
   #abandoned = false;
@@ -27,12 +28,13 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
     this.#target = target;
     this.#opening = opening;
     this.#owner = owner;
-    this.#lease = leaseSession(target, opening.session, this);
+    const { session } = opening;
+    this.#use = session === true ? useSharedSession(target, this) : useGivenSession(session, this);
   }
 
   abandon(): void {
     this.#abandoned = true;
-    this.#lease.release();
+    this.#use.release();
     if (this.#stream !== undefined) resetStream(this.#stream);
   }
 
@@ -55,8 +57,8 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
 
   #closed({ rstCode }: ClientHttp2Stream, error: Error): void {
     // The server has not looked at it (RFC 9113 §8.7), perhaps because it was about to give up the session.
-    const again = rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#lease.refused();
-    this.#lease.release();
+    const again = rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#use.refused();
+    this.#use.release();
     if (this.#answered || this.#abandoned) return;
     // The server has this WebSocket over HTTP/1.1 only (RFC 9113 §7).
     if (rstCode === constants.NGHTTP2_HTTP_1_1_REQUIRED) this.#owner.unavailable(undefined);
@@ -96,7 +98,7 @@ export class Http2Attempt implements ClientAttempt, SessionTenant {
   #responded(stream: ClientHttp2Stream, headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#abandoned) return;
     this.#answered = true;
-    this.#lease.answered();
+    this.#use.answered();
     const { ':status': statusCode = 0 } = headers;
     if (statusCode >= 200 && statusCode <= 299) return this.#owner.accepted(headers, transportOn(stream), 'http2');
     // Otherwise the stream stays open after the server's END_STREAM, until the server resets it.

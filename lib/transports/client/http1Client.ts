@@ -2,10 +2,10 @@ import { Agent, type ClientRequest, globalAgent, request as httpRequest, type In
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { ClientTarget } from '../client/redirects';
-import { WebSocketError } from '../errors';
-import { readExactly } from './challenge';
-import type { ClientAttempt, ClientAttemptOwner, ClientOpeningRequest } from './clientAttempt';
+import { setImmediate } from 'node:timers';
+import { WebSocketError } from '../../errors';
+import { readExactly } from '../challenge';
+import type { ClientAttempt, ClientAttemptOwner, ClientOpeningRequest, ClientTarget } from './clientAttempt';
 
 /** An opening request over HTTP/1.1: an upgrade request (RFC 6455 §4.1). */
 export class Http1Attempt implements ClientAttempt {
