@@ -168,7 +168,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.writeQueue.end(() => {
       const { code, reason } = this.closing.close;
       this.#connection?.close(code, reason);
-      done();
+      this.halfClose.finish(done);
     });
   }
 
@@ -206,11 +206,12 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (isMessageSource(message)) refuseSource(message, error);
     if (callback !== undefined) process.nextTick(callback, error);
     else if (this.halfClose.isWrittenByStream) this.#reportAtTheEnd(error);
-    if (this.#drainScheduled || this.#stream.destroyed) return false;
+    if (this.#drainScheduled) return false;
     this.#drainScheduled = true;
+    // Also on a destroyed stream: a loop that reads may have its last message in hand, and learns of the end by reading on.
     setImmediate(() => {
       this.#drainScheduled = false;
-      this.writersMayGoOn();
+      this.#stream.emit('drain');
     });
     return false;
   }

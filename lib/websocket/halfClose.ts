@@ -37,6 +37,8 @@ export class HalfClose {
   #wasReadAsStream = false;
   #hasOperator = false;
   #closeWebStream: (() => void) | undefined;
+  /** Lets the WebSocket emit 'finish'. */
+  #finish: (() => void) | undefined;
 
   constructor(owner: HalfCloseOwner) {
     this.#owner = owner;
@@ -48,6 +50,7 @@ export class HalfClose {
 
   sourceRemoved(source: Readable): void {
     remove(this.#sources, source);
+    if (!this.#chainWrites()) this.#finishNow();
     if (this.#owner.readableEnded) this.#endSoon();
   }
 
@@ -73,6 +76,7 @@ export class HalfClose {
   /** The readable side has ended, and everything has been read. */
   readingEnded(): void {
     this.#wasReadAsStream ||= this.#owner.isReadAsStream;
+    this.#finishNow();
     if (this.#owner.loops === 0) this.#endSoon();
   }
 
@@ -96,6 +100,26 @@ export class HalfClose {
   unpipeFeeds(writable: Writable): void {
     if (this.#sources.length === 0 || this.#isChain()) return;
     for (const source of [...this.#sources]) source.unpipe(writable);
+  }
+
+  /**
+   * Our Close was sent: lets the WebSocket emit 'finish'. That makes Node unpipe a chain that still writes, which would then read no more,
+   * so 'finish' waits until everything has been read.
+   */
+  finish(done: () => void): void {
+    this.#finish = done;
+    if (this.#owner.readableEnded || !this.#chainWrites()) this.#finishNow();
+  }
+
+  #finishNow(): void {
+    const finish = this.#finish;
+    this.#finish = undefined;
+    finish?.();
+  }
+
+  /** Whether a chain writes whose last stage has not ended. */
+  #chainWrites(): boolean {
+    return this.#sources.some((source) => !source.readableEnded) && this.#isChain();
   }
 
   /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */
