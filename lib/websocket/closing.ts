@@ -15,8 +15,6 @@ export class Closing {
   aborted = false;
   /** Why the program could not say everything it wanted to: reported after both sides have ended. */
   errorToReport: Error | undefined;
-  /** Lets the writable side finish when the readable side has ended. */
-  finish: (() => void) | undefined;
   /** Completes the destruction of the stream when the connection has ended. */
   whenEnded: (() => void) | undefined;
   #outcome: CloseOutcome | undefined;

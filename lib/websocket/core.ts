@@ -177,16 +177,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.writeQueue.end(() => {
       const { code, reason } = this.closing.close;
       this.#connection?.close(code, reason);
-      // Node's pipes let go of a stream that has finished, and a chain that nobody reads would stop what is still being read.
-      if (this.halfClose.isChain && !this.#stream.readableEnded) this.closing.finish = done;
-      else done();
+      this.halfClose.finish(done);
     });
-  }
-
-  /** The readable side has ended, and everything has been read. */
-  #readingEnded(): void {
-    this.halfClose.readingEnded();
-    this.#closing?.finish?.();
   }
 
   writersMayGoOn(): void {
@@ -226,8 +218,9 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.#drainScheduled = true;
     setImmediate(() => {
       this.#drainScheduled = false;
+      // Also on a destroyed stream, for a loop that reads: it has its last message in hand, and learns of the end by reading on.
+      if (!this.#stream.destroyed || this.loops > 0) this.#stream.emit('drain');
       if (this.#stream.destroyed) this.halfClose.releaseWriters(error);
-      else this.writersMayGoOn();
     });
     return false;
   }
@@ -251,7 +244,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // The writable side ends when the peer does: a write that comes too late for that is no mistake of the program.
     this.#tolerateErrors();
     // Not from the beginning: a listener for 'end' beside that of a pipe is memory that an idle connection would keep.
-    this.#stream.prependListener('end', () => this.#readingEnded());
+    this.#stream.prependListener('end', () => this.halfClose.readingEnded());
     this.readQueue.end();
     if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
     // A program that has not begun to read may still want to answer; one that only writes does not.

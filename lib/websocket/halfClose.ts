@@ -43,6 +43,8 @@ export class HalfClose {
   #wasReadByWebStream = false;
   #hasOperator = false;
   #closeWebStreams: (() => void)[] | undefined;
+  /** Lets the WebSocket emit 'finish'. */
+  #finish: (() => void) | undefined;
 
   constructor(owner: HalfCloseOwner) {
     this.#owner = owner;
@@ -54,6 +56,7 @@ export class HalfClose {
 
   sourceRemoved(source: Readable): void {
     this.#sources = without(this.#sources, source);
+    if (!this.#chainWrites()) this.#finishNow();
     if (this.#owner.readableEnded) this.#endSoon();
   }
 
@@ -79,6 +82,7 @@ export class HalfClose {
   /** The readable side has ended, and everything has been read. */
   readingEnded(): void {
     this.#wasReadByWebStream = this.#owner.listeners('data').some(isOfWebStream);
+    this.#finishNow();
     if (this.#owner.loops === 0) this.#endSoon();
   }
 
@@ -124,6 +128,28 @@ export class HalfClose {
   unpipeFeeds(writable: Writable): void {
     if (this.#sources === undefined || this.isChain) return;
     for (const source of listOf(this.#sources)) source.unpipe(writable);
+  }
+
+  /**
+   * Our Close was sent: lets the WebSocket emit 'finish'. That makes Node unpipe a chain that still writes, which would then read no more,
+   * so 'finish' waits until everything has been read.
+   */
+  finish(done: () => void): void {
+    this.#finish = done;
+    if (this.#owner.readableEnded || !this.#chainWrites()) this.#finishNow();
+  }
+
+  #finishNow(): void {
+    const finish = this.#finish;
+    this.#finish = undefined;
+    finish?.();
+  }
+
+  /** Whether a chain writes whose last stage has not ended. */
+  #chainWrites(): boolean {
+    return (
+      this.isChain && (this.#sources === undefined || listOf(this.#sources).some((source) => !source.readableEnded))
+    );
   }
 
   /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */

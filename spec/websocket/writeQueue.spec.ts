@@ -4,7 +4,8 @@ import type { DataFrame, Outgoing } from '../../lib/contracts';
 import { WebSocketError } from '../../lib/errors';
 import { type ConnectionOptions, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
-import { type Outlet, refuseSource, WriteQueue, type WriteQueueOwner } from '../../lib/websocket/writeQueue';
+import { refuseSource, WriteQueue } from '../../lib/websocket/writeQueue';
+import type { Outlet, WriteQueueOwner } from '../../lib/websocket/writeQueueOwner';
 
 type Callback = (error?: Error | null) => void;
 
