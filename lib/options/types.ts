@@ -31,7 +31,10 @@ export interface HighWaterMarkOptions {
 export interface ConnectionOptions extends ExtensionOptions, HighWaterMarkOptions {
   /** Bytes of one message, all fragments together. A larger one closes the connection with 1009. Default 2 MiB. */
   maxMessageSize?: number;
-  /** Milliseconds until the peer must have completed the close handshake. Default 20,000. */
+  /**
+   * Milliseconds that the peer has for its part of the close handshake, counted from the last bytes that left. The program has half of it
+   * to end its side after the peer's Close. Default 20,000.
+   */
   closeTimeout?: number;
   /**
    * Milliseconds of silence after which a keepalive ping is sent; an object with interval and timeout; or false for none. If nothing
@@ -87,8 +90,8 @@ export interface ServerOptions extends ConnectionOptions {
    */
   handshakeTimeout?: number;
   /**
-   * Which origins may connect, as browsers send them: `'https://a.example'`, without a path. Default: all, except that a request
-   * with cookies must come from the server's own host, for a browser sends a user's cookies from any page.
+   * Which origins may connect, as browsers send them: `'https://a.example'`, without a path. Default: all, except that a request with
+   * cookies, `Authorization` or a TLS client certificate must come from the server's own host: a browser adds these to requests of any page.
    */
   origins?: Origins;
   /** Returns whether to take a WebSocket request; the others are left to other 'upgrade' listeners. Default: all are taken. */
