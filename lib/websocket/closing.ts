@@ -1,6 +1,9 @@
+import type { Duplex } from 'node:stream';
 import { closeCodes } from '../closeCodes';
 import type { CloseOutcome } from '../connection/closeHandshake';
-import type { CloseFrame } from '../contracts';
+import type { CloseFrame, Role } from '../contracts';
+import { WebSocketError } from '../errors';
+import { tolerateErrors } from './toleratedErrors';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
@@ -38,6 +41,22 @@ export class Closing {
     this.#outcome = undefined;
   }
 
+  /**
+   * The error of a stream that is destroyed without one, after both of its sides have ended: what could not be said. A program that destroys
+   * the stream half-way has no use for more errors.
+   */
+  failureAtTheEnd(
+    stream: Pick<Duplex, 'readableEnded' | 'listeners' | 'on'>,
+    connection: { readonly wasCutOff: boolean } | undefined,
+  ): Error | null {
+    if (!stream.readableEnded) return null;
+    if (this.errorToReport === undefined && connection?.wasCutOff === true) {
+      tolerateErrors(stream);
+      this.errorToReport = new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent');
+    }
+    return this.errorToReport ?? null;
+  }
+
   /** Never rejects. */
   whenClosed(): Promise<CloseOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
@@ -46,4 +65,12 @@ export class Closing {
       this.#waiting.push(resolve);
     });
   }
+}
+
+/**
+ * The code that tells the peer that the WebSocket was destroyed. A client that has sent everything leaves as a browser does (1001); in every
+ * other case the peer must not take what it has for complete.
+ */
+export function destructionCode(role: Role, error: Error | null, hasSentAll: boolean): number {
+  return error === null && hasSentAll && role === 'client' ? closeCodes.goingAway : closeCodes.internalError;
 }

@@ -1,6 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
-import { setImmediate } from 'node:timers';
-import { closeCodes } from '../closeCodes';
 import { resetByteStream } from '../connection/byteStreamEnds';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import { Connection } from '../connection/connection';
@@ -8,19 +5,19 @@ import type { ConnectionOwner } from '../connection/connectionOwner';
 import type { Agreement, Dial, Message, MessagePart, Outgoing, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
-import { answerExtensions } from '../extensions';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
 import { invalidMessage, isBinary } from '../framing/outgoingMessage';
 import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
-import { Closing } from './closing';
+import { Closing, destructionCode } from './closing';
 import type { DuplexOfMessages } from './events';
 import { HalfClose, type HalfCloseOwner } from './halfClose';
 import { Handshake, type HandshakeSetup } from './handshake';
-import { isMessageSource } from './messageSources';
+import { LateWrites } from './lateWrites';
 import { ReadQueue } from './readQueue';
 import { type Delivered, StreamedMessages } from './streamedMessages';
+import { tolerateErrors } from './toleratedErrors';
 import { webStreamCloser } from './webStreamReader';
-import { refuseSource, type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
+import { type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
 
 /** What a WebSocket is made from. */
 export interface CoreSetup extends HandshakeSetup {
@@ -45,7 +42,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   #connection: Connection | undefined;
   /** There with the option `messages: 'stream'`. */
   #streamedMessages: StreamedMessages | undefined;
-  #drainScheduled = false;
+  /** There once something was written too late. */
+  #lateWrites: LateWrites | undefined;
 
   constructor(stream: DuplexOfMessages<Delivered>, setup: CoreSetup) {
     this.#stream = stream;
@@ -54,7 +52,11 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.readQueue = new ReadQueue(stream, this.settings.readableMarks);
     this.writeQueue = new WriteQueue(this);
     setup.opening?.onUnaccepted((how) => this.#unaccepted(how.refused));
-    if (setup.dial !== undefined) this.#dial(setup.dial);
+    if (setup.dial !== undefined)
+      this.handshake.dial(setup.dial, {
+        opened: (transport, agreement) => this.#open(transport, agreement),
+        failed: (error) => this.#stream.destroy(error),
+      });
   }
 
   /** Made when it is needed, which for an idle connection without pipes is never. */
@@ -92,35 +94,13 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   /** @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, and what `Opening.accept()` throws */
   connect(options: ConnectOptions | Streamed<ConnectOptions> | undefined): void {
-    const { handshake } = this;
-    const { opening } = handshake;
-    if (handshake.isConnecting || handshake.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
-    if (this.#stream.destroyed || opening === undefined)
-      throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
-    const protocol = handshake.chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
-    this.#stream.emit('start');
-    const connectionOptions = handshake.optionsWith(options);
-    const extensions = answerExtensions(opening.extensions, connectionOptions);
-    const headers = handshake.answerHeaders(options?.headers);
-    const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
-    // The rest of the handshake may come later, outside of the context that the request was handled in.
-    const context = new AsyncResource('WebSocket');
-    opening.accept({ protocol, extensions, headers }, (transport) =>
-      context.runInAsyncScope(this.#open, this, transport, agreement, connectionOptions),
+    if (this.#stream.destroyed) this.handshake.forget();
+    this.handshake.accept(
+      options,
+      () => this.#stream.emit('start'),
+      (transport, agreement, settings) => this.#open(transport, agreement, settings),
     );
-    handshake.isConnecting = true;
-    handshake.agreeOn(agreement, connectionOptions);
     this.readQueue.marks = this.settings.readableMarks;
-  }
-
-  #dial(dial: Dial): void {
-    // `AsyncResource.bind()` is slow: it marks a property of each function as deprecated.
-    const context = new AsyncResource('WebSocket');
-    const abandon = dial({
-      opened: (transport, agreement) => context.runInAsyncScope(this.#open, this, transport, agreement),
-      failed: (error) => context.runInAsyncScope(() => void this.#stream.destroy(error)),
-    });
-    if (this.#connection === undefined) this.handshake.abandon = abandon;
   }
 
   #open(transport: Transport, agreement: Agreement, options?: ConnectionOptions): void {
@@ -133,7 +113,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this.#stream });
       this.#stream.emit('open');
     });
-    this.closing.reopen();
+    this.#closing?.reopen();
     const connection = new Connection(transport, this.settings, this);
     this.#connection = connection;
     if (this.settings.parts)
@@ -160,7 +140,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   write(message: unknown, callback: WriteCallback | undefined): boolean {
     if (message === null || message === undefined) throw invalidMessage(message);
     const isOver = this.#stream.writableEnded || this.#stream.destroyed || this.#connection?.isDisconnected === true;
-    if (isOver) return this.#refuseWrite(message, callback);
+    if (isOver) {
+      this.#lateWrites ??= new LateWrites(this.#stream, this.halfClose);
+      return this.#lateWrites.refuse(message, callback, () => this.loops > 0);
+    }
     if (typeof message !== 'string' && !this.settings.capabilities.binary && isBinary(message))
       return this.#failWrite(callback);
     return this.writeQueue.write(message, callback);
@@ -207,22 +190,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (callback !== undefined) process.nextTick(callback, error);
     else process.nextTick(() => this.#stream.emit('error', error));
     return true;
-  }
-
-  /** Fails one write that comes after the end of the writable side, and holds the writer back for one turn of the event loop only. */
-  #refuseWrite(message: unknown, callback: WriteCallback | undefined): false {
-    const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the writable side has ended');
-    if (isMessageSource(message)) refuseSource(message, error);
-    if (callback !== undefined) process.nextTick(callback, error);
-    if (this.#drainScheduled) return false;
-    this.#drainScheduled = true;
-    setImmediate(() => {
-      this.#drainScheduled = false;
-      // Also on a destroyed stream, for a loop that reads: it has its last message in hand, and learns of the end by reading on.
-      if (!this.#stream.destroyed || this.loops > 0) this.#stream.emit('drain');
-      if (this.#stream.destroyed) this.halfClose.releaseWriters(error);
-    });
-    return false;
   }
 
   // What the connection reports.
@@ -347,13 +314,13 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.#streamedMessages?.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     this.#stream.unpipe();
     if (this.closing.aborted) connection?.abort();
-    else connection?.leave(this.#farewell(error, complete), error);
+    else connection?.leave(destructionCode(this.handshake.role, error, complete), error);
     if (connection === undefined) {
       this.handshake.abandon?.();
       this.closing.settle();
     }
     const finish = () => {
-      const failure = error ?? this.#failureAtTheEnd();
+      const failure = error ?? this.closing.failureAtTheEnd(this.#stream, connection);
       if (failure !== null && diagnostics.error.hasSubscribers)
         diagnostics.error.publish({ webSocket: this.#stream, error: failure });
       done(failure);
@@ -361,21 +328,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // A clean end is complete when the connection has ended; an error is reported at once.
     if (error === null && connection?.isClosed === false) this.closing.whenEnded = finish;
     else finish();
-  }
-
-  /** The code that tells the peer of a destruction: only a client that has sent everything may leave as a browser does (1001). */
-  #farewell(error: Error | null, complete: boolean): number {
-    const isLeaving = error === null && complete && this.handshake.role === 'client';
-    return isLeaving ? closeCodes.goingAway : closeCodes.internalError;
-  }
-
-  /** A program that destroys the stream half-way has no use for more errors. */
-  #failureAtTheEnd(): Error | null {
-    if (!this.#stream.readableEnded) return null;
-    if (this.closing.errorToReport !== undefined) return this.closing.errorToReport;
-    if (this.#connection?.wasCutOff !== true) return null;
-    this.#tolerateErrors();
-    return new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent');
   }
 
   #reportAtTheEnd(error: Error): void {
@@ -400,9 +352,3 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (this.handshake.role === 'server') tolerateErrors(this.#stream);
   }
 }
-
-function tolerateErrors(stream: DuplexOfMessages<Delivered>): void {
-  if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
-}
-
-function ignore(): void {}

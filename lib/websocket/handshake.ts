@@ -1,6 +1,26 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { OutgoingHttpHeaders } from 'node:http';
-import type { Agreement, HttpRequest, Opening, Role, TransportName, Version } from '../contracts';
-import { type ConnectionOptions, type ConnectionSettings, defaults, settingsFor } from '../options';
+import type {
+  Agreement,
+  Dial,
+  DialResult,
+  HttpRequest,
+  Opening,
+  Role,
+  Transport,
+  TransportName,
+  Version,
+} from '../contracts';
+import { WebSocketError } from '../errors';
+import { answerExtensions } from '../extensions';
+import {
+  type ConnectionOptions,
+  type ConnectionSettings,
+  type ConnectOptions,
+  defaults,
+  type Streamed,
+  settingsFor,
+} from '../options';
 import { protocolVersion } from '../versions';
 
 /** What a handshake starts from. */
@@ -74,25 +94,61 @@ export class Handshake {
     return this.#responseHeaders;
   }
 
-  /** Headers for the answer: those of the program, and more. */
-  answerHeaders(more: OutgoingHttpHeaders | undefined): OutgoingHttpHeaders {
-    return { ...this.#responseHeaders, ...more };
+  /**
+   * Accepts the opening request of a server's WebSocket.
+   * @param starting called before the answer is made
+   * @param opened called with the transport, at once or when the rest of the handshake is over
+   * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, and what `Opening.accept()` throws
+   */
+  accept(
+    options: ConnectOptions | Streamed<ConnectOptions> | undefined,
+    starting: () => void,
+    opened: (transport: Transport, agreement: Agreement, options: ConnectionOptions) => void,
+  ): void {
+    const { opening } = this;
+    if (this.isConnecting || this.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (opening === undefined)
+      throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
+    const protocol = this.#chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
+    starting();
+    // Connections that set nothing of their own share the options of the server.
+    const connectionOptions = options === undefined ? this.#options : { ...this.#options, ...options };
+    const extensions = answerExtensions(opening.extensions, connectionOptions);
+    const headers = { ...this.#responseHeaders, ...options?.headers };
+    const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
+    // The rest of the handshake may come later, outside of the context that the request was handled in.
+    const context = new AsyncResource('WebSocket');
+    opening.accept({ protocol, extensions, headers }, (transport) =>
+      context.runInAsyncScope(opened, undefined, transport, agreement, connectionOptions),
+    );
+    this.isConnecting = true;
+    this.agreeOn(agreement, connectionOptions);
   }
 
-  /** The options of the server, and those of `connect()`. Connections that set nothing of their own share one object. */
-  optionsWith(options: ConnectionOptions | undefined): ConnectionOptions {
-    return options === undefined ? this.#options : { ...this.#options, ...options };
-  }
-
-  /** The subprotocol to agree on, '' for none: one that was not offered must not be answered (RFC 6455 §4.2.2). */
-  chooseProtocol(wanted: string | undefined, mayDecline: boolean): string {
-    const choice = wanted ?? (mayDecline ? '' : this.protocols[0]);
-    return choice !== undefined && this.protocols.includes(choice) ? choice : '';
+  /** Starts the handshake of a client's WebSocket, or takes a transport that is open already. */
+  dial(dial: Dial, { opened, failed }: DialResult): void {
+    // `AsyncResource.bind()` is slow: it marks a property of each function as deprecated.
+    const context = new AsyncResource('WebSocket');
+    let isOpen = false;
+    const abandon = dial({
+      opened(transport, agreement) {
+        isOpen = true;
+        context.runInAsyncScope(opened, undefined, transport, agreement);
+      },
+      failed: (error) => context.runInAsyncScope(failed, undefined, error),
+    });
+    if (!isOpen) this.abandon = abandon;
   }
 
   agreeOn(agreement: Agreement, options: ConnectionOptions = this.#options): void {
     this.#agreement = sharedAgreement(agreement);
     this.settings = settingsFor(options, this.role, agreement, protocolVersion(agreement.version).capabilities);
+  }
+
+  /** The subprotocol to agree on, '' for none: one that was not offered must not be answered (RFC 6455 §4.2.2). */
+  #chooseProtocol(wanted: string | undefined, mayDecline: boolean): string {
+    const choice = wanted ?? (mayDecline ? '' : this.protocols[0]);
+    return choice !== undefined && this.protocols.includes(choice) ? choice : '';
   }
 
   /** The connection is open, or never will be: it must not keep its handshake. */
