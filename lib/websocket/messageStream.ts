@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
 
