@@ -232,7 +232,7 @@ describe('ReadQueue', () => {
       const supply = supplyOf('a', 'b', 'c');
       supply.readOn();
       await uncaughtDuring(async () => {
-        read = listenAndThrowAt('a', 'b');
+        read = listenAndThrowAt('a');
       });
       expect([read, supply.messages]).to.deep.equal([['a', 'b', 'c'], []]);
     });
