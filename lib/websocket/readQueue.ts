@@ -94,9 +94,12 @@ export class ReadQueue {
       return true;
     }
     this.#cost += costOf(message);
-    stream.push(message);
-    // The stream may have emitted it at once.
-    if (stream.readableLength === 0) this.#cost = 0;
+    try {
+      stream.push(message);
+    } finally {
+      // The stream may have emitted it at once, to a listener that has thrown perhaps.
+      if (stream.readableLength === 0) this.#cost = 0;
+    }
     return this.#wantsMore;
   }
 
@@ -114,11 +117,12 @@ export class ReadQueue {
 
   /** A listener has thrown while a message was read: goes on with the messages behind it, if the process does. */
   readingThrew(): void {
-    if (this.#stream.readableLength === 0) this.#cost = 0;
     process.nextTick(() => {
       while (this.#stream.readableFlowing === true && this.#stream.read() !== null);
     });
-    this.taken(null);
+    // The message in hand has been taken all the same.
+    this.#makeRoom(undefined);
+    this.#failWhenEmpty();
   }
 
   /** Drops what was received and what comes, if nobody has ever read: the program has closed and does not want it. */

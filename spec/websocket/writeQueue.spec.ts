@@ -262,6 +262,7 @@ describe('WriteQueue', () => {
       expect([outlet.taken, queue.bufferedAmount]).to.deep.equal([[], 3]);
       outlet.isFull = false;
       queue.sendWaiting();
+      await turns();
       await source.give('ghi');
       expect([outlet.taken, queue.bufferedAmount]).to.deep.equal([['abc', 'ghi'], 0]);
     });

@@ -1,0 +1,251 @@
+import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { HalfClose, type HalfCloseOwner } from '../../lib/websocket/halfClose';
+
+/** A WebSocket that notes how often its writable side is ended for the program. */
+class FakeOwner implements HalfCloseOwner {
+  allowHalfOpen: boolean | undefined;
+  readableEnded = false;
+  isReadAsStream = false;
+  loops = 0;
+  ends = 0;
+  readonly listenersOf = { drain: 0, finish: 0 };
+
+  listenerCount(event: 'drain' | 'finish'): number {
+    return this.listenersOf[event];
+  }
+  endForProgram(): void {
+    this.ends++;
+  }
+}
+
+/** A source that only reads, a feed for example, and notes what it is unpiped from. */
+class FakeFeed {
+  readonly unpiped: unknown[] = [];
+  unpipe(destination: unknown): void {
+    this.unpiped.push(destination);
+  }
+}
+
+/** A destination that can only be written. */
+const sink = { write: () => true } as unknown as Writable;
+
+describe('HalfClose', () => {
+  let owner: FakeOwner;
+  let halfClose: HalfClose;
+
+  beforeEach(() => {
+    owner = new FakeOwner();
+    halfClose = new HalfClose(owner);
+  });
+
+  const addFeed = () => {
+    const feed = new FakeFeed();
+    halfClose.sourceAdded(feed as unknown as Readable);
+    return feed;
+  };
+
+  /** The readable side ends; returns whether the writable side has been ended after that. */
+  async function endsAfterReading(): Promise<boolean> {
+    owner.readableEnded = true;
+    halfClose.readingEnded();
+    await turn();
+    return owner.ends === 1;
+  }
+
+  it('ends the writable side after the readable side, in the same turn of the event loop', async () => {
+    owner.readableEnded = true;
+    halfClose.readingEnded();
+    expect(owner.ends).to.equal(0);
+    await turn();
+    expect(owner.ends).to.equal(1);
+  });
+
+  it('never ends it with allowHalfOpen: true', async () => {
+    owner.allowHalfOpen = true;
+    expect(await endsAfterReading()).to.equal(false);
+    halfClose.nobodyReads();
+    await turn();
+    expect(owner.ends).to.equal(0);
+  });
+
+  it('always ends it with allowHalfOpen: false, whatever is piped', async () => {
+    owner.allowHalfOpen = false;
+    const chain = new PassThrough();
+    halfClose.destinationAdded(chain);
+    halfClose.sourceAdded(chain);
+    expect(await endsAfterReading()).to.equal(true);
+  });
+
+  describe('takes for a chain that will end the writable side', () => {
+    it('a stream that is fed from the WebSocket and piped into it', async () => {
+      const chain = new PassThrough();
+      halfClose.destinationAdded(chain);
+      halfClose.sourceAdded(chain);
+      expect(await endsAfterReading()).to.equal(false);
+    });
+
+    it('a chain of several streams, of which the first and the last touch the WebSocket', async () => {
+      halfClose.destinationAdded(new PassThrough());
+      halfClose.sourceAdded(new PassThrough());
+      expect(await endsAfterReading()).to.equal(false);
+    });
+
+    it('a stream whose own writable side has ended', async () => {
+      const transform = new PassThrough();
+      transform.end();
+      halfClose.sourceAdded(transform);
+      expect(await endsAfterReading()).to.equal(false);
+    });
+
+    it('an operator that reads it, and a stream that is piped into it', async () => {
+      halfClose.operatorAdded();
+      addFeed();
+      expect(await endsAfterReading()).to.equal(false);
+    });
+
+    it("something that reads it as a stream and listens for 'drain' and 'finish', as pipeline() does", async () => {
+      owner.isReadAsStream = true;
+      owner.listenersOf.drain = owner.listenersOf.finish = 1;
+      expect(await endsAfterReading()).to.equal(false);
+    });
+  });
+
+  describe('takes for no chain', () => {
+    it('a feed', async () => {
+      addFeed();
+      expect(await endsAfterReading()).to.equal(true);
+    });
+
+    it('a feed beside a stream that the WebSocket is piped into', async () => {
+      halfClose.destinationAdded(new PassThrough());
+      addFeed();
+      expect(await endsAfterReading()).to.equal(true);
+    });
+
+    it('a transform that is fed from elsewhere, beside a destination that cannot be read', async () => {
+      halfClose.destinationAdded(sink);
+      halfClose.sourceAdded(new PassThrough());
+      expect(await endsAfterReading()).to.equal(true);
+    });
+
+    it("a 'drain' listener alone, or one with 'finish' where only 'message' listeners read", async () => {
+      owner.isReadAsStream = true;
+      owner.listenersOf.drain = 1;
+      expect(await endsAfterReading()).to.equal(true);
+      owner = new FakeOwner();
+      halfClose = new HalfClose(owner);
+      owner.listenersOf.drain = owner.listenersOf.finish = 1;
+      expect(await endsAfterReading()).to.equal(true);
+    });
+
+    it('an operator without a stream that is piped in', async () => {
+      halfClose.operatorAdded();
+      expect(await endsAfterReading()).to.equal(true);
+    });
+
+    it('a chain whose first stream was unpiped, one by one or all at once', async () => {
+      for (const removed of ['this one', undefined] as const) {
+        owner = new FakeOwner();
+        halfClose = new HalfClose(owner);
+        const chain = new PassThrough();
+        halfClose.destinationAdded(chain);
+        halfClose.sourceAdded(chain);
+        halfClose.destinationRemoved(removed && chain);
+        expect(await endsAfterReading()).to.equal(true);
+      }
+    });
+  });
+
+  it('ends the writable side when the last stream of a chain is unpiped after the readable side has ended', async () => {
+    const chain = new PassThrough();
+    halfClose.destinationAdded(chain);
+    halfClose.sourceAdded(chain);
+    expect(await endsAfterReading()).to.equal(false);
+    halfClose.sourceRemoved(chain);
+    await turn();
+    expect(owner.ends).to.equal(1);
+  });
+
+  it('does not end it when a source is unpiped before the readable side has ended', async () => {
+    const feed = addFeed();
+    halfClose.sourceRemoved(feed as unknown as Readable);
+    await turn();
+    expect(owner.ends).to.equal(0);
+  });
+
+  describe('with loops', () => {
+    it('waits for the last of them', async () => {
+      owner.loops = 2;
+      expect(await endsAfterReading()).to.equal(false);
+      owner.loops = 1;
+      halfClose.loopEnded();
+      await turn();
+      expect(owner.ends).to.equal(0);
+      owner.loops = 0;
+      halfClose.loopEnded();
+      await turn();
+      expect(owner.ends).to.equal(1);
+    });
+
+    it('does not end the writable side while another loop has begun in the same turn', async () => {
+      owner.readableEnded = true;
+      halfClose.loopEnded();
+      owner.loops = 1;
+      await turn();
+      expect(owner.ends).to.equal(0);
+    });
+
+    it('knows after a loop that it was read as a stream', async () => {
+      owner.listenersOf.drain = owner.listenersOf.finish = 1;
+      owner.readableEnded = true;
+      halfClose.loopEnded();
+      await turn();
+      expect(owner.ends).to.equal(0);
+    });
+  });
+
+  it('nobodyReads(): ends the writable side', async () => {
+    halfClose.nobodyReads();
+    await turn();
+    expect(owner.ends).to.equal(1);
+  });
+
+  it('closes a web stream that reads the WebSocket once, when everything has been read', async () => {
+    let closes = 0;
+    halfClose.webStreamAdded(() => closes++);
+    halfClose.readingEnded();
+    expect(closes).to.equal(0);
+    await turn();
+    halfClose.readingEnded();
+    await turn();
+    expect(closes).to.equal(1);
+  });
+
+  it('unpipeFeeds(): unpipes every feed', () => {
+    const feeds = [addFeed(), addFeed()];
+    halfClose.unpipeFeeds(sink);
+    for (const { unpiped } of feeds) expect(unpiped).to.deep.equal([sink]);
+  });
+
+  it('unpipeFeeds(): leaves a chain as it is', () => {
+    const feed = addFeed();
+    const chain = new PassThrough();
+    halfClose.destinationAdded(chain);
+    halfClose.sourceAdded(chain);
+    halfClose.unpipeFeeds(sink);
+    expect(feed.unpiped).to.deep.equal([]);
+  });
+
+  it('isWrittenByStream: tells whether a pipe, a pipeline or a web stream writes', () => {
+    expect(halfClose.isWrittenByStream).to.equal(false);
+    const feed = addFeed();
+    expect(halfClose.isWrittenByStream).to.equal(true);
+    halfClose.sourceRemoved(feed as unknown as Readable);
+    owner.listenersOf.drain = 1;
+    expect(halfClose.isWrittenByStream).to.equal(false);
+    owner.listenersOf.finish = 1;
+    expect(halfClose.isWrittenByStream).to.equal(true);
+  });
+});

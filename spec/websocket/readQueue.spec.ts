@@ -1,0 +1,419 @@
+import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { MessageInfo } from '../../lib/websocket/events';
+import { ReadQueue } from '../../lib/websocket/readQueue';
+import { VirtualTime } from '../support/virtualTime';
+
+/** A stream of messages that asks its queue, as a WebSocket does. */
+class FakeSide extends Readable {
+  queue!: ReadQueue;
+
+  constructor() {
+    super({ objectMode: true, highWaterMark: Number.MAX_SAFE_INTEGER });
+  }
+
+  override _read(): void {
+    this.queue.requested();
+  }
+
+  override read(size?: number): unknown {
+    let message: unknown;
+    let completed = false;
+    try {
+      message = super.read(size);
+      completed = true;
+    } finally {
+      if (completed) this.queue.taken(message);
+      else this.queue.readingThrew();
+    }
+    return message;
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.queue.stop();
+    done(error);
+  }
+
+  /** Listens as a program does; the WebSocket tells its queue of it. */
+  listen(event: 'message' | 'data', listener: (...parameters: never[]) => void): void {
+    this.on(event, listener as () => void);
+    this.queue.listenersChanged();
+  }
+
+  unlisten(event: 'message' | 'data', listener: (...parameters: never[]) => void): void {
+    this.removeListener(event, listener as () => void);
+    this.queue.listenersChanged();
+  }
+}
+
+/** A connection that gives its messages while the queue has room, and the next ones when it is asked for more. */
+class FakeSupply {
+  asked = 0;
+  #reading = false;
+
+  constructor(
+    readonly queue: ReadQueue,
+    readonly messages: (string | Buffer)[] = [],
+  ) {}
+
+  readOn(): void {
+    this.asked++;
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      while (this.messages.length > 0 && this.queue.deliver(this.messages.shift() as string));
+    } finally {
+      this.#reading = false;
+    }
+  }
+}
+
+/** What an 'uncaughtException' listener gets while this runs. */
+async function uncaughtDuring(action: () => Promise<void>): Promise<string[]> {
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  const uncaught: string[] = [];
+  process.on('uncaughtException', ({ message }) => uncaught.push(message));
+  try {
+    await action();
+    await turns();
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  }
+  return uncaught;
+}
+
+async function turns(): Promise<void> {
+  for (let i = 0; i < 10; i++) await turn();
+}
+
+describe('ReadQueue', () => {
+  let side: FakeSide;
+  let queue: ReadQueue;
+
+  const make = (marks = { messages: 3, bytes: 2000 }) => {
+    side = new FakeSide();
+    queue = new ReadQueue(side, marks);
+    side.queue = queue;
+  };
+  const supplyOf = (...messages: (string | Buffer)[]) => {
+    const supply = new FakeSupply(queue, messages);
+    queue.open(supply);
+    return supply;
+  };
+  beforeEach(() => make());
+
+  describe('deliver()', () => {
+    it('keeps messages for a reader up to the mark of messages, and counts them', () => {
+      expect(['a', 'b', 'c'].map((message) => queue.deliver(message))).to.deep.equal([true, true, false]);
+      expect([side.readableLength, queue.received]).to.deep.equal([3, 3]);
+    });
+
+    it('keeps messages up to the mark of bytes of memory', () => {
+      expect(queue.deliver(Buffer.alloc(1000))).to.equal(true);
+      expect(queue.deliver(Buffer.alloc(1000))).to.equal(false);
+    });
+
+    it('always has room while a reader takes each message at once, and keeps the order', async () => {
+      const read: string[] = [];
+      side.listen('data', (message: string) => read.push(message));
+      await turn();
+      const sent = Array.from({ length: 100 }, (_, i) => `${i}`);
+      for (const message of sent) expect(queue.deliver(message)).to.equal(true);
+      expect(read).to.deep.equal(sent);
+    });
+
+    it('decodes bytes with the encoding that the program has set', async () => {
+      const read: unknown[] = [];
+      side.setEncoding('hex');
+      side.listen('data', (message: unknown) => read.push(message));
+      await turn();
+      queue.deliver(Buffer.of(1));
+      queue.deliver(Buffer.of(2));
+      await turns();
+      expect(read).to.deep.equal(['01', '02']);
+    });
+  });
+
+  it('asks the supply for more when the reader has taken so much that there is room', async () => {
+    const supply = supplyOf('a', 'b', 'c', 'd', 'e');
+    supply.readOn();
+    side.read(0);
+    expect([supply.messages, supply.asked]).to.deep.equal([['d', 'e'], 1]);
+    expect(side.read()).to.equal('a');
+    await turns();
+    expect([supply.messages.length, side.readableLength]).to.deep.equal([1, 3]);
+    const rest: unknown[] = [];
+    for (let message = side.read(); message !== null; message = side.read()) {
+      rest.push(message);
+      await turns();
+    }
+    expect(rest).to.deep.equal(['b', 'c', 'd', 'e']);
+  });
+
+  describe("with 'message' listeners", () => {
+    it("emits 'message' with the message and its kind, from the first message on", async () => {
+      const read: unknown[] = [];
+      side.listen('message', (message: unknown, { binary }: MessageInfo) => read.push([message, binary]));
+      queue.deliver('a');
+      await turns();
+      queue.deliver(Buffer.of(1));
+      expect(read).to.deep.equal([
+        ['a', false],
+        [Buffer.of(1), true],
+      ]);
+    });
+
+    it('keeps messages when the last listener is removed, and goes on with the next listener', async () => {
+      const read: string[] = [];
+      const first = (message: string) => {
+        read.push(`first: ${message}`);
+        side.unlisten('message', first);
+      };
+      side.listen('message', first);
+      await turn();
+      queue.deliver('a');
+      queue.deliver('b');
+      await turns();
+      expect([read, queue.hasReader]).to.deep.equal([['first: a'], false]);
+      side.listen('message', (message: string) => read.push(`second: ${message}`));
+      await turns();
+      expect([read, queue.hasReader]).to.deep.equal([['first: a', 'second: b'], true]);
+    });
+
+    it('does not resume a stream that the program itself has paused', async () => {
+      side.listen('message', () => {});
+      side.pause();
+      const another = () => {};
+      side.listen('message', another);
+      side.unlisten('message', another);
+      await turns();
+      expect(side.isPaused()).to.equal(true);
+    });
+
+    it("emits 'data' as well if somebody listens for it", async () => {
+      const read: string[] = [];
+      side.listen('message', (message: string) => read.push(`message ${message}`));
+      side.listen('data', (message: string) => read.push(`data ${message}`));
+      await turn();
+      queue.deliver('a');
+      queue.deliver('b');
+      expect(read).to.deep.equal(['message a', 'data a', 'message b', 'data b']);
+    });
+  });
+
+  describe('whose listener throws', () => {
+    const listenAndThrowAt = (...bad: string[]) => {
+      const read: string[] = [];
+      side.listen('message', (message: string) => {
+        read.push(message);
+        if (bad.includes(message)) throw new Error(`thrown at ${message}`);
+      });
+      return read;
+    };
+
+    it('delivers each of the queued messages once, in order', async () => {
+      for (const message of ['a', 'b', 'c']) queue.deliver(message);
+      let read: string[] = [];
+      const uncaught = await uncaughtDuring(async () => {
+        read = listenAndThrowAt('a', 'b');
+      });
+      expect([read, uncaught]).to.deep.equal([
+        ['a', 'b', 'c'],
+        ['thrown at a', 'thrown at b'],
+      ]);
+    });
+
+    it('asks the supply for more if it threw at the last queued message', async () => {
+      make({ messages: 1, bytes: 2000 });
+      let read: string[] = [];
+      const supply = supplyOf('a', 'b', 'c');
+      supply.readOn();
+      await uncaughtDuring(async () => {
+        read = listenAndThrowAt('a');
+      });
+      expect([read, supply.messages]).to.deep.equal([['a', 'b', 'c'], []]);
+    });
+
+    it('does not count a message as queued that was delivered at once', async () => {
+      const bad = 'x'.repeat(900);
+      listenAndThrowAt(bad);
+      await turn();
+      expect(() => queue.deliver(bad)).to.throw('thrown at');
+      side.pause();
+      expect(queue.deliver('x'.repeat(50))).to.equal(true);
+    });
+  });
+
+  describe('hasReader and isReadAsStream', () => {
+    const state = () => [queue.hasReader, queue.isReadAsStream];
+
+    it('are false while nobody reads', () => {
+      queue.listenersChanged();
+      expect(state()).to.deep.equal([false, false]);
+    });
+
+    it("know 'message' listeners, which are no reading as a stream", () => {
+      side.listen('message', () => {});
+      expect(state()).to.deep.equal([true, false]);
+    });
+
+    it("know 'data' and 'readable' listeners, loops and a pause", () => {
+      side.listen('data', () => {});
+      expect(state()).to.deep.equal([true, true]);
+      make();
+      side.on('readable', () => {});
+      expect(state()).to.deep.equal([true, true]);
+      make();
+      queue.loopStarted();
+      expect([...state(), queue.loops]).to.deep.equal([true, true, 1]);
+      queue.loopEnded();
+      expect([...state(), queue.loops]).to.deep.equal([false, false, 0]);
+      make();
+      side.pause();
+      expect(state()).to.deep.equal([true, false]);
+    });
+  });
+
+  describe('discardUnread()', () => {
+    it('drops what is queued and what comes, and asks for more', async () => {
+      const supply = supplyOf('a', 'b', 'c', 'd', 'e');
+      supply.readOn();
+      queue.discardUnread();
+      await turns();
+      expect([side.readableLength, supply.messages, queue.received]).to.deep.equal([0, [], 5]);
+    });
+
+    it('drops nothing if somebody reads, or has read', () => {
+      queue.deliver('a');
+      queue.deliver('b');
+      side.read();
+      queue.discardUnread();
+      expect(side.readableLength).to.equal(1);
+      make();
+      queue.deliver('a');
+      side.pause();
+      queue.discardUnread();
+      expect(side.readableLength).to.equal(1);
+    });
+  });
+
+  describe('end()', () => {
+    it('ends the stream behind the queued messages', async () => {
+      queue.deliver('a');
+      queue.end();
+      expect(await side.toArray()).to.deep.equal(['a']);
+    });
+
+    it("emits 'end' also if nobody reads and nothing is queued", async () => {
+      let ended = false;
+      side.on('end', () => {
+        ended = true;
+      });
+      queue.end();
+      await turns();
+      expect(ended).to.equal(true);
+    });
+  });
+
+  describe('failAfterReading()', () => {
+    const error = new Error('lost');
+
+    it('destroys the stream at once if nothing is queued', async () => {
+      side.on('error', () => {});
+      expect(queue.failAfterReading(error)).to.equal(false);
+      expect(side.errored).to.equal(error);
+    });
+
+    it('destroys it when the queued messages have been read, which a loop is doing', async () => {
+      queue.deliver('a');
+      queue.deliver('b');
+      const read: unknown[] = [];
+      queue.loopStarted();
+      expect(queue.failAfterReading(error)).to.equal(true);
+      let caught: unknown;
+      try {
+        for await (const message of side) read.push(message);
+      } catch (thrown) {
+        caught = thrown;
+      }
+      expect([read, caught]).to.deep.equal([['a', 'b'], error]);
+    });
+
+    it('returns false if nobody reads the queued messages, and keeps them', async () => {
+      queue.deliver('a');
+      expect(queue.failAfterReading(error)).to.equal(false);
+      await turns();
+      expect([side.destroyed, side.readableLength]).to.deep.equal([false, 1]);
+    });
+
+    it('keeps the first error', async () => {
+      queue.deliver('a');
+      side.on('error', () => {});
+      queue.failAfterReading(error);
+      queue.failAfterReading(new Error('later'));
+      side.read();
+      await turns();
+      expect(side.errored).to.equal(error);
+    });
+
+    it('destroys it also if the listener throws at the last message', async () => {
+      queue.deliver('a');
+      side.on('error', () => {});
+      queue.failAfterReading(error);
+      await uncaughtDuring(async () => {
+        side.listen('message', () => {
+          throw new Error('thrown');
+        });
+      });
+      expect(side.errored).to.equal(error);
+    });
+  });
+
+  describe('keepUnreadFor()', () => {
+    let time: VirtualTime;
+    beforeEach(() => {
+      time = new VirtualTime();
+      time.start();
+    });
+    afterEach(() => time[Symbol.dispose]());
+
+    const pass = (milliseconds: number) =>
+      time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
+
+    it('calls back with the failure when nobody has read for this long', async () => {
+      const failure = new Error('lost');
+      const expiries: unknown[] = [];
+      queue.deliver('a');
+      queue.failAfterReading(failure);
+      queue.keepUnreadFor(1000, (error) => expiries.push(error));
+      await pass(900);
+      expect(expiries).to.deep.equal([]);
+      await pass(2000);
+      expect(expiries).to.deep.equal([failure]);
+    });
+
+    it('counts anew when it is called again', async () => {
+      let expiries = 0;
+      queue.keepUnreadFor(1000, () => expiries++);
+      await pass(800);
+      queue.keepUnreadFor(1000, () => expiries++);
+      await pass(800);
+      expect(expiries).to.equal(0);
+      await pass(300);
+      expect(expiries).to.equal(1);
+    });
+
+    it('does not call back while somebody reads, or after the stream was destroyed', async () => {
+      queue.keepUnreadFor(1000, () => expect.fail('somebody reads'));
+      side.pause();
+      await pass(2000);
+      make();
+      queue.keepUnreadFor(1000, () => expect.fail('it is destroyed'));
+      side.destroy();
+      await pass(2000);
+    });
+  });
+});
