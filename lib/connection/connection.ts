@@ -171,7 +171,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   }
 
   sendingFailed(error: WebSocketError): void {
-    this.#owner.sendingFailed(error);
+    this.#owner.writeFailed(error);
   }
 
   disconnected(): void {

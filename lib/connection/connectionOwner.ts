@@ -17,7 +17,7 @@ export interface ConnectionOwner {
    */
   failed(fault: WebSocketError): boolean;
   /** A message that was taken cannot be sent after all. */
-  sendingFailed(error: WebSocketError): void;
+  writeFailed(error: WebSocketError): void;
   /** `offer()` takes messages again. */
   drained(): void;
   /** The byte stream is gone; messages that came before may still have to be received. */

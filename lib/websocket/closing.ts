@@ -1,9 +1,9 @@
+import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { closeCodes } from '../closeCodes';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { CloseFrame, Role } from '../contracts';
 import { WebSocketError } from '../errors';
-import { tolerateErrors } from './toleratedErrors';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
@@ -74,3 +74,10 @@ export class Closing {
 export function destructionCode(role: Role, error: Error | null, hasSentAll: boolean): number {
   return error === null && hasSentAll && role === 'client' ? closeCodes.goingAway : closeCodes.internalError;
 }
+
+/** From now on an 'error' that nobody listens for does not end the process: it is not the program's mistake. */
+export function tolerateErrors(stream: Pick<EventEmitter, 'listeners' | 'on'>): void {
+  if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+}
+
+function ignore(): void {}

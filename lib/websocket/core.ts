@@ -8,14 +8,13 @@ import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
 import { invalidMessage, isBinary } from '../framing/outgoingMessage';
 import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
-import { Closing, destructionCode } from './closing';
+import { Closing, destructionCode, tolerateErrors } from './closing';
 import type { DuplexOfMessages } from './events';
 import { HalfClose, type HalfCloseOwner } from './halfClose';
 import { Handshake, type HandshakeSetup } from './handshake';
 import { LateWrites } from './lateWrites';
 import { ReadQueue } from './readQueue';
 import { type Delivered, StreamedMessages } from './streamedMessages';
-import { tolerateErrors } from './toleratedErrors';
 import { webStreamCloser } from './webStreamReader';
 import { type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
 
@@ -61,7 +60,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   /** Made when it is needed, which for an idle connection without pipes is never. */
   get halfClose(): HalfClose {
-    this.#halfClose ??= new HalfClose(this);
+    this.#halfClose ??= new HalfClose(this.#stream, this);
     return this.#halfClose;
   }
 
@@ -142,7 +141,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     const isOver = this.#stream.writableEnded || this.#stream.destroyed || this.#connection?.isDisconnected === true;
     if (isOver) {
       this.#lateWrites ??= new LateWrites(this.#stream, this.halfClose);
-      return this.#lateWrites.refuse(message, callback, () => this.loops > 0);
+      return this.#lateWrites.refuse(message, callback, () => this.readQueue.loops > 0);
     }
     if (typeof message !== 'string' && !this.settings.capabilities.binary && isBinary(message))
       return this.#failWrite(callback);
@@ -226,17 +225,13 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       this.#reportAtTheEnd(error);
       this.writeQueue.drop(error);
     } else if (!hadEnded && this.halfClose.isChain) this.#reportAtTheEnd(late('the program had ended'));
-    this.endForProgram();
+    this.halfClose.endForProgram();
   }
 
   failed(fault: WebSocketError): boolean {
     this.#tolerateErrors();
     this.#streamedMessages?.fail(fault);
     return this.readQueue.failAfterReading(fault);
-  }
-
-  sendingFailed(error: WebSocketError): void {
-    this.writeFailed(error);
   }
 
   drained(): void {
@@ -267,30 +262,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   // The end.
-
-  get allowHalfOpen(): boolean | undefined {
-    return this.settings.allowHalfOpen;
-  }
-
-  get readableEnded(): boolean {
-    return this.#stream.readableEnded;
-  }
-
-  get writableEnded(): boolean {
-    return this.#stream.writableEnded;
-  }
-
-  get loops(): number {
-    return this.readQueue.loops;
-  }
-
-  listeners(event: 'drain' | 'data'): readonly (() => void)[] {
-    return this.#stream.listeners(event) as (() => void)[];
-  }
-
-  endForProgram(): void {
-    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#stream.end();
-  }
 
   /** Messages that nobody reads are kept for closeTimeout after the connection has gone. */
   keepUnread(): void {

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import type { WebSocketError } from '../errors';
 
@@ -7,17 +7,15 @@ type Listener = (error?: WebSocketError) => unknown;
 /** Mostly there is one, or none, and an idle connection should not keep an array for it. */
 type OneOrMany<T> = T | readonly T[] | undefined;
 
-/** The WebSocket, as far as its half-close needs it. */
+/** The WebSocket as a stream, as far as its half-close looks at it. */
+export type HalfCloseStream = Pick<Duplex, 'readableEnded' | 'writableEnded' | 'destroyed' | 'listeners' | 'end'>;
+
+/** What else the half-close must know of the WebSocket. */
 export interface HalfCloseOwner {
-  /** As Node's option; undefined: this file decides. */
-  readonly allowHalfOpen: boolean | undefined;
-  readonly readableEnded: boolean;
-  readonly writableEnded: boolean;
-  /** Loops that read at the moment. */
-  readonly loops: number;
-  listeners(event: 'drain' | 'data'): readonly Listener[];
-  /** Ends the writable side in place of the program. */
-  endForProgram(): void;
+  /** `allowHalfOpen` as Node's option; undefined: this file decides. */
+  readonly settings: { readonly allowHalfOpen: boolean | undefined };
+  /** How many loops read at the moment. */
+  readonly readQueue: { readonly loops: number };
 }
 
 /**
@@ -34,6 +32,7 @@ export interface HalfCloseOwner {
  * Everything else that is piped in is a feed: it has nothing to do with what is read, and is unpiped.
  */
 export class HalfClose {
+  readonly #stream: HalfCloseStream;
   readonly #owner: HalfCloseOwner;
   /** The streams that are piped into the WebSocket. */
   #sources: OneOrMany<Readable>;
@@ -46,7 +45,8 @@ export class HalfClose {
   /** Lets the WebSocket emit 'finish'. */
   #finish: (() => void) | undefined;
 
-  constructor(owner: HalfCloseOwner) {
+  constructor(stream: HalfCloseStream, owner: HalfCloseOwner) {
+    this.#stream = stream;
     this.#owner = owner;
   }
 
@@ -57,7 +57,7 @@ export class HalfClose {
   sourceRemoved(source: Readable): void {
     this.#sources = without(this.#sources, source);
     if (!this.#chainWrites()) this.#finishNow();
-    if (this.#owner.readableEnded) this.#endSoon();
+    if (this.#stream.readableEnded) this.#endSoon();
   }
 
   destinationAdded(destination: Writable): void {
@@ -81,15 +81,15 @@ export class HalfClose {
 
   /** The readable side has ended, and everything has been read. */
   readingEnded(): void {
-    this.#wasReadByWebStream = this.#owner.listeners('data').some(isOfWebStream);
+    this.#wasReadByWebStream = this.#listeners('data').some(isOfWebStream);
     this.#finishNow();
-    if (this.#owner.loops === 0) this.#endSoon();
+    if (this.#owner.readQueue.loops === 0) this.#endSoon();
   }
 
   /** A loop has come to the end of the readable side. */
   loopEnded(): void {
     this.#wasReadByLoop = true;
-    if (this.#owner.readableEnded && this.#owner.loops === 0) this.#endSoon();
+    if (this.#stream.readableEnded && this.#owner.readQueue.loops === 0) this.#endSoon();
   }
 
   /** The peer has closed, and nobody has begun to read what it sent. */
@@ -102,7 +102,7 @@ export class HalfClose {
    * the stream is destroyed.
    */
   releaseWriters(error: WebSocketError): void {
-    for (const listener of this.#owner.listeners('drain')) {
+    for (const listener of this.#listeners('drain')) {
       if (isOfPipeline(listener)) listener(error);
       else if (isOfWebStream(listener)) listener();
     }
@@ -117,11 +117,16 @@ export class HalfClose {
   }
 
   get #isChainWithoutPipe(): boolean {
-    const writers = this.#owner.listeners('drain');
-    const isReadByLoop = this.#wasReadByLoop || this.#owner.loops > 0;
+    const writers = this.#listeners('drain');
+    const isReadByLoop = this.#wasReadByLoop || this.#owner.readQueue.loops > 0;
     if (isReadByLoop && writers.some(isOfPipeline)) return true;
-    const isReadByWebStream = this.#wasReadByWebStream || this.#owner.listeners('data').some(isOfWebStream);
+    const isReadByWebStream = this.#wasReadByWebStream || this.#listeners('data').some(isOfWebStream);
     return isReadByWebStream && writers.some(isOfWebStream);
+  }
+
+  /** Ends the writable side in place of the program. */
+  endForProgram(): void {
+    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#stream.end();
   }
 
   /** The writable side has ended: lets go of the feeds, whose writes would only fail. */
@@ -136,7 +141,11 @@ export class HalfClose {
    */
   finish(done: () => void): void {
     this.#finish = done;
-    if (this.#owner.readableEnded || !this.#chainWrites()) this.#finishNow();
+    if (this.#stream.readableEnded || !this.#chainWrites()) this.#finishNow();
+  }
+
+  #listeners(event: 'drain' | 'data'): readonly Listener[] {
+    return this.#stream.listeners(event) as Listener[];
   }
 
   #finishNow(): void {
@@ -154,12 +163,12 @@ export class HalfClose {
 
   /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */
   #endSoon(): void {
-    const { allowHalfOpen } = this.#owner;
+    const { allowHalfOpen } = this.#owner.settings;
     if (allowHalfOpen === true) return;
     setImmediate(() => {
       // A web stream that is closed behind the end of the Duplex makes Node throw; it learns of its end by 'close'.
-      if (!this.#owner.writableEnded) for (const close of this.#closeWebStreams?.splice(0) ?? []) close();
-      if (allowHalfOpen === false || (this.#owner.loops === 0 && !this.isChain)) this.#owner.endForProgram();
+      if (!this.#stream.writableEnded) for (const close of this.#closeWebStreams?.splice(0) ?? []) close();
+      if (allowHalfOpen === false || (this.#owner.readQueue.loops === 0 && !this.isChain)) this.endForProgram();
     });
   }
 }
