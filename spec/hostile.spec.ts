@@ -36,8 +36,8 @@ async function drained(peer: RawPeer): Promise<void> {
   else await turn();
 }
 
-describe('A peer that', () => {
-  it('sends a message byte by byte makes us keep little more than the message', async () => {
+describe('A peer', () => {
+  it('that sends a message byte by byte costs little more memory than the message', async () => {
     const frame = rawFrame(0x81, Buffer.alloc(50 * kibibyte, 'a'), 'client');
     const trickle = async () => {
       const peer = serverFor();
@@ -54,7 +54,7 @@ describe('A peer that', () => {
     expect(await trickle()).to.be.below(200 * kibibyte);
   });
 
-  it('sends a million empty fragments, at a hundred bytes or so each, makes us keep nothing', async () => {
+  it('that sends a million empty fragments costs no memory', async () => {
     const peer = serverFor();
     const fragments = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(0x00, Buffer.alloc(0), 'client')));
     const kept = await keptAfter(peer, async () => {
@@ -67,7 +67,7 @@ describe('A peer that', () => {
     expect(kept).to.be.below(500 * kibibyte);
   });
 
-  it('sends fragments of one byte makes us keep little more than their bytes, and gets 1009 at the limit', async () => {
+  it('that sends fragments of one byte costs little more memory than their bytes and gets 1009 at the limit', async () => {
     const limit = 512 * kibibyte;
     const peer = serverFor({ maxMessageSize: limit });
     const fragments = Buffer.concat(Array.from({ length: kibibyte }, () => rawFrame(0x00, Buffer.of(1), 'client')));
@@ -93,7 +93,7 @@ describe('A peer that', () => {
     ['bytes of another protocol', '474554202f20485454502f312e310d0a', 1002],
     ['a TLS greeting', '160301020001', 1002],
   ] as const) {
-    it(`sends ${what} is told ${code} at once, and nothing is set aside for it`, async () => {
+    it(`that sends ${what} gets ${code} at once and costs no memory`, async () => {
       const peer = serverFor();
       const kept = process.memoryUsage().arrayBuffers;
       peer.write(hex(bytes));
@@ -103,7 +103,7 @@ describe('A peer that', () => {
     });
   }
 
-  it('announces two megabytes and sends one byte is given no more than a quarter of a megabyte', async () => {
+  it('that announces two megabytes and sends one byte costs at most a quarter of a megabyte', async () => {
     const peers = Array.from({ length: 20 }, () => serverFor());
     const before = await retainedBytes();
     for (const peer of peers) peer.write(hex('82 ff 0000000000200000 00000000 61'));
@@ -112,7 +112,7 @@ describe('A peer that', () => {
     for (const peer of peers) peer.webSocket.abort();
   });
 
-  it('sends 600,000 pings and reads no answer makes us keep one of them', async () => {
+  it('that sends 600,000 pings and reads no answer costs the memory of one pong', async () => {
     const peer = serverFor({ reads: false });
     const pings = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(0x89, Buffer.alloc(100, 'p'), 'client')));
     const kept = await keptAfter(peer, async () => {
@@ -125,7 +125,7 @@ describe('A peer that', () => {
     expect(kept).to.be.below(3 * mebibyte);
   });
 
-  it('sends messages that nobody reads is stopped', async () => {
+  it('that sends messages that the program does not read is held back', async () => {
     const peer = new RawPeer('server');
     const messages = Buffer.concat(Array.from({ length: 10 }, () => rawFrame(0x82, Buffer.alloc(kibibyte), 'client')));
     let sent = 0;
@@ -143,14 +143,14 @@ describe('A peer that', () => {
     expect(peer.webSocket.readableLength).to.be.at.most(16);
   });
 
-  it('sends a compressed message that never ends gets 1009', async () => {
+  it('that sends a compressed message that never ends gets 1009', async () => {
     const peer = serverFor({ extensions: 'permessage-deflate', maxMessageSize: 100 * kibibyte });
     peer.send(0x42, Buffer.alloc(kibibyte));
     for (let i = 0; i < 110; i++) peer.send(0x00, Buffer.alloc(kibibyte));
     expect(await closeCode(peer)).to.equal(1009);
   });
 
-  it('sends compressed fragments of nothing makes us keep nothing', async () => {
+  it('that sends empty compressed fragments costs no memory', async () => {
     const peer = serverFor({ extensions: 'permessage-deflate' });
     const fragments = Buffer.concat(Array.from({ length: 10_000 }, () => rawFrame(0x00, Buffer.alloc(0), 'client')));
     const kept = await keptAfter(peer, async () => {
@@ -163,7 +163,7 @@ describe('A peer that', () => {
     expect(kept).to.be.below(500 * kibibyte);
   });
 
-  it('opens a message and goes away leaves nothing behind', async () => {
+  it('that begins a message and leaves costs no memory after that', async () => {
     const before = await retainedBytes();
     for (let i = 0; i < 200; i++) {
       const peer = serverFor({ extensions: 'permessage-deflate' });

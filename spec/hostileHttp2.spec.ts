@@ -36,7 +36,7 @@ async function expectServing(url: string): Promise<void> {
 }
 
 describe('An extended CONNECT', () => {
-  it('with a Sec-WebSocket-Key and no origin is a good one: the key has no meaning here', async () => {
+  it('with a Sec-WebSocket-Key and without an origin is accepted', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     client.write(openingFrame(1, { 'sec-websocket-key': 'not even base64' }));
@@ -56,7 +56,7 @@ describe('An extended CONNECT', () => {
     ['with a body', { 'content-length': '5' }, 400],
     ['to another protocol', { ':protocol': 'connect-udp' }, 405],
   ] as const) {
-    it(`${what} is answered with ${status}, and never with an upgrade`, async () => {
+    it(`${what} is answered with ${status} and without upgrade headers`, async () => {
       const seen: string[] = [];
       await using server = await listenHttp2((request, response) => {
         seen.push(request.url);
@@ -82,7 +82,7 @@ describe('An extended CONNECT', () => {
     ['with a name in capitals', { Cookie: 'a=b' }],
     ['with a pseudo-header of its own', { ':websocket': 'yes' }],
   ] as const) {
-    it(`${what} is malformed (RFC 9113 §8.1.1): its stream is reset, and the next one is good`, async () => {
+    it(`${what} is malformed (RFC 9113 §8.1.1): its stream is reset and the next one is accepted`, async () => {
       await using server = await listenHttp2(echo);
       using client = await RawHttp2.connect(server.url);
       client.write(openingFrame(1, changes), openingFrame(3));
@@ -104,7 +104,7 @@ describe('An extended CONNECT', () => {
     expect(cookies).to.deep.equal([undefined]);
   });
 
-  it('that ends its stream is refused: the stream would be the connection', async () => {
+  it('that ends its stream is refused', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     client.write(headersFrame(1, openingFields(), flags.endHeaders | flags.endStream));
@@ -112,7 +112,7 @@ describe('An extended CONNECT', () => {
     await expectServing(server.url);
   });
 
-  it('without a protocol, which asks for a tunnel, is answered as Node does', async () => {
+  it('without a protocol is answered with 405, as Node does', async () => {
     await using server = await listenHttp2(echo);
     await using session = await openSession(server.url);
     expect(await ask(session, { ':method': 'CONNECT', ':authority': 'example.org:22' })).to.include({
@@ -121,7 +121,7 @@ describe('An extended CONNECT', () => {
     await expectServing(server.url);
   });
 
-  it('with more headers than a server takes is refused by Node, and only this one', async () => {
+  it('with more headers than the server takes is refused by Node alone', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'a']));
@@ -131,7 +131,7 @@ describe('An extended CONNECT', () => {
     expect(server.handle.connections.size).to.equal(1);
   });
 
-  it('whose headers never end costs the client its session, and nobody else', async () => {
+  it('whose headers never end only ends the session of its client', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     client.write(headersFrame(1, openingFields(), flags.none));
@@ -142,7 +142,7 @@ describe('An extended CONNECT', () => {
     await expectServing(server.url);
   });
 
-  it('whose frames come before the 200 gets them answered after it', async () => {
+  it('gets its frames that arrive before the 200 answered after it', async () => {
     let waiting: Http2ServerResponse | undefined;
     await using server = await listenHttp2((_, response) => {
       waiting = response;
@@ -156,7 +156,7 @@ describe('An extended CONNECT', () => {
     expect(client.data(1)).to.have.lengthOf(10 * 11 + 90 * 12);
   });
 
-  it('whose frames come before a refusal has them dropped with it', async () => {
+  it('has its frames discarded when they arrive before a refusal', async () => {
     await using server = await listenHttp2((_, response) => void response.writeHead(404).end());
     using client = await RawHttp2.connect(server.url);
     for (let stream = 1; stream < 400; stream += 2) {
@@ -174,7 +174,7 @@ describe('An extended CONNECT', () => {
     expect(await client.status(401)).to.equal(404);
   });
 
-  it('whose client goes on after the end of its stream costs the client its session (RFC 9113 §5.1)', async () => {
+  it('ends the session if its client sends frames after the end of its stream (RFC 9113 §5.1)', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     client.write(openingFrame(1), dataFrame(1, clientFrame(0x81, 'all'), flags.endStream));
@@ -183,7 +183,7 @@ describe('An extended CONNECT', () => {
     await expectServing(server.url);
   });
 
-  it('whose client goes on after it has reset the stream is answered by nobody', async () => {
+  it('is not answered if its client sends frames after it has reset the stream', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     client.write(openingFrame(1), resetFrame(1), dataFrame(1, clientFrame(0x81, 'more')), openingFrame(3));
@@ -191,7 +191,7 @@ describe('An extended CONNECT', () => {
     expect(server.handle.connections.size).to.equal(1);
   });
 
-  it('to a server without an application gets a 404, and ends with it', async () => {
+  it('to a server without an application is answered with 404', async () => {
     await using server = await listenHttp2(undefined);
     using client = await RawHttp2.connect(server.url);
     client.write(openingFrame(1));
@@ -199,7 +199,7 @@ describe('An extended CONNECT', () => {
     await client.frame(types.resetStream, 1);
   });
 
-  it('to a server without an application may be reset with an error', async () => {
+  it('to a server without an application can be reset with an error', async () => {
     await using server = await listenHttp2(undefined);
     using client = await RawHttp2.connect(server.url);
     client.write(openingFrame(1), resetFrame(1, errorCodes.internalError), openingFrame(3));

@@ -70,7 +70,7 @@ async function expectLost(ws: WebSocket, code = 'WS_ERR_CONNECTION_LOST'): Promi
   expect(ended).to.equal(false);
 }
 
-describe('A stream of HTTP/2 that', () => {
+describe('A stream of HTTP/2', () => {
   for (const [name, code] of Object.entries(errorCodes)) {
     for (const [when, bytes] of [
       ['at once', ''],
@@ -78,7 +78,7 @@ describe('A stream of HTTP/2 that', () => {
       ['between two fragments', '01 83 37fa213d 7f9f4d'],
       ['after a message', '81 85 37fa213d 7f9f4d5158'],
     ] as const) {
-      it(`is reset ${when} (${name}) is a connection that was lost`, async () => {
+      it(`that is reset ${when} (${name}) ends with WS_ERR_CONNECTION_LOST`, async () => {
         await using server = await listenEcho();
         using client = await RawHttp2.connect(server.url);
         const ws = await openOn(client, server, 1);
@@ -91,7 +91,7 @@ describe('A stream of HTTP/2 that', () => {
     }
   }
 
-  it('ends without a Close is a connection that was lost', async () => {
+  it('that ends without a Close ends with WS_ERR_CONNECTION_LOST', async () => {
     await using server = await listenEcho();
     using client = await RawHttp2.connect(server.url);
     const ws = await openOn(client, server, 1);
@@ -99,7 +99,7 @@ describe('A stream of HTTP/2 that', () => {
     await expectLost(ws);
   });
 
-  it('is reset makes a pipeline fail, after what had come', async () => {
+  it('that is reset makes a pipeline fail after the received messages', async () => {
     await using server = await listenHttp2((_, response) => {
       const messages: unknown[] = [];
       const ws = response.webSocket?.connect() as WebSocket;
@@ -122,7 +122,7 @@ describe('A stream of HTTP/2 that', () => {
       ['after its Close', flags.none],
       ['after its Close and the end of its side', flags.endStream],
     ] as const) {
-      it(`is reset (${code}) ${how}, before it has the answer, ends as that says`, async () => {
+      it(`that is reset (${code}) ${how}, before it has the answer, ends cleanly`, async () => {
         await using server = await listenEcho();
         using client = await RawHttp2.connect(server.url, { initialWindowSize: 0 });
         const ws = await openOn(client, server, 1);
@@ -134,7 +134,7 @@ describe('A stream of HTTP/2 that', () => {
       });
     }
 
-    it(`is reset (${code}) while nobody reads is lost to whoever writes`, async () => {
+    it(`that is reset (${code}) while the program does not read fails the writer`, async () => {
       await using server = await listenHttp2((_, response) => {
         server.server.emit('accepted', response.webSocket?.connect().pause());
       });
@@ -150,10 +150,10 @@ describe('A stream of HTTP/2 that', () => {
   }
 });
 
-describe('A session of HTTP/2 that', () => {
+describe('A session of HTTP/2', () => {
   afterEach(() => mock.timers.reset());
 
-  it('will have no more streams goes on with those it has', async () => {
+  it('that accepts no more streams keeps its open streams', async () => {
     await using server = await listenEcho();
     using client = await RawHttp2.connect(server.url);
     const ws = await openOn(client, server, 1);
@@ -186,7 +186,7 @@ describe('A session of HTTP/2 that', () => {
     ],
     ['opens a stream of the server', (client: RawHttp2) => client.write(openingFrame(2))],
   ] as const) {
-    it(`${what} costs the client all of its WebSockets, and nobody else`, async () => {
+    it(`that ${what} only ends the WebSockets of its client`, async () => {
       mock.timers.enable({ apis: ['setInterval'] });
       await using server = await listenEcho({ heartbeat: ownHeartbeat({ interval: 30_000, timeout: 10_000 }) });
       using client = await RawHttp2.connect(server.url);
@@ -210,7 +210,7 @@ describe('A session of HTTP/2 that', () => {
     ['empty DATA frames', dataFrame(1)],
     ['resets of streams that are gone', resetFrame(1)],
   ] as const) {
-    it(`is a flood of ${what} makes us keep little, whether it survives or not`, async () => {
+    it(`that is a flood of ${what} costs little memory, whether it survives or not`, async () => {
       await using server = await listenEcho();
       using client = await RawHttp2.connect(server.url);
       const ws = await openOn(client, server, 1);
@@ -265,7 +265,7 @@ describe('Ten thousand WebSockets over HTTP/2', function () {
     await expectServing(server.url);
   }
 
-  it('that are opened and aborted, at whatever stage, leave nothing behind', async () => {
+  it('keep no memory when they are opened and aborted at any stage', async () => {
     await using server = await listenEcho();
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const timersBefore = timers();
@@ -282,7 +282,7 @@ describe('Ten thousand WebSockets over HTTP/2', function () {
     expect((await retainedBytes()) - before).to.be.below(4 * mebibyte);
   });
 
-  it('that are opened and aborted in one go cost the client its session, and others nothing', async () => {
+  it('only end the session of their client when they are opened and aborted at once', async () => {
     await using server = await listenEcho();
     const before = await retainedBytes();
     for (let session = 0; session < 5; session++) {

@@ -65,7 +65,7 @@ async function left({ peers }: RawHttp2Server): Promise<void> {
   for (const peer of peers) await peer.end();
 }
 
-describe('A client over HTTP/2, whose server', () => {
+describe('A client over HTTP/2', () => {
   for (const [what, speak] of [
     ['does not take extended CONNECTs', (peer) => peer.write(settingsFrame())],
     ['says so outright', (peer) => peer.write(settingsFrame({ enableConnectProtocol: 0 }))],
@@ -78,7 +78,7 @@ describe('A client over HTTP/2, whose server', () => {
     ['goes away with an error', (peer) => peer.write(goawayFrame(0, errorCodes.internalError))],
     ['allows no streams', (peer) => peer.write(settingsFrame({ enableConnectProtocol: 1, maxConcurrentStreams: 0 }))],
   ] as readonly (readonly [string, (peer: RawHttp2) => unknown])[]) {
-    it(`${what} speaks HTTP/1.1, and says so`, async () => {
+    it(`whose server ${what} uses HTTP/1.1`, async () => {
       await using server = await fallingBack(speak);
       const ws = open(server);
       expect(await ws.resume().whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
@@ -145,7 +145,7 @@ describe('A client over HTTP/2, whose server', () => {
         ),
     ],
   ] as readonly (readonly [string, string, (stream: number) => Buffer])[]) {
-    it(`${what} fails with ${code}, and leaves nothing behind`, async () => {
+    it(`whose server ${what} fails with ${code} and leaves no session behind`, async () => {
       await using server = await answering((peer, stream) => peer.write(answer(stream)));
       const { code: found } = await failureOf(open(server, { protocols: ['a', 'b'] }));
       expect(found).to.equal(code);
@@ -175,7 +175,7 @@ describe('A client over HTTP/2, whose server', () => {
       (stream) => [answerFrame(stream, { ':status': '401' }), dataFrame(stream, Buffer.from('no'))],
     ],
   ] as readonly (readonly [string, (stream: number) => Buffer[]])[]) {
-    it(`${what} tells what is known of it`, async () => {
+    it(`whose server ${what} fails with the part of the refusal that was received`, async () => {
       await using server = await answering((peer, stream) => peer.write(...answer(stream)));
       const error = await failureOf(open(server, { handshakeTimeout: 200 }));
       expect(error).to.include({ code: 'WS_ERR_HANDSHAKE_REFUSED', statusCode: 401 });
@@ -222,7 +222,7 @@ describe('A client over HTTP/2, whose server', () => {
       (stream) => Buffer.concat([answerFrame(stream, {}), goawayFrame(stream, errorCodes.internalError)]),
     ],
   ] as readonly (readonly [string, string, (stream: number) => Buffer])[]) {
-    it(`accepts, and ${what}, ends with ${code}`, async () => {
+    it(`whose server accepts, and ${what}, ends with ${code}`, async () => {
       await using server = await answering((peer, stream) => peer.write(answer(stream)));
       const ws = open(server, { closeTimeout: 100 });
       const [error] = await once(ws.resume(), 'close').then(

@@ -93,8 +93,8 @@ async function closeCode(client: RawHttp2, stream: number): Promise<number> {
   return data.readUInt16BE(2);
 }
 
-describe('Over HTTP/2, a client that', () => {
-  it('never opens its window makes write() return false, and costs only itself', async () => {
+describe('A client over HTTP/2', () => {
+  it('that never opens its window makes write() return false and does not affect other WebSockets', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0 });
     const { ws } = opened;
     const before = await retainedBytes();
@@ -107,7 +107,7 @@ describe('Over HTTP/2, a client that', () => {
     expect(ws.bufferedAmount).to.be.within(written, written + 10_000);
   });
 
-  it('opens its window byte by byte gets byte after byte', async () => {
+  it('that opens its window byte by byte receives byte after byte', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0 });
     const { client, ws } = opened;
     ws.write('tiny');
@@ -121,7 +121,7 @@ describe('Over HTTP/2, a client that', () => {
     expect(ws.bufferedAmount).to.equal(0);
   });
 
-  it('opens its window at last gets everything, and the writer goes on', async () => {
+  it('that opens its window at last receives everything, and the writer goes on', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0 });
     const { client, ws } = opened;
     const written = fill(ws);
@@ -131,7 +131,7 @@ describe('Over HTTP/2, a client that', () => {
     await client.until(() => client.data(1).length === written + (written / 1000) * 4);
   });
 
-  it('takes nothing from its socket, however large its windows, makes us keep little', async () => {
+  it('that does not read from its socket costs little memory, whatever its windows are', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0x7fffffff });
     const { client, server, ws } = opened;
     client.write(windowFrame(0, 0x7fffffff - 65_535));
@@ -159,7 +159,7 @@ describe('Over HTTP/2, a client that', () => {
     client.socket.resume();
   });
 
-  it('lets nothing leave is not taken for a dead one, one that lets a ping leave is', async () => {
+  it('that keeps its window closed is not taken for dead unless a ping could be sent', async () => {
     await using opened = await openWebSocket({ heartbeat: { interval: 20, timeout: 10 } }, { initialWindowSize: 0 });
     const { client, ws, open } = opened;
     fill(ws);
@@ -173,7 +173,7 @@ describe('Over HTTP/2, a client that', () => {
     expect(ws.destroyed).to.equal(false);
   });
 
-  it('lets no Close leave is reset after closeTimeout', async () => {
+  it('that keeps its window closed for our Close is reset after closeTimeout', async () => {
     await using opened = await openWebSocket({ closeTimeout: 20 }, { initialWindowSize: 0 });
     const { client, ws } = opened;
     fill(ws);
@@ -185,7 +185,7 @@ describe('Over HTTP/2, a client that', () => {
     await expectServing(opened, 3);
   });
 
-  it('lets no answer to its own Close leave is reset after closeTimeout', async () => {
+  it('that keeps its window closed for the answer to its Close is reset after closeTimeout', async () => {
     await using opened = await openWebSocket({ closeTimeout: 20 }, { initialWindowSize: 0 });
     const { client, ws } = opened;
     ws.resume();
@@ -195,7 +195,7 @@ describe('Over HTTP/2, a client that', () => {
     expect(opened.server.handle.connections.size).to.equal(0);
   });
 
-  it('lets nothing leave does not hold up the end of the server', async () => {
+  it('that keeps its window closed does not delay the shutdown of the server', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0 });
     fill(opened.ws);
     const { server, client } = opened;
@@ -205,7 +205,7 @@ describe('Over HTTP/2, a client that', () => {
     expect(server.handle.connections.size).to.equal(0);
   });
 
-  it('sends more than our window makes us keep no more than that', async () => {
+  it('that sends more than our window allows costs no more memory than the window', async () => {
     await using opened = await openWebSocket();
     const { client, ws } = opened;
     ws.pause();
@@ -227,7 +227,7 @@ describe('Over HTTP/2, a client that', () => {
     ['too large for the session', 0, 0x7fffffff],
     ['zero for the session', 0, 0],
   ] as const) {
-    it(`opens a window by an amount that is ${what} loses the stream or the session (RFC 9113 §6.9)`, async () => {
+    it(`that opens a window by an amount that is ${what} loses the stream or the session (RFC 9113 §6.9)`, async () => {
       await using opened = await openWebSocket();
       const { client, ws } = opened;
       client.write(windowFrame(stream, increment));
@@ -249,7 +249,7 @@ describe('Over HTTP/2, a client that', () => {
     ['a message of more than maxMessageSize', '82 ff 0000000000200001', 1009],
     ['a request of HTTP/1.1', Buffer.from('GET / HTTP/1.1').toString('hex'), 1002],
   ] as const) {
-    it(`sends ${what} is told ${code}`, async () => {
+    it(`that sends ${what} gets ${code}`, async () => {
       await using opened = await openWebSocket();
       const { client, ws } = opened;
       ws.resume();
@@ -259,7 +259,7 @@ describe('Over HTTP/2, a client that', () => {
     });
   }
 
-  it('divides its frames at any byte, with empty DATA between, is understood', async () => {
+  it('that divides its frames at any byte, with empty DATA between, is understood', async () => {
     await using opened = await openWebSocket();
     const { client, ws } = opened;
     ws.pipe(ws);

@@ -58,9 +58,9 @@ async function reached(peer: RawHttp2, stage: string): Promise<void> {
   if (stage !== 'says nothing') await peer.frame(types.headers, 1);
 }
 
-describe('A client over HTTP/2, whose server', () => {
+describe('A client over HTTP/2', () => {
   for (const [what, isOpen, speak] of stages) {
-    it(`${what} can give up`, async () => {
+    it(`whose server ${what} can be destroyed`, async () => {
       const arrivals = new EventEmitter();
       await using server = await rawHttp2Server((peer) => {
         arrivals.emit('peer', peer);
@@ -79,7 +79,7 @@ describe('A client over HTTP/2, whose server', () => {
     });
 
     if (isOpen) continue;
-    it(`${what} is given up after handshakeTimeout`, async () => {
+    it(`whose server ${what} fails after handshakeTimeout`, async () => {
       await using server = await rawHttp2Server((peer) => speak(peer));
       const { code, statusCode } = await failureOf(connect(server.url, { http2: true, handshakeTimeout: 100 }));
       expect(code).to.equal(statusCode === 404 ? 'WS_ERR_HANDSHAKE_REFUSED' : 'WS_ERR_HANDSHAKE_TIMEOUT');
@@ -87,13 +87,13 @@ describe('A client over HTTP/2, whose server', () => {
     });
   }
 
-  it('is not there fails at once', async () => {
+  it('whose server does not listen fails at once', async () => {
     const { code, cause } = await failureOf(connect(`ws://127.0.0.1:${await freePort()}`, { http2: true }));
     expect(code).to.equal('WS_ERR_CONNECTION_FAILED');
     expect(cause).to.include({ code: 'ECONNREFUSED' });
   });
 
-  it('has a certificate that nobody vouches for is not trusted, as over HTTP/1.1', async () => {
+  it('whose server has an untrusted certificate fails, as over HTTP/1.1', async () => {
     const server = createSecureServer(createCertificate(), () => expect.fail('not to be asked')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = `wss://localhost:${(server.address() as AddressInfo).port}`;
@@ -106,7 +106,7 @@ describe('A client over HTTP/2, whose server', () => {
     await once(server, 'close');
   });
 
-  it('refuses a stream unseen, on a session that has served, is asked again on another, and no more often', async () => {
+  it('whose server refuses a stream on a session that has served sends its request once more on another session', async () => {
     await using server = await rawHttp2Server(async (peer, index) => {
       peer.write(willing);
       await peer.frame(types.headers, 1);
@@ -124,7 +124,7 @@ describe('A client over HTTP/2, whose server', () => {
     await first.whenClosed();
   });
 
-  it('refuses a stream unseen, on a session that has served, is asked again on another, and may accept', async () => {
+  it('whose server refuses a stream on a session that has served can be accepted on another session', async () => {
     await using server = await rawHttp2Server(async (peer, index) => {
       peer.write(willing);
       await peer.frame(types.headers, 1);
@@ -144,7 +144,7 @@ describe('A client over HTTP/2, whose server', () => {
     for (const peer of server.peers) await peer.end();
   });
 
-  it('has no room for more than one on a session has a session for each', async () => {
+  it('whose server allows one stream for each session uses a session for each WebSocket', async () => {
     await using server = await listenHttp2(
       (_, { webSocket }) => webSocket?.pipe(webSocket.connect()),
       {},
@@ -163,7 +163,7 @@ describe('A client over HTTP/2, whose server', () => {
     for (const session of server.sessions) if (!session.destroyed) await once(session, 'close');
   });
 
-  it('says goodbye and takes no more goes on with what it has, and new ones go elsewhere', async () => {
+  it('whose server sends GOAWAY keeps its WebSockets and opens new ones on another session', async () => {
     await using server = await listenHttp2((_, { webSocket }) => webSocket?.pipe(webSocket.connect()));
     const old = connect(server.webSocketUrl, { http2: true, family: 4 });
     await once(old, 'open');
@@ -196,7 +196,7 @@ describe('A program with a client over HTTP/2 exits by itself', function () {
     expect(await output(server.webSocketUrl.replace('localhost', '127.0.0.1'), 'end')).to.equal('closed\n');
   });
 
-  it('even if its server never ends the connection, however far it goes', async () => {
+  it('even if its server never ends the connection, at every stage', async () => {
     const answeredWithEnd = async (peer: RawHttp2) => {
       peer.write(willing);
       await peer.frame(types.headers, 1);

@@ -17,7 +17,7 @@ async function askOnce(url: string): Promise<Http2Answer> {
 describe('A handler of an extended CONNECT', () => {
   for (const [name, code] of Object.entries(errorCodes)) {
     for (const event of ['aborted', 'close']) {
-      it(`finds a connection that is gone if the client has left (${name}), at '${event}'`, async () => {
+      it(`gets a lost connection from connect() if the client has left (${name}) before '${event}'`, async () => {
         const news = new EventEmitter();
         await using server = await listenHttp2((_, { stream, webSocket }) => {
           stream.once(event, () => news.emit('connected', webSocket?.connect()));
@@ -40,7 +40,7 @@ describe('A handler of an extended CONNECT', () => {
     }
   }
 
-  it('may have its header hook throw, and answer in another way', async () => {
+  it('can answer in another way after its header hook has thrown', async () => {
     await using server = await listenHttp2((_, response) => {
       const { writeHead } = response;
       response.writeHead = () => {
@@ -53,7 +53,7 @@ describe('A handler of an extended CONNECT', () => {
     expect(await askOnce(server.url)).to.include({ status: 500, body: 'sorry' });
   });
 
-  it('that answers twice is told so', async () => {
+  it('gets WS_ERR_RESPONSE_STARTED when it answers twice', async () => {
     const errors: unknown[] = [];
     await using server = await listenHttp2((_, response) => {
       response.writeHead(404).end('nothing here');
@@ -67,14 +67,14 @@ describe('A handler of an extended CONNECT', () => {
     expect(errors[0]).to.include({ code: 'WS_ERR_RESPONSE_STARTED' });
   });
 
-  it('is not asked when a listener for streams was first', async () => {
+  it("is not called if a 'stream' listener has answered", async () => {
     await using server = await listenHttp2(() => expect.fail('it was asked'));
     server.server.prependListener('stream', (stream) => stream.respond({ ':status': 204 }, { endStream: true }));
     expect(await askOnce(server.url)).to.include({ status: 204 });
     expect(server.handle.connections.size).to.equal(0);
   });
 
-  it('that does not answer in time has a 503 sent, and then finds a connection that is gone', async () => {
+  it('that does not answer in time gets a lost connection from connect() after the 503', async () => {
     let response!: Http2ServerResponse;
     await using server = await listenHttp2(
       (_, one) => {
@@ -90,7 +90,7 @@ describe('A handler of an extended CONNECT', () => {
     ['does not answer', () => {}],
     ['answers with more', (_: unknown, response: Http2ServerResponse) => response.end('a'.repeat(100_000))],
   ] as const) {
-    it(`that ${what} to a client that takes nothing loses the client`, async () => {
+    it(`that ${what} is aborted by a reset if the client takes no bytes`, async () => {
       await using server = await listenHttp2(handler, { handshakeTimeout: 20 });
       using client = await RawHttp2.connect(server.url, { initialWindowSize: 0 });
       client.write(openingFrame(1));
@@ -108,7 +108,7 @@ describe('A response that has become a WebSocket', () => {
     ['fed from a stream', (response: Http2ServerResponse) => Readable.from(['body']).pipe(response)],
     ['destroyed', (response: Http2ServerResponse) => (response as unknown as { destroy(): void }).destroy()],
   ] as const) {
-    it(`may be ${what} by middleware`, async () => {
+    it(`can be ${what} by middleware without an effect on the WebSocket`, async () => {
       await using server = await listenHttp2((_, response) => {
         const ws = response.webSocket?.connect();
         ws?.pipe(ws);

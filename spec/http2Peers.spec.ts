@@ -39,7 +39,7 @@ interface Carriers {
   readonly via: string;
 }
 
-describe('Chromium, over HTTP/2', function () {
+describe('Chromium over HTTP/2', function () {
   // Megabytes take a browser seconds where others use the processor as well.
   this.timeout(60_000);
 
@@ -71,7 +71,7 @@ describe('Chromium, over HTTP/2', function () {
     return page;
   }
 
-  describe('the page of the HTTP/2 demo', () => {
+  describe('on the page of the HTTP/2 demo', () => {
     let demo: RunningDemo;
 
     before(async () => {
@@ -85,7 +85,7 @@ describe('Chromium, over HTTP/2', function () {
     /** What the server has said, counted from 0; waits until it is there. */
     const said = (page: Page, number: number) => page.locator('#log .received .text').nth(number).textContent();
 
-    it('is told by the server that they talk over HTTP/2, and shows the echoes', async () => {
+    it('shows that the transport is HTTP/2 and shows the echoes', async () => {
       const page = await open(demo.httpUrl('/'));
       expect(await said(page, 0)).to.equal('We talk over HTTP/2. WebSockets on this session: 1');
       expect(await said(page, 1)).to.equal('Hello from your browser');
@@ -94,7 +94,7 @@ describe('Chromium, over HTTP/2', function () {
       expect(await said(page, 2)).to.equal('How are you? 👋🏽');
     });
 
-    it('shares its session with the same page beside it', async () => {
+    it('shares one session between two tabs', async () => {
       const first = await open(demo.httpUrl('/'));
       await said(first, 0);
       expect(await said(await open(demo.httpUrl('/')), 0)).to.equal(
@@ -102,7 +102,7 @@ describe('Chromium, over HTTP/2', function () {
       );
     });
 
-    it('closes, explains the code, and connects again', async () => {
+    it('closes, explains the close code and connects again', async () => {
       const page = await open(demo.httpUrl('/'));
       await said(page, 1);
       await page.click('#close');
@@ -112,7 +112,7 @@ describe('Chromium, over HTTP/2', function () {
     });
   });
 
-  it('has ten WebSockets and its page on one session, and 200 echoes on each', async () => {
+  it('has ten WebSockets with 200 echoes each and its page on one session', async () => {
     const sessions = new Set<unknown>();
     const transports: unknown[] = [];
     const connections: WebSocket[] = [];
@@ -185,7 +185,7 @@ describe('Chromium, over HTTP/2', function () {
 
   for (const name of ['haproxy', 'nghttpx'] as const) {
     for (const backend of ['http2', 'http1'] as const) {
-      it(`does so through ${name}, which talks ${backend} to our server`, async function () {
+      it(`exchanges messages, pings and close codes through ${name}, which speaks ${backend} to our server`, async function () {
         const reports: Report[] = [];
         await using ours = await startBackend(backend, (...report) => reports.push(report));
         const proxy = await startProxy(name, { target: ours.port, backend, certificate }, this);
@@ -203,8 +203,8 @@ describe('Chromium, over HTTP/2', function () {
   }
 });
 
-describe('The HTTP/2 demo, started as its readers start it', () => {
-  it('speaks WebSocket over HTTP/2 and over HTTP/1.1, and says so to others', async () => {
+describe('The HTTP/2 demo', () => {
+  it('speaks WebSocket over HTTP/2 and over HTTP/1.1, and answers other requests with text', async () => {
     const demo = await runDemo('http2Demo.ts');
     try {
       for (const [http2, name] of [
@@ -229,7 +229,7 @@ describe('The HTTP/2 demo, started as its readers start it', () => {
   });
 });
 
-describe('Other programs, on a server for HTTP/1.1 and HTTP/2 with WebSockets over both', () => {
+describe('A server for HTTP/1.1 and HTTP/2 with WebSockets over both', () => {
   let folder: string;
   let server: OurServer;
   let webSockets: WebSocket[];
@@ -266,7 +266,7 @@ describe('Other programs, on a server for HTTP/1.1 and HTTP/2 with WebSockets ov
     ['--http2', 'HTTP/2.0'],
     ['--http1.1', 'HTTP/1.1'],
   ] as const) {
-    it(`curl ${option} has its answer over ${version}`, async function () {
+    it(`answers curl ${option} over ${version}`, async function () {
       const path = need(curl, this);
       const url = `https://localhost:${server.port}/`;
       const said = await run(path, '--silent', '--show-error', '--ipv4', '--cacert', 'certificate.pem', option, url);
@@ -274,7 +274,7 @@ describe('Other programs, on a server for HTTP/1.1 and HTTP/2 with WebSockets ov
     });
   }
 
-  it('nghttp has a hundred answers on one session, and is told that it could open WebSockets', async function () {
+  it('answers nghttp a hundred times on one session and announces extended CONNECT', async function () {
     const path = need(nghttp, this);
     const before = server.sessions.length;
     const said = await run(path, '--verbose', '--multiply=100', `https://127.0.0.1:${server.port}/`);
@@ -283,7 +283,7 @@ describe('Other programs, on a server for HTTP/1.1 and HTTP/2 with WebSockets ov
     expect(server.sessions.length - before).to.equal(1);
   });
 
-  it('a client that knows only HTTP/1.1 has a WebSocket', async () => {
+  it('accepts a WebSocket of a client that speaks only HTTP/1.1', async () => {
     const client = new WsClient(`wss://localhost:${server.port}/transport`, { ca: certificate.cert });
     const [message] = await once(client, 'message');
     expect(String(message)).to.equal('http1');

@@ -15,7 +15,7 @@ for (const name of ['haproxy', 'nghttpx'] as const) {
   }
 }
 
-describe('A proxy for HTTP/2 that has no WebSockets over it', () => {
+describe('A proxy for HTTP/2 without extended CONNECT', () => {
   const transports = { client: 'http1', server: 'http1' } as const;
   talksWithOurClient(proxied('nginx'), { secure: true, options: { http2: true }, transports });
 });

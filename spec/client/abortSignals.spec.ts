@@ -10,7 +10,7 @@ import { thrownBy } from '../support/thrown';
 const listenersOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 
 describe('onAbort()', () => {
-  it('calls back everybody who waits, in order and once, with one listener on the signal', () => {
+  it('calls all callbacks once and in order with one listener on the signal', () => {
     const abort = new AbortController();
     const called: number[] = [];
     const count = getMaxListeners(abort.signal) + 10;
@@ -23,7 +23,7 @@ describe('onAbort()', () => {
     expect(listenersOf(abort.signal)).to.equal(0);
   });
 
-  it('leaves no listener on the signal when the last has gone, and takes one more after that', () => {
+  it('removes its listener with the last callback and adds one again after that', () => {
     const { signal } = new AbortController();
     const callback = () => {};
     const [first, second] = [onAbort(signal, callback), onAbort(signal, callback)];
@@ -41,7 +41,7 @@ describe('onAbort()', () => {
 });
 
 describe('One AbortSignal for many clients', () => {
-  it('has one listener for all of connect() and reconnecting(), and none when they are done', async () => {
+  it('has one listener for all of connect() and reconnecting() and none when they are done', async () => {
     const abort = new AbortController();
     const { signal } = abort;
     const warnings: Error[] = [];
@@ -76,7 +76,7 @@ describe('One AbortSignal for many clients', () => {
     expect(warnings).to.deep.equal([]);
   });
 
-  it('has no listener left by a connection that has closed, or by a connect() that threw', async () => {
+  it('has no listener of a closed connection or of a connect() that threw', async () => {
     const { signal } = new AbortController();
     expect(thrownBy(() => connect('ws://127.0.0.1:1/', { signal, agent: 'none' as never })).code).to.equal(
       'WS_ERR_INVALID_ARGUMENT',

@@ -11,7 +11,7 @@ import { listen, type TestServer } from '../support/http';
 
 const mebibyte = 1024 * 1024;
 
-describe('connect() among other streams', () => {
+describe('A WebSocket of connect() among other streams', () => {
   let folder: string;
   let file: string;
   let server: TestServer;
@@ -37,7 +37,7 @@ describe('connect() among other streams', () => {
 
   const digest = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 
-  it('stands between two files in a pipeline()', async () => {
+  it('works between two files in a pipeline()', async () => {
     const copy = join(folder, 'copy');
     const ws = connect(url);
     await pipeline(createReadStream(file), ws, createWriteStream(copy));
@@ -45,7 +45,7 @@ describe('connect() among other streams', () => {
     expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('fails the pipeline() when it is refused, and when it breaks, and destroys the other streams', async () => {
+  it('fails the pipeline() and destroys the other streams when it is refused or lost', async () => {
     for (const [path, code] of [
       ['/refuse', 'WS_ERR_HANDSHAKE_REFUSED'],
       ['/cut', 'WS_ERR_CONNECTION_LOST'],
@@ -60,7 +60,7 @@ describe('connect() among other streams', () => {
     }
   });
 
-  it('is read by for await, and by the operators of Readable', async () => {
+  it('can be read by for await and by the operators of Readable', async () => {
     const ws = connect(url);
     for (const word of ['one', 'two', 'three']) ws.write(word);
     const echoes: Message[] = [];
@@ -80,7 +80,7 @@ describe('connect() among other streams', () => {
     expect(shouted).to.deep.equal(['A', 'B']);
   });
 
-  it('becomes a pair of web streams', async () => {
+  it('can be converted to a pair of web streams', async () => {
     const { readable, writable } = Duplex.toWeb(connect(url)) as { readable: ReadableStream; writable: WritableStream };
     const writer = writable.getWriter();
     const reader = readable.getReader();
@@ -92,7 +92,7 @@ describe('connect() among other streams', () => {
     expect((await reader.read()).done).to.equal(true);
   });
 
-  it('goes through web transforms', async () => {
+  it('can be piped through web transforms', async () => {
     const { readable, writable } = Duplex.toWeb(connect(url)) as { readable: ReadableStream; writable: WritableStream };
     const numbers = new TransformStream({ transform: (text, output) => output.enqueue(Number(text) * 2) });
     const sum: number[] = [];
@@ -112,7 +112,7 @@ describe('connect() among other streams', () => {
     expect(error.code).to.equal('WS_ERR_HANDSHAKE_REFUSED');
   });
 
-  it('stops a source while it is not open, and lets it go on then', async () => {
+  it('pauses a source until it is open', async () => {
     let produced = 0;
     const source = Readable.from(
       (function* () {
@@ -139,7 +139,7 @@ describe('connect() among other streams', () => {
     expect([received, produced]).to.deep.equal([1000, 1000]);
   });
 
-  it('does not change what it is given, masked though it sends it', async () => {
+  it('does not change the written bytes when it masks them', async () => {
     const ws = connect(url, { perMessageDeflate: false });
     const sent = [1, 47, 48, 125, 126, 1000, 65_535, 65_536, 1_000_000].map((size) => Buffer.alloc(size, 'payload'));
     const before = sent.map((message) => Buffer.from(message));

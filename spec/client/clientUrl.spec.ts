@@ -19,19 +19,19 @@ describe('parseClientUrl()', () => {
     ['ws://bücher.example/ü', 'ws://xn--bcher-kva.example/%C3%BC'],
     ['ws://example.org/a#part', 'ws://example.org/a'],
   ] as const) {
-    it(`takes ${url} for ${location}`, () => {
+    it(`changes ${url} into ${location}`, () => {
       expect(parse(url)).to.deep.equal({ location });
       expect(parse(new URL(url))).to.deep.equal({ location });
     });
   }
 
-  it('keeps name and password out of the location', () => {
+  it('removes name and password from the location', () => {
     expect(parse('ws://me:p%40ss@example.org/')).to.deep.equal({ location: 'ws://example.org/', auth: 'me:p@ss' });
     expect(parse('ws://me@example.org/').auth).to.equal('me:');
     expect(parse('ws://:secret@example.org/').auth).to.equal(':secret');
   });
 
-  it('finds the path of a Unix domain socket before the colon, and the path to ask for behind it', () => {
+  it('takes the path of a Unix domain socket from before the colon and the request path from behind it', () => {
     const socketPath = '/run/app.sock';
     expect(parse('ws+unix:/run/app.sock')).to.deep.equal({ location: 'ws://localhost/', socketPath });
     expect(parse('ws+unix:///run/app.sock')).to.deep.equal({ location: 'ws://localhost/', socketPath });
@@ -52,7 +52,7 @@ describe('parseClientUrl()', () => {
     'ws+unix://host/path',
     'ws://',
   ]) {
-    it(`refuses '${url}', and names the schemes`, () => {
+    it(`refuses '${url}' and names the schemes`, () => {
       const { code, message } = thrownBy(() => parseClientUrl(url));
       expect([code, message.includes('ws+unix:/path')]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', true]);
     });

@@ -17,7 +17,7 @@ import { hex } from '../support/vectors';
 
 describe('connect()', () => {
   for (const version of knownVersions) {
-    it(`speaks version ${version} with our own server: usable at once, an echo, a clean end`, async () => {
+    it(`exchanges messages in version ${version} with our server and ends cleanly`, async () => {
       const versions: Version[] = [...knownVersions];
       const seen: unknown[] = [];
       await using server = await listen(
@@ -44,7 +44,7 @@ describe('connect()', () => {
     });
   }
 
-  it('speaks every version over TLS, where the location is wss', async () => {
+  it('speaks every version over TLS', async () => {
     const certificate = createCertificate();
     const server = createSecureServer(certificate, (_request, response) => {
       const ws = response.webSocket?.connect();
@@ -62,7 +62,7 @@ describe('connect()', () => {
     expect((await failureOf(untrusting)).code).to.equal('WS_ERR_CONNECTION_FAILED');
   });
 
-  it('talks to a server of the ws package, compressed', async () => {
+  it('exchanges compressed messages with a server of the ws package', async () => {
     const server = new WsServer({ port: 0, perMessageDeflate: true });
     server.on('connection', (socket) => socket.on('message', (data, binary) => socket.send(data, { binary })));
     const ws = connect(`ws://localhost:${(server.address() as AddressInfo).port}`);
@@ -92,7 +92,7 @@ describe('connect()', () => {
   ];
 
   for (const [what, answer, detail] of badAnswers) {
-    it(`fails on an answer with ${what}`, async () => {
+    it(`fails on a response with ${what}`, async () => {
       await using server = await rawServer((head, socket) => socket.write(answer(head)));
       const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`, { protocols: ['mine'] }));
       expect(error.code).to.equal('WS_ERR_INVALID_HANDSHAKE');
@@ -100,14 +100,14 @@ describe('connect()', () => {
     });
   }
 
-  it('reads frames that come with the answer, in any version', async () => {
+  it('reads frames that are received with the response in every version', async () => {
     await using server = await rawServer((head, socket) =>
       socket.write(Buffer.concat([Buffer.from(switching(head)), hex('81 02 6869 88 02 03e8')])),
     );
     expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
   });
 
-  it('answers a Close that comes with the end of the bytes, after all that it has to say', async () => {
+  it('answers a Close that is received with the end of the byte stream after its own messages', async () => {
     const received = new PassThrough();
     const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
       socket.once('data', (head) => {
@@ -128,7 +128,7 @@ describe('connect()', () => {
     await once(server.close(), 'close');
   });
 
-  it('says what a server has refused it with', async () => {
+  it('has the status, headers and body of a refusal in its error', async () => {
     await using server = await listen(
       (_request, response) => void response.writeHead(401, { 'X-Why': 'because' }).end(),
     );
@@ -137,7 +137,7 @@ describe('connect()', () => {
     expect(error.headers).to.include({ 'x-why': 'because' });
   });
 
-  it('fails when nobody listens, when nobody answers, and when the connection is lost on the way', async () => {
+  it('fails when the port is closed, when no response is received and when the connection is lost', async () => {
     const closed = await rawServer(() => {});
     await closed[Symbol.asyncDispose]();
     expect((await failureOf(connect(`ws://127.0.0.1:${closed.port}/`))).code).to.equal('WS_ERR_CONNECTION_FAILED');
@@ -158,7 +158,7 @@ describe('connect()', () => {
         `Sec-WebSocket-Location: ws://${/host: (.*)\r\n/i.exec(head)?.[1]}/`,
       );
 
-    it(`fails on a server that does not know the answer to the challenge of ${version}, or another origin`, async () => {
+    it(`fails on a wrong answer to the challenge of ${version} and on another origin`, async () => {
       for (const [origin, detail] of [
         ['http://a.example', 'challenge'],
         ['http://b.example', 'Sec-WebSocket-Origin'],
@@ -173,7 +173,7 @@ describe('connect()', () => {
     });
   }
 
-  it('fails on a server of the drafts that does not answer the subprotocol', async () => {
+  it('fails on a server of a draft that does not answer the subprotocol', async () => {
     await using server = await rawServer((head, socket) => {
       const location = `WebSocket-Location: ws://${/host: (.*)\r\n/i.exec(head)?.[1]}/`;
       const start = ['HTTP/1.1 101 Web Socket Protocol Handshake', 'Upgrade: WebSocket', 'Connection: Upgrade'];
@@ -184,7 +184,7 @@ describe('connect()', () => {
     expect([error.code, error.message.includes('subprotocol')]).to.deep.equal(['WS_ERR_INVALID_HANDSHAKE', true]);
   });
 
-  it('sends the name and the password of the URL as HTTP does, and nowhere else', async () => {
+  it('sends the name and the password of the URL in Authorization only', async () => {
     const seen: unknown[] = [];
     await using server = await listen((request, response) => {
       seen.push(request.headers.authorization, request.headers['sec-websocket-version'], request.url);
@@ -198,7 +198,7 @@ describe('connect()', () => {
     expect(seen).to.deep.equal([authorization, '13', '/', authorization, undefined, '/']);
   });
 
-  it('gives up a server that accepts and then does not answer the challenge', async () => {
+  it('fails after handshakeTimeout if the server accepts and does not answer the challenge', async () => {
     await using server = await rawServer((head, socket) => {
       const location = `Sec-WebSocket-Location: ws://${/host: (.*)\r\n/i.exec(head)?.[1]}/`;
       const start = ['HTTP/1.1 101 WebSocket Protocol Handshake', 'Upgrade: WebSocket', 'Connection: Upgrade'];
@@ -209,7 +209,7 @@ describe('connect()', () => {
     expect(error.code).to.equal('WS_ERR_HANDSHAKE_TIMEOUT');
   });
 
-  it('can be given up at any time', async () => {
+  it('can be destroyed at any time', async () => {
     await using server = await rawServer(() => {});
     for (const give of [(ws: WebSocket) => ws.abort(), (ws: WebSocket) => ws.destroy()]) {
       const ws = connect(`ws://127.0.0.1:${server.port}/`);
@@ -218,7 +218,7 @@ describe('connect()', () => {
     }
   });
 
-  it('names what it cannot take', () => {
+  it('names the invalid argument in its error', () => {
     for (const [url, options, complaint] of [
       ['nowhere', {}, 'the URL must be'],
       ['ftp://localhost', {}, 'the URL must be'],

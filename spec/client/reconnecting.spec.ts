@@ -43,7 +43,7 @@ async function readAll(
 }
 
 describe('reconnecting()', () => {
-  it('yields a fresh open stream after every end that was not clean, and ends with a clean one', async () => {
+  it('yields a new open stream after every end that is not clean and ends after a clean end', async () => {
     let connections = 0;
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
@@ -67,7 +67,7 @@ describe('reconnecting()', () => {
     expect(streams.at(-1)?.wasClean).to.equal(true);
   });
 
-  it('asks for the URL and for the headers before every connection', async () => {
+  it('calls the functions for the URL and the headers before every connection', async () => {
     const asked: unknown[] = [];
     await using server = await listen((request, response) => {
       asked.push(request.url, request.headers.authorization);
@@ -88,7 +88,7 @@ describe('reconnecting()', () => {
     expect(asked).to.deep.equal(expected);
   });
 
-  it('goes on trying while nobody listens', async () => {
+  it('tries again while the port is closed', async () => {
     const server = createServer((_request, response) => response.webSocket?.connect().end('here I am'));
     const reserved = await serve(createServer());
     const url = urlOf(reserved);
@@ -107,7 +107,7 @@ describe('reconnecting()', () => {
     await once(server.close(), 'close');
   });
 
-  it('does not try again what would fail again, and throws why', async () => {
+  it('throws an error that would come again and does not try again', async () => {
     for (const [status, code] of [
       [401, 'WS_ERR_HANDSHAKE_REFUSED'],
       [404, 'WS_ERR_HANDSHAKE_REFUSED'],
@@ -123,7 +123,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('tries again what may be better next time, when the server has said, but never later than maxDelay', async () => {
+  it('waits for Retry-After, but not longer than maxDelay', async () => {
     let requests = 0;
     await using server = await listen((_request, response) => {
       const [status, after] = [
@@ -137,7 +137,7 @@ describe('reconnecting()', () => {
     expect((await readAll(reconnecting(urlOf(server), quick))).messages).to.deep.equal(['at last']);
   });
 
-  it('counts failures until a connection has lasted, and lets the program decide', async () => {
+  it('passes the number of failures in a row to retry()', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().abort());
     const counts = async (options: ReconnectingOptions) => {
       const seen: number[] = [];
@@ -150,7 +150,7 @@ describe('reconnecting()', () => {
     expect(await counts({ initialDelay: 0, maxDelay: 0 })).to.deep.equal([1, 1, 1, 1]);
   });
 
-  it('takes a connection that has delivered a message for a success: the waits begin anew', async () => {
+  it('starts the delays anew after a connection that delivered a message', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.write('news', () => ws.close(1011));
@@ -162,7 +162,7 @@ describe('reconnecting()', () => {
     expect(messages).to.deep.equal(['news', 'news', 'news', 'news']);
   });
 
-  it('comes back after a server has gone away (1001), as after its restart', async () => {
+  it('connects again after 1001, as after 1012', async () => {
     for (const code of [1001, 1012, 1013, 1011, 4000]) {
       let connections = 0;
       await using server = await listen((_request, response) => {
@@ -175,14 +175,14 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('asks retry() about a server that has gone away', async () => {
+  it('calls retry() after 1001', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().close(1001, 'bye'));
     const { error } = await readAll(reconnecting(urlOf(server), { ...quick, retry: () => false }));
     expect([error?.code, error?.closeCode]).to.deep.equal(['WS_ERR_CLOSED_BY_PEER', 1001]);
     expect(error?.message).to.include('close code 1001, "bye"');
   });
 
-  it('ends after a clean 1000, a Close without a code, and a 1001 of its own', async () => {
+  it('ends after 1000, a Close without a code and its own 1001', async () => {
     let connections = 0;
     await using server = await listen((_request, response) => {
       connections++;
@@ -202,7 +202,7 @@ describe('reconnecting()', () => {
     expect(connections).to.equal(3);
   });
 
-  it('ends with a disagreement that another connection would not settle', async () => {
+  it('ends with a handshake error that would come again', async () => {
     for (const code of [1002, 1003, 1007, 1008, 1009, 1010]) {
       let connections = 0;
       await using server = await listen((_request, response) => {
@@ -215,7 +215,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('ends with an error of a certificate', async () => {
+  it('ends with an error for an untrusted certificate', async () => {
     const certificate = createCertificate();
     let attempts = 0;
     const server = createSecureServer(certificate);
@@ -231,7 +231,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('gives up after maxAttempts in a row, not counting a connection that was a success', async () => {
+  it('throws after maxAttempts failures in a row and starts the count anew after a success', async () => {
     let requests = 0;
     await using server = await listen((_request, response) => {
       if (++requests !== 3) return void response.writeHead(503).end();
@@ -245,7 +245,7 @@ describe('reconnecting()', () => {
     expect(requests).to.equal(4);
   });
 
-  it('waits any time up to a bound that doubles, and has a limit', () => {
+  it('waits a random time up to a bound that doubles up to maxDelay', () => {
     const { random } = Math;
     try {
       for (const [drawn, expected] of [
@@ -267,7 +267,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('ends when the program does: leaving the loop destroys the stream, unless it has ended already', async () => {
+  it('ends when the program leaves the loop, which destroys an open stream', async () => {
     const closed: Promise<unknown>[] = [];
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect().resume();
@@ -287,7 +287,7 @@ describe('reconnecting()', () => {
     expect(outcomes.map(({ code }) => code)).to.deep.equal([1001, 1000, 1001]);
   });
 
-  it('ends with a stream that the program has destroyed, and throws the error that it was destroyed with', async () => {
+  it('ends with a stream that the program has destroyed and throws its error', async () => {
     let connections = 0;
     await using server = await listen((_request, response) => {
       connections++;
@@ -302,7 +302,7 @@ describe('reconnecting()', () => {
     expect(connections).to.equal(2);
   });
 
-  it('is aborted by its signal: while it connects, while it waits, while it is open', async () => {
+  it('is aborted by its signal while it connects, while it waits and while it is open', async () => {
     const reason = new Error('enough');
     await using refusing = await listen((_request, response) => void response.writeHead(503).end());
     await using open = await listen((_request, response) => void response.webSocket?.connect());
@@ -324,7 +324,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('names what it cannot take, at once', () => {
+  it('throws at once and names the invalid argument', () => {
     for (const [options, complaint] of [
       [{ initialDelay: -1 }, 'initialDelay must be milliseconds'],
       [{ maxDelay: Number.POSITIVE_INFINITY }, 'maxDelay must be milliseconds'],
@@ -340,7 +340,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('loses nothing when the program says how far it is: the demo, with connections that break everywhere', async () => {
+  it('loses no message in the demo, which resumes where its connections break', async () => {
     const log = Array.from({ length: 500 }, (_, i) => ({ number: i + 1, text: `entry ${i + 1}` }));
     // Every connection breaks somewhere: one at the first entry, one at the last, others between.
     const breaks = new Set([1, 2, 3, 50, 51, 250, 499, 500]);

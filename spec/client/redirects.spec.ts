@@ -30,18 +30,18 @@ describe('redirected()', () => {
   }
 
   for (const status of [200, 300, 304, 305, 306, 401, 503]) {
-    it(`takes a ${status} for what it says`, () => expect(follow('/new', status)).to.equal(undefined));
+    it(`does not follow a ${status}`, () => expect(follow('/new', status)).to.equal(undefined));
   }
 
-  it('takes a redirect to nowhere for a refusal', () => expect(follow(undefined)).to.equal(undefined));
+  it('does not follow a redirect without a Location', () => expect(follow(undefined)).to.equal(undefined));
 
-  it('keeps everything within the same origin', () => {
+  it('keeps all headers and options within the same origin', () => {
     for (const location of ['new', '/new', 'https://example.org/new', 'wss://example.org:443/new#part']) {
       expect(follow(location)).to.deep.equal({ ...target, location: new URL('wss://example.org/new') });
     }
   });
 
-  it('tells another origin no secret: another host, another port', () => {
+  it('sends no secret to another host or another port', () => {
     for (const location of ['wss://other.example/', '//other.example/', 'https://example.org:8443/']) {
       const next = follow(location);
       expect(next?.headers).to.deep.equal({ 'X-Kept': 'yes' });
@@ -49,7 +49,7 @@ describe('redirected()', () => {
     }
   });
 
-  it('takes along to another origin only options that are known to be safe', () => {
+  it('keeps only options that are known to be safe for another origin', () => {
     const identity = { secureContext: {}, session: 'a', pskCallback: () => null, clientCertEngine: 'a' };
     const requestOptions = {
       ...identity,
@@ -64,7 +64,7 @@ describe('redirected()', () => {
     });
   });
 
-  it("leaves Node's agent behind with its certificate, and goes by what else it says", () => {
+  it('drops an agent of Node with its certificate and keeps its safe options', () => {
     const agent = new SecureAgent({ cert: 'certificate', key: 'key', ca: 'authority', servername: 'a' });
     const answer = { statusCode: 302, headers: { location: 'wss://other.example/' } };
     expect(redirected(answer, { ...target, requestOptions: { agent } })?.requestOptions)
@@ -74,7 +74,7 @@ describe('redirected()', () => {
     expect(redirected(within, { ...target, requestOptions: { agent } })?.requestOptions.agent).to.equal(agent);
   });
 
-  it('refuses another origin to an agent or a connection of the program, which may be a certificate or a proxy', () => {
+  it('refuses another origin if the program gave an agent or createConnection', () => {
     class ProxyAgent extends Agent {}
     for (const [name, requestOptions] of Object.entries({
       agent: { agent: new ProxyAgent() },
@@ -87,18 +87,18 @@ describe('redirected()', () => {
     }
   });
 
-  it('tells another scheme no secret either, on the way from ws to wss', () => {
+  it('sends no secret on the way from ws to wss', () => {
     const plain = { ...target, location: new URL('ws://example.org/') };
     const answer = { statusCode: 301, headers: { location: 'wss://example.org/' } };
     expect(redirected(answer, plain)?.headers).to.deep.equal({ 'X-Kept': 'yes' });
   });
 
-  it('takes no name and password from a redirect', () => {
+  it('removes name and password from the Location', () => {
     const next = follow('wss://admin:root@example.org/new');
     expect([next?.location.href, next?.requestOptions.auth]).to.deep.equal(['wss://example.org/new', 'me:secret']);
   });
 
-  it('refuses to leave TLS', () => {
+  it('refuses a redirect from wss to ws', () => {
     for (const location of ['ws://example.org/', 'http://other.example/']) {
       const error = thrownBy(() => follow(location));
       expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_HANDSHAKE_REFUSED', 302]);
@@ -106,7 +106,7 @@ describe('redirected()', () => {
     }
   });
 
-  it('refuses to leave the network, and what it does not understand', () => {
+  it('refuses a Location with another scheme or without a valid URL', () => {
     for (const location of [
       'ws+unix:/run/docker.sock:/',
       'file:///etc/passwd',

@@ -43,7 +43,7 @@ describe('configureServer()', () => {
     expect(answer.body.toString()).to.include('a page');
   });
 
-  it('knows its connections, from connect() until the transport is gone', async () => {
+  it('has each connection in connections from connect() until its transport has closed', async () => {
     let sizeAtStart: number | undefined;
     await using server = await listen((_request, response) => {
       const ws = response.webSocket as WebSocket;
@@ -69,7 +69,7 @@ describe('configureServer()', () => {
     expect(server.handle.connections.size).to.equal(0);
   });
 
-  it('refuses what is no server, naming what it takes', () => {
+  it('refuses a value that is no HTTP server and names what it takes', () => {
     for (const server of [undefined, null, {}, 'http']) {
       expect(() => configureServer(server as never)).to.throw(WebSocketError, /http, https or http2 server/);
     }
@@ -87,7 +87,7 @@ describe('configureServer()', () => {
     'an EventEmitter': [new EventEmitter(), /not an instance of EventEmitter/],
   };
   for (const [what, [server, remedy]] of Object.entries(wrongServers)) {
-    it(`refuses ${what}, with the remedy`, () => {
+    it(`refuses ${what} and names the remedy`, () => {
       for (const call of [
         () => configureServer(server as never),
         () => handleHttpUpgrade(server as never, {} as never, {} as never, Buffer.alloc(0)),
@@ -132,7 +132,7 @@ describe('configureServer()', () => {
     expect(server.listenerCount('upgrade')).to.equal(1);
   });
 
-  it('has connect() refuse bad options as clearly, and the request can still be answered', async () => {
+  it('lets connect() refuse bad options so that the request can still be answered', async () => {
     await using server = await listen((_request, response) => {
       try {
         response.webSocket?.connect({ protocol: 'not a token' });
@@ -147,7 +147,7 @@ describe('configureServer()', () => {
 });
 
 describe('handleHttpUpgrade()', () => {
-  it('does one upgrade for a program with a listener of its own, and leaves others alone', async () => {
+  it('handles one WebSocket upgrade for a program and leaves other upgrades alone', async () => {
     const server = createServer(echo);
     const results: boolean[] = [];
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -171,7 +171,7 @@ describe('handleHttpUpgrade()', () => {
 });
 
 describe('The handle of a server', () => {
-  it('closes the connections with a code, and refuses new ones with 503 meanwhile', async () => {
+  it('closes the connections with a code and refuses new ones with 503 meanwhile', async () => {
     await using server = await listen(echo);
     using client = await RawClient.open(server.port);
     const closed = server.handle.close({ code: 1012, reason: 'deploy' });
@@ -184,7 +184,7 @@ describe('The handle of a server', () => {
     expect(server.handle.connections.size).to.equal(0);
   });
 
-  it('drops those that do not close in time', async () => {
+  it('drops connections that do not close within timeout', async () => {
     await using server = await listen(echo);
     using client = await RawClient.open(server.port);
     await server.handle.close({ timeout: 20 });
@@ -192,7 +192,7 @@ describe('The handle of a server', () => {
     expect(client.received.toString('hex')).to.equal('880203e9');
   });
 
-  it('takes in what an application accepts while it closes', async () => {
+  it('closes connections that the application accepts while it closes', async () => {
     let accept = () => {};
     await using server = await listen((_request, response) => {
       accept = () => response.webSocket?.connect().resume();
@@ -214,7 +214,7 @@ describe('The handle of a server', () => {
     expect(() => handle.close({ timeout: -1 })).to.throw(WebSocketError, /timeout must be milliseconds/);
   });
 
-  it('is disposed of with await using', async () => {
+  it('can be closed with await using', async () => {
     await using server = await listen(echo);
     using client = await RawClient.open(server.port);
     client.socket.on('data', () => client.write(clientFrame(0x88, Buffer.from([3, 233]))));
@@ -250,7 +250,7 @@ describe('A peer that breaks RFC 6455', () => {
     'a Close whose reason is not UTF-8': ['88 84 00000000 03e8 c328', 1007],
   };
   for (const [what, [bytes, closeCode]] of Object.entries(violations)) {
-    it(`with ${what} is closed with ${closeCode}, after what it said before was answered`, async () => {
+    it(`that sends ${what} is closed with ${closeCode} after its earlier messages were answered`, async () => {
       let failure: WebSocketError | undefined;
       await using server = await listen((_request, response) => {
         const ws = response.webSocket?.connect() as WebSocket;
@@ -273,7 +273,7 @@ describe('A peer that breaks RFC 6455', () => {
     });
   }
 
-  it('after our own Close is just dropped', async () => {
+  it('is dropped without another Close if our Close was sent', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().resume().close(1000));
     using client = await RawClient.open(server.port);
     expect(await client.take(4)).to.equal('880203e8');
@@ -282,7 +282,7 @@ describe('A peer that breaks RFC 6455', () => {
     expect(client.received.length).to.equal(0);
   });
 
-  it('gets no pong for a ping behind its Close', async () => {
+  it('gets no pong for a ping after its Close', async () => {
     await using server = await listen(echo);
     using client = await RawClient.open(server.port);
     client.write(Buffer.concat([clientFrame(0x88, Buffer.from([3, 232])), clientFrame(0x89, 'ping')]));
@@ -291,7 +291,7 @@ describe('A peer that breaks RFC 6455', () => {
     expect(client.received.length).to.equal(0);
   });
 
-  it('with tiny fragments costs no more than their bytes', async () => {
+  it('that sends tiny fragments costs no more memory than their bytes', async () => {
     await using server = await listen(echo);
     using client = await RawClient.open(server.port);
     const fragment = clientFrame(0x00, 'x');

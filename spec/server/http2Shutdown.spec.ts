@@ -44,7 +44,7 @@ describe('An HTTP/2 server after handle.close()', () => {
     mock.timers.reset();
   });
 
-  it('closes if the client has vanished with an ordinary request that is not answered', async () => {
+  it('closes if the client has vanished while an ordinary request is not answered', async () => {
     await using server = await listenHttp2(handler);
     using _client = await vanishingClient(server.url, ordinary);
     const closed = once(server.server, 'close');
@@ -54,7 +54,7 @@ describe('An HTTP/2 server after handle.close()', () => {
     mock.timers.reset();
   });
 
-  it('lets a client that is there wait for its answer', async () => {
+  it('lets a client that answers pings wait for its response', async () => {
     await using server = await listenHttp2((request, response) => {
       if (response.webSocket !== undefined) response.webSocket.connect().resume();
       else server.server.emit('slow', request, response);

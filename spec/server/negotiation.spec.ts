@@ -18,18 +18,18 @@ import { extendedConnect, statusOf } from '../support/http2';
 describe('isWebSocketRequest()', () => {
   const request = (headers: IncomingMessage['headers']) => ({ headers }) as IncomingMessage;
 
-  it('takes the tokens in any case and among others', () => {
+  it('returns true for the tokens in any case and among other tokens', () => {
     expect(isWebSocketRequest(request({ upgrade: 'WebSocket', connection: 'keep-alive, UPGRADE' }))).to.equal(true);
     expect(isWebSocketRequest(request({ upgrade: 'h2c, websocket', connection: 'upgrade' }))).to.equal(true);
   });
 
-  it('says no to other protocols, and to an upgrade that the connection does not ask for', () => {
+  it('returns false for other protocols and for an upgrade without Connection: Upgrade', () => {
     expect(isWebSocketRequest(request({ upgrade: 'h2c', connection: 'upgrade' }))).to.equal(false);
     expect(isWebSocketRequest(request({ upgrade: 'websocket', connection: 'keep-alive' }))).to.equal(false);
     expect(isWebSocketRequest(request({ upgrade: 'websocketx', connection: 'upgrade' }))).to.equal(false);
   });
 
-  it('survives a request whose headers Node has cut off', () => {
+  it('returns false for a request whose headers Node has cut off', () => {
     expect(isWebSocketRequest(request({}))).to.equal(false);
   });
 });
@@ -155,13 +155,13 @@ describe('The opening request (RFC 6455 §4.2.1)', () => {
     expect(answer.statusCode).to.equal(400);
   });
 
-  it('answers with a subprotocol of the offer, in its own spelling', async () => {
+  it('is answered with a subprotocol of the offer in its spelling', async () => {
     using client = await RawClient.connect(server.port);
     client.write(openingRequest({ more: 'Sec-WebSocket-Protocol: superchat, chat' }));
     expect((await client.head()).headers.get('sec-websocket-protocol')).to.equal('chat');
   });
 
-  it('answers without a subprotocol if the chosen one is not offered', async () => {
+  it('is answered without a subprotocol if the chosen one is not offered', async () => {
     using client = await RawClient.connect(server.port);
     client.write(openingRequest({ more: 'Sec-WebSocket-Protocol: Chat' }));
     const { statusCode, headers } = await client.head();
@@ -184,7 +184,7 @@ describe('The origin of an opening request', () => {
 
   const authorization = 'Authorization: Basic YTpi';
 
-  it('matters by default only with what a browser adds by itself, and what gives a foreign page the identity of the user', async () => {
+  it('is compared by default only if the request carries credentials that a browser adds by itself', async () => {
     expect(await status({}, { foreign })).to.equal(101);
     for (const credentials of [cookie, authorization]) {
       expect(await status({}, { credentials })).to.equal(101);
@@ -230,7 +230,7 @@ describe('The origin of an opening request', () => {
     }
   });
 
-  it('matters over HTTP/2 as over HTTP/1.1', async () => {
+  it('is compared over HTTP/2 as over HTTP/1.1', async () => {
     const { key, cert } = createCertificate();
     const http2 = createHttp2Server({ key, cert, requestCert: true, rejectUnauthorized: false });
     http2.on('request', (_request, response) => response.webSocket?.connect().resume());
@@ -253,7 +253,7 @@ describe('The origin of an opening request', () => {
     http2.close();
   });
 
-  it('names, when it is refused, both values compared, the credentials, and the option that decides', async () => {
+  it('is refused with both values compared, the credentials and the option in the message', async () => {
     await using server = await listen(() => {});
     const { body } = await ask(server.port, openingRequest({ foreign, cookie }));
     for (const part of ['https://evil.example (Origin)', 'example.org (Host)', 'cookies', 'option origins']) {
@@ -261,7 +261,7 @@ describe('The origin of an opening request', () => {
     }
   });
 
-  it('names, when it is refused, the list or the function of the option origins', async () => {
+  it('is refused with the list or the function of option origins in the message', async () => {
     const refusal = async (origins: ServerOptions['origins'] & {}, changes: Record<string, string>) => {
       await using server = await listen(() => {}, { origins });
       return (await ask(server.port, openingRequest(changes))).body.toString();
@@ -276,47 +276,47 @@ describe('The origin of an opening request', () => {
     );
   });
 
-  it("may be any, with origins: 'any'", async () => {
+  it("may be any origin with origins: 'any'", async () => {
     expect(await status({ origins: 'any' }, { foreign, cookie })).to.equal(101);
   });
 
-  it("must be the server's own host, with origins: 'same', cookies or not", async () => {
+  it("must be the server's own host with origins: 'same', with cookies or without", async () => {
     expect(await status({ origins: 'same' }, { foreign })).to.equal(403);
     expect(await status({ origins: 'same' }, { home })).to.equal(101);
     expect(await status({ origins: 'same' }, { home: 'Origin: http://example.org:80' })).to.equal(101);
     expect(await status({ origins: 'same' }, {})).to.equal(101);
   });
 
-  it('must be on the list, if there is one', async () => {
+  it('must be in the list of option origins', async () => {
     const origins = ['https://friend.example'];
     expect(await status({ origins }, { foreign, cookie })).to.equal(403);
     expect(await status({ origins }, { friend: 'Origin: https://friend.example', cookie })).to.equal(101);
   });
 
-  it('is up to the function, if there is one', async () => {
+  it('is decided by the function of option origins', async () => {
     const origins = (origin: string | undefined) => origin === undefined;
     expect(await status({ origins }, { home })).to.equal(403);
     expect(await status({ origins }, {})).to.equal(101);
   });
 
-  it('is refused by a function that promises an answer: a promise would mean yes', async () => {
+  it('is refused if the function of option origins returns a promise', async () => {
     const origins = (async () => false) as never;
     expect(await status({ origins }, { home })).to.equal(500);
   });
 
-  it('stands in another header before version 13', async () => {
+  it('is in another header before version 13', async () => {
     const version = 'Sec-WebSocket-Version: 8';
     expect(await status({}, { version, old: 'Sec-WebSocket-Origin: https://evil.example', cookie })).to.equal(403);
     expect(await status({}, { version, foreign, cookie })).to.equal(101);
   });
 
-  it('survives a Host header that no URL can have', async () => {
+  it('is refused if the Host header cannot be in a URL', async () => {
     expect(await status({}, { host: 'Host: example.org:99999', home, cookie })).to.equal(403);
   });
 });
 
 describe('The option versions', () => {
-  it('says which are accepted, and the refusal of others lists them', async () => {
+  it('accepts the listed versions and refuses others with the list', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().resume(), {
       versions: ['13'],
     });

@@ -91,7 +91,7 @@ describe('handle.close()', () => {
         expect(traces(server)).to.deep.equal(before);
       });
 
-      it('lets the server be configured again, any number of times', async () => {
+      it('lets the server be configured again any number of times', async () => {
         const server = create();
         await using running = await listening(server);
         for (let i = 0; i < 3; i++) {
@@ -101,7 +101,7 @@ describe('handle.close()', () => {
         }
       });
 
-      it('lets the server be configured again at once: the new configuration gets the requests', async () => {
+      it('gives the requests to a new configuration at once', async () => {
         const server = create();
         await using running = await listening(server);
         const first = configureServer(server);
@@ -154,7 +154,7 @@ describe('handle.close()', () => {
     );
   });
 
-  it('lets new HTTP/2 sessions know that there are no WebSockets', async () => {
+  it('announces to new HTTP/2 sessions that there are no WebSockets', async () => {
     const server = createHttp2Server(application as never);
     await using running = await listening(server);
     await configureServer(server).close();
@@ -211,7 +211,7 @@ describe("A server with another 'upgrade' listener", () => {
     return { warnings, [Symbol.dispose]: () => void process.removeListener('warning', collect) };
   }
 
-  it('makes configureServer() warn once if there is no filter', async () => {
+  it('makes configureServer() emit one warning if there is no filter', async () => {
     using collected = collectWarnings();
     const server = createServer(application);
     server.on('upgrade', () => {});
@@ -228,7 +228,7 @@ describe("A server with another 'upgrade' listener", () => {
     await handle.close();
   });
 
-  it('makes it warn of nothing if there is a filter, or if the listener came and went', async () => {
+  it('makes configureServer() emit no warning if there is a filter or the listener was removed', async () => {
     using collected = collectWarnings();
     const server = createServer(application);
     const other = () => {};
@@ -244,7 +244,7 @@ describe("A server with another 'upgrade' listener", () => {
     expect(collected.warnings).to.deep.equal([]);
   });
 
-  it('gets what the filter leaves; the rest is ours', async () => {
+  it('passes to it the requests that the filter declines', async () => {
     const server = createServer(application);
     const handle = configureServer(server, { filter: ({ url }) => url === '/ours' });
     const other = new Ws({ noServer: true });
@@ -264,7 +264,7 @@ describe("A server with another 'upgrade' listener", () => {
     ['an application', application],
     ['no application', undefined],
   ] as const) {
-    it(`over HTTP/2, and ${what}: what the filter leaves is reset with HTTP_1_1_REQUIRED`, async () => {
+    it(`and ${what} resets over HTTP/2 with HTTP_1_1_REQUIRED what the filter declines`, async () => {
       const server = createHttp2Server();
       if (app !== undefined) server.on('request', app as never);
       server.on('upgrade', () => {});
@@ -278,7 +278,7 @@ describe("A server with another 'upgrade' listener", () => {
     });
   }
 
-  it('over HTTP/2: our client then speaks HTTP/1.1', async () => {
+  it('makes connect() with http2: true use HTTP/1.1', async () => {
     const server = createSecureServer({ ...certificate, allowHTTP1: true }, application as never);
     const handle = configureServer(server as ConfigurableServer, { filter: ({ url }) => url === '/ours' });
     const other = new Ws({ noServer: true });

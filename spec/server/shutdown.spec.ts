@@ -34,7 +34,7 @@ async function politeClient(port: number): Promise<RawClient> {
 }
 
 describe('A server that shuts down', () => {
-  it('tells how many closed, how many had to be dropped, and how many were refused meanwhile', async () => {
+  it('resolves with the numbers of closed, dropped and refused connections', async () => {
     await using server = await listen(listener);
     using _one = await politeClient(server.port);
     using _other = await politeClient(server.port);
@@ -45,13 +45,13 @@ describe('A server that shuts down', () => {
     expect(await closing).to.deep.equal({ closed: 2, dropped: 1, refused: 1 });
   });
 
-  it('has nothing to count without connections', async () => {
+  it('resolves with zeros without connections', async () => {
     const handle = configureServer(createServer());
     const summary: CloseSummary = await handle.close();
     expect(summary).to.deep.equal({ closed: 0, dropped: 0, refused: 0 });
   });
 
-  it('gives the same promise to all who ask, whatever they ask for', async () => {
+  it('returns the same promise for every call of close()', async () => {
     await using server = await listen(listener);
     using client = await politeClient(server.port);
     const closing = server.handle.close({ code: 1012 });
@@ -61,7 +61,7 @@ describe('A server that shuts down', () => {
     expect(client.received.toString('hex')).to.equal('880203f4');
   });
 
-  it('lets what has been written leave first', async () => {
+  it('sends what was written before the Close', async () => {
     const large = 'x'.repeat(100_000);
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
@@ -77,7 +77,7 @@ describe('A server that shuts down', () => {
     expect(client.closeCode).to.equal(1001);
   });
 
-  it('closes what is accepted meanwhile with the same code and reason, after its first words', async () => {
+  it('closes connections that are accepted meanwhile with the same code and reason after their first messages', async () => {
     let accept = () => {};
     await using server = await listen((_request, response) => {
       accept = () => response.webSocket?.connect().resume().write('hi');
@@ -91,7 +91,7 @@ describe('A server that shuts down', () => {
     expect(await early.take(14)).to.equal(`81026869880803f4${Buffer.from('deploy').toString('hex')}`);
   });
 
-  it('drops at once what is accepted after the deadline', async () => {
+  it('drops connections that are accepted after the deadline at once', async () => {
     let accept = () => {};
     await using server = await listen((request, response) => {
       const go = () => response.webSocket?.connect().resume();
@@ -111,7 +111,7 @@ describe('A server that shuts down', () => {
     expect(late.received.toString('latin1')).to.match(/^HTTP\/1.1 101.*\r\n\r\n$/s);
   });
 
-  it('is not disturbed by a program that goes on writing: each of its writes fails, and nothing else', async () => {
+  it('only fails the later writes of a program that goes on writing', async () => {
     await using server = await listen(listener);
     using client = await politeClient(server.port);
     const [ws] = server.handle.connections;
@@ -129,7 +129,7 @@ describe('A server that shuts down', () => {
     expect(client.received.toString('hex')).to.equal('880203e9');
   });
 
-  it('fails a pipeline that is not done, after the goodbye', async () => {
+  it('fails a pipeline that is not done after its Close was sent', async () => {
     let over: Promise<unknown> | undefined;
     const source = new PassThrough({ objectMode: true });
     await using server = await listen((_request, response) => {
@@ -143,7 +143,7 @@ describe('A server that shuts down', () => {
     expect(await over).to.equal('ERR_STREAM_PREMATURE_CLOSE');
   });
 
-  it('leaves alone what the program has ended itself', async () => {
+  it('leaves alone connections that the program has ended itself', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().resume().close(4000));
     using client = await RawClient.open(server.port);
     const closing = server.handle.close();
@@ -152,7 +152,7 @@ describe('A server that shuts down', () => {
     expect(await closing).to.deep.equal({ closed: 1, dropped: 0, refused: 0 });
   });
 
-  it('is disposed of with await using', async () => {
+  it('can be closed with await using', async () => {
     await using server = await listen(listener);
     using client = await politeClient(server.port);
     {
@@ -178,7 +178,7 @@ describe('A server that shuts down', () => {
     'no options object': [null as never, /options must be an object/],
   };
   for (const [what, [options, complaint]] of Object.entries(mistakes)) {
-    it(`refuses ${what}, and stays open`, async () => {
+    it(`refuses ${what} and stays open`, async () => {
       await using server = await listen(listener);
       const error = thrownBy(() => void server.handle.close(options));
       expect([error.code, complaint.test(error.message)]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', true]);
@@ -202,7 +202,7 @@ describe('The spread of a shutdown', () => {
 
   const isClosing = (ws: AnyWebSocket) => ws.writableEnded;
 
-  it('closes each connection at a moment of its own', async () => {
+  it('closes each connection at a different moment', async () => {
     await using server = await listen(listener);
     using _first = await politeClient(server.port);
     using _second = await politeClient(server.port);
@@ -220,7 +220,7 @@ describe('The spread of a shutdown', () => {
     expect(await closing).to.deep.equal({ closed: 3, dropped: 0, refused: 0 });
   });
 
-  it('serves a connection until its moment has come', async () => {
+  it('serves a connection until its moment', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.pipe(ws);
@@ -236,7 +236,7 @@ describe('The spread of a shutdown', () => {
     await closing;
   });
 
-  it('is not waited for when everybody has left, and leaves no timer behind', async () => {
+  it('ends early without a timer when every connection has closed', async () => {
     await using server = await listen(listener);
     using client = await RawClient.open(server.port);
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
@@ -248,7 +248,7 @@ describe('The spread of a shutdown', () => {
     expect(timers()).to.equal(before);
   });
 
-  it('does not move the deadline, which counts from the call', async () => {
+  it('does not move the deadline, which is counted from the call', async () => {
     await using server = await listen(listener);
     using silent = await RawClient.open(server.port);
     chance(0.999);
@@ -260,7 +260,7 @@ describe('The spread of a shutdown', () => {
   });
 });
 
-describe('The end of a process', () => {
+describe('A process that handles SIGTERM', () => {
   afterEach(stopPrograms);
 
   /** A server as a user has it, up to the lines of docs/api.md about its end. */
@@ -273,7 +273,7 @@ describe('The end of a process', () => {
     server.listen(0, '127.0.0.1', () => console.log('port', server.address().port));
   `;
 
-  it('comes after SIGTERM as docs/api.md has it: clients see 1001, and the exit code is 0', async function () {
+  it('closes its clients with 1001 and exits with code 0, as docs/api.md shows', async function () {
     this.timeout(60_000);
     const documentation = readFileSync(join(__dirname, '../../docs/api.md'), 'utf8');
     const [, example] = /\n## Shutting down\n.*?```js\n(.*?)```/s.exec(documentation) ?? [];

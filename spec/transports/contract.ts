@@ -58,17 +58,17 @@ export function transportContract({ name, transport, create }: RigKind): void {
         return { near: ends[near], far: ends[far] };
       }
 
-      it('says what carries it', async () => {
+      it("has the transport's name in transport", async () => {
         const ends = await open();
         expect([ends.near.transport, ends.far.transport]).to.deep.equal([transport, transport]);
       });
 
-      it('agrees on a subprotocol', async () => {
+      it('has the agreed subprotocol in protocol on both sides', async () => {
         const ends = await open({ protocol: 'chat' });
         expect([ends.near.protocol, ends.far.protocol]).to.deep.equal(['chat', 'chat']);
       });
 
-      it('carries text, binary and empty messages, in order, both ways', async () => {
+      it('carries text, binary and empty messages in order in both directions', async () => {
         const ends = await open();
         const sent: Message[] = ['a', Buffer.of(0, 255), '', Buffer.alloc(0), 'Grüße', 'x'.repeat(70_000)];
         ends.far.pipe(ends.far);
@@ -77,7 +77,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(await readAll(ends.near)).to.deep.equal({ messages: sent });
       });
 
-      it('carries a large message, and small ones behind it', async () => {
+      it('carries a large message and small messages behind it', async () => {
         const ends = await open({ maxMessageSize: 8 * mebibyte });
         const large = randomBytes(5 * mebibyte);
         ends.far.pipe(ends.far);
@@ -89,7 +89,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(messages.slice(1)).to.deep.equal(['small']);
       });
 
-      it('carries one message as a stream, both ways', async () => {
+      it('carries one message as a stream in both directions', async () => {
         const ends = await open({ messages: 'stream' });
         const parts = Array.from({ length: 48 }, () => randomBytes(mebibyte / 16));
         ends.far.pipe(ends.far);
@@ -101,7 +101,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         await ends.near.whenClosed();
       });
 
-      it('compresses', async () => {
+      it('compresses messages if perMessageDeflate is on', async () => {
         const ends = await open({ perMessageDeflate: true });
         expect(ends.near.extensions).to.include('permessage-deflate');
         const sent = Array.from({ length: 20 }, (_, index) => `${'much the same '.repeat(50)}${index}`);
@@ -112,7 +112,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(ends.near.counters.bytesSent).to.be.below(sent.join('').length / 10);
       });
 
-      it('goes through transforms and pipeline()', async () => {
+      it('works as a part of pipeline() with transforms', async () => {
         const ends = await open();
         const shout = new Transform({
           objectMode: true,
@@ -125,7 +125,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         await served;
       });
 
-      it('holds a writer back whose peer does not read, and loses nothing', async () => {
+      it('holds the writer back while the peer does not read and loses no message', async () => {
         const ends = await open();
         ends.far.pause();
         ends.far.on('data', () => expect.fail('it is paused'));
@@ -149,7 +149,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(await ends.near.ping('there?')).to.be.within(0, 10_000);
       });
 
-      it('pings a silent peer, and keeps one that answers', async () => {
+      it('pings a silent peer and keeps the connection if it answers', async () => {
         const ends = await open({ heartbeat: { interval: 20, timeout: 5000 } });
         await once(ends.near, 'pong');
         await once(ends.near, 'pong');
@@ -174,7 +174,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         });
       }
 
-      it('tells the peer the code and the reason of another close, behind all messages', async () => {
+      it('sends the code and the reason of close() after all messages', async () => {
         const ends = await open();
         const received = readAll(ends.far);
         ends.near.write('before');
@@ -188,7 +188,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(await ends.near.whenClosed()).to.deep.equal({ code: 4321, reason: '', wasClean: true });
       });
 
-      it('tells the peer of a failure with 1011', async () => {
+      it('sends 1011 when it is destroyed with an error', async () => {
         const ends = await open();
         const received = readAll(ends.far);
         ends.near.on('error', () => {});
@@ -196,7 +196,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expectError((await received).error, 'WS_ERR_CLOSED_BY_PEER', 1011);
       });
 
-      it('is no end but an error for the peer when it is aborted', async () => {
+      it('causes an error and no end at the peer when it is aborted', async () => {
         const ends = await open();
         const received = readAll(ends.far);
         ends.near.write('on its way');
@@ -208,7 +208,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect((await ends.near.whenClosed()).code).to.equal(1006);
       });
 
-      it('is an error for the peer when it is cut inside of a message', async () => {
+      it('causes an error at the peer when it is cut inside a message', async () => {
         const ends = await open();
         const received = readAll(ends.far);
         const source = new Readable({ read() {} });
@@ -222,7 +222,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expectError(error, 'WS_ERR_CONNECTION_LOST', 1006);
       });
 
-      it('waits with its end for what the peer still has to say', async () => {
+      it('reads what the peer still sends after its own end()', async () => {
         const ends = await open();
         const answers = Array.from({ length: 200 }, (_, index) => `${index} ${'x'.repeat(2000)}`);
         const served = pipeline(
@@ -237,7 +237,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         await served;
       });
 
-      it('refuses a message that is too large with 1009', async () => {
+      it('closes with 1009 when a message is too large', async () => {
         const ends = await open({ maxMessageSize: 1000 });
         const received = readAll(ends.far);
         const told = readAll(ends.near);
@@ -246,7 +246,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expectError((await told).error, 'WS_ERR_CLOSED_BY_PEER', 1009);
       });
 
-      it('gives up a peer that does not answer its Close, after closeTimeout', async () => {
+      it('ends after closeTimeout if the peer does not answer its Close', async () => {
         const ends = await open({ closeTimeout: 50 });
         ends.far.pause();
         ends.far.write('still talking');
@@ -261,7 +261,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         await ends.far.whenClosed();
       });
 
-      it('keeps many connections apart', async () => {
+      it('delivers the messages of many connections to the right connection', async () => {
         const all = await Promise.all(Array.from({ length: 50 }, () => open()));
         const echoes = all.map(async (ends, index) => {
           ends.far.pipe(ends.far);
@@ -290,7 +290,7 @@ export function networkContract({ name, create }: RigKind): void {
 
     afterEach(() => rig[Symbol.asyncDispose]());
 
-    it('notice on both sides that everything in between is cut', async () => {
+    it('end with WS_ERR_CONNECTION_LOST on both sides when the network is cut', async () => {
       const { server, client } = await rig.open();
       const received = [readAll(server), readAll(client)];
       rig.cut();
@@ -299,13 +299,13 @@ export function networkContract({ name, create }: RigKind): void {
       expect((await client.whenClosed()).code).to.equal(1006);
     });
 
-    it('have what a client writes before it is open', async () => {
+    it('deliver what a client writes before it is open', async () => {
       const client = rig.server.connect();
       client.end('early');
       expect(await readAll(client)).to.deep.equal({ messages: ['early'] });
     });
 
-    it('shut down: goodbye to all, 503 to those who come, and the HTTP server closes', async () => {
+    it('close all connections, refuse new ones with 503 and let the HTTP server close on handle.close()', async () => {
       const { handle, http } = rig.server;
       const all = await Promise.all([rig.open(), rig.open(), rig.open()]);
       expect(handle.connections.size).to.equal(3);
@@ -337,7 +337,7 @@ export function networkContract({ name, create }: RigKind): void {
       await client.whenClosed();
     });
 
-    it('can be told before they are accepted why they are not', async () => {
+    it('refuse a client with the status, headers and body of an ordinary response', async () => {
       const refused = rig.server.connect({ headers: { 'X-Refuse': '401' } });
       const [error] = (await once(refused, 'error')) as [WebSocketError];
       const { code, statusCode, headers, body } = error;

@@ -35,7 +35,7 @@ async function exchange({ port }: TestServer, bytes: string): Promise<string> {
   return client.received.toString();
 }
 
-describe('An upgrade request to another protocol, given back to the HTTP server', () => {
+describe('An upgrade request to another protocol that is given back to the HTTP server', () => {
   const inner = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
   const framings = {
     'Content-Length': { field: `Content-Length: ${inner.length}`, body: inner },
@@ -55,7 +55,7 @@ describe('An upgrade request to another protocol, given back to the HTTP server'
   ];
   for (const [name, { field, body }] of Object.entries(framings)) {
     for (const [maxHeadersCount, count] of limits) {
-      it(`runs no request out of its body when ${count} headers before ${name} exceed maxHeadersCount ${maxHeadersCount}`, async () => {
+      it(`does not parse its body as a request when ${count} headers before ${name} exceed maxHeadersCount ${maxHeadersCount}`, async () => {
         const { server, served } = await recording(maxHeadersCount === undefined ? {} : { maxHeadersCount });
         await using _server = server;
         const head = openingRequest({
@@ -68,7 +68,7 @@ describe('An upgrade request to another protocol, given back to the HTTP server'
       });
     }
 
-    it(`runs no request out of its body when maxHeadersCount was raised on a living connection (${name})`, async () => {
+    it(`does not parse its body as a request when maxHeadersCount was raised on an open connection (${name})`, async () => {
       const { server, served } = await recording({ maxHeadersCount: 10 });
       await using _server = server;
       using client = await RawClient.connect(server.port);
@@ -81,7 +81,7 @@ describe('An upgrade request to another protocol, given back to the HTTP server'
       expect(served.map(({ url }) => url)).to.not.include('/smuggled');
     });
 
-    it(`has its body when maxHeadersCount is 0 and Node keeps all headers (${name})`, async () => {
+    it(`keeps its body when maxHeadersCount is 0 and Node keeps all headers (${name})`, async () => {
       const { server, served } = await recording({ maxHeadersCount: 0 });
       await using _server = server;
       const tiny = `${'a:\r\n'.repeat(1100)}${field}`;
@@ -90,7 +90,7 @@ describe('An upgrade request to another protocol, given back to the HTTP server'
     });
   }
 
-  it('does not let a folded header line of a lenient parser become a header', async () => {
+  it('does not turn a folded header line of a lenient parser into a header', async () => {
     const { server, served } = await recording({ insecureHTTPParser: true });
     await using _server = server;
     const folded = `X-Folded: a\r\n\tContent-Length: ${inner.length}`;
@@ -110,7 +110,7 @@ describe('An upgrade request to another protocol, given back to the HTTP server'
     expect(answers).to.match(/<\/a>.*<\/b>/s);
   });
 
-  it('comes back to the server twice at most on one connection: 50 upgrades do not repeat its connection event', async () => {
+  it('is given back at most twice on one connection: 50 upgrades do not repeat the connection event', async () => {
     let connections = 0;
     const sockets = new Set<Socket>();
     await using server = await listen((request, response) => response.end(`<${request.url}>`));
@@ -134,7 +134,7 @@ describe('An upgrade request to another protocol, given back to the HTTP server'
     }
   });
 
-  it('is answered the second time too, with its body', async () => {
+  it('is answered with its body the second time too', async () => {
     const { server, served } = await recording();
     await using _server = server;
     using client = await RawClient.connect(server.port);

@@ -18,7 +18,7 @@ describe('A request that asks for another protocol', () => {
     version: undefined,
   };
 
-  it('is an ordinary request, with its body, on a connection that stays alive', async () => {
+  it('is an ordinary request with its body on a connection that is kept alive', async () => {
     await using server = await listen(async (request, response) => {
       const body = await buffer(request);
       response.end(`${request.method} ${request.url} ${body}`);
@@ -35,7 +35,7 @@ describe('A request that asks for another protocol', () => {
     expect((await client.answer()).body.toString()).to.include('GET /again');
   });
 
-  it('is left to another upgrade listener, untouched', async () => {
+  it('is left unchanged to another upgrade listener', async () => {
     await using server = await listen(() => expect.fail('not for the application'));
     server.server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
       if (request.headers.upgrade !== 'other') return;
@@ -97,7 +97,7 @@ describe('An upgrade request that no listener handles', () => {
 });
 
 describe('A WebSocket request that the application refuses', () => {
-  it('settles its WebSocket, which never opens', async () => {
+  it('resolves whenClosed() of its WebSocket, which never opens', async () => {
     const { promise: settled, resolve } = withResolvers();
     let late: unknown;
     await using server = await listen((_request, response) => {
@@ -117,7 +117,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect(late).to.equal('WS_ERR_NOT_OPEN');
   });
 
-  it('is dropped without an answer when its WebSocket is aborted', async () => {
+  it('is not answered when its WebSocket is aborted', async () => {
     await using server = await listen((_request, response) => response.webSocket?.abort());
     using client = await RawClient.connect(server.port);
     client.write(openingRequest());
@@ -137,7 +137,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect(body.toString()).to.include('who are you?');
   });
 
-  it('can have a body of any size, streamed', async () => {
+  it('can be answered with a streamed body of any size', async () => {
     const size = 20 * 1024 * 1024;
     await using server = await listen((_request, response) => {
       response.writeHead(403, { 'Content-Length': size });
@@ -166,7 +166,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect((await buffer(response)).length).to.equal(size);
   });
 
-  it("meets the application's own 404 if no route is for it, with the events that access logs wait for", async () => {
+  it("is answered with the application's own 404 and its events if no route matches", async () => {
     const events: string[] = [];
     await using server = await listen((_request, response) => {
       response.on('finish', () => events.push('finish')).on('close', () => events.push('close'));
@@ -176,7 +176,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect(events).to.deep.equal(['finish', 'close']);
   });
 
-  it('meets a 404 on a server without an application', async () => {
+  it('is answered with 404 on a server without an application', async () => {
     await using server = await serve(createServer());
     expect((await ask(server.port, openingRequest())).statusCode).to.equal(404);
   });
@@ -186,7 +186,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect((await ask(server.port, openingRequest())).statusCode).to.equal(503);
   });
 
-  it('fails its WebSocket with an event, and does not throw, when connect() comes after the 503', async () => {
+  it("fails its WebSocket with an 'error' event when connect() is called after the 503", async () => {
     const { promise: failure, resolve } = withResolvers();
     await using server = await listen(
       async (_request, response) => {
@@ -200,7 +200,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect(await failure).to.equal('WS_ERR_CONNECTION_LOST');
   });
 
-  it('is not cut off by handshakeTimeout once its body has begun, as long as the peer reads', async () => {
+  it('is answered in full after handshakeTimeout if the body has begun and the peer reads', async () => {
     await using server = await listen(
       (_request, response) => {
         response.writeHead(200);
@@ -212,7 +212,7 @@ describe('A WebSocket request that the application refuses', () => {
     expect((await ask(server.port, openingRequest())).body.toString()).to.include('last');
   });
 
-  it('is answered although frames were sent early: unread bytes do not reset the connection', async () => {
+  it('is answered although the client sent frames early: unread bytes do not reset the connection', async () => {
     await using server = await listen((_request, response) => setImmediate(() => response.writeHead(403).end('no')));
     using client = await RawClient.connect(server.port);
     client.write(openingRequest() + 'x'.repeat(100_000));
@@ -223,7 +223,7 @@ describe('A WebSocket request that the application refuses', () => {
 });
 
 describe('A WebSocket request that the application accepts', () => {
-  it('is answered through the response: with cookies and headers set before, and with hooks on writeHead', async () => {
+  it('is answered through the response, with its cookies, its headers and its hooks on writeHead()', async () => {
     let seen = 0;
     const events: string[] = [];
     await using server = await listen((_request, response) => {
@@ -261,7 +261,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(events).to.deep.equal(['finish 101', 'close']);
   });
 
-  it('keeps the frames that came with it, and while the application was waiting', async () => {
+  it('keeps the frames that were received with it and while the application was waiting', async () => {
     const { promise, resolve } = withResolvers();
     await using server = await listen(async (_request, response) => {
       await promise;
@@ -280,7 +280,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(await client.take(8)).to.equal(`${hi}8102686f`);
   });
 
-  it('waits for the answers to earlier requests, however large, on its connection', async () => {
+  it('waits for large responses to earlier requests on its connection', async () => {
     const size = 8 * 1024 * 1024;
     await using server = await listen((_request, response) => {
       if (response.webSocket) response.webSocket.connect().resume();
@@ -292,7 +292,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(client.received.length).to.be.above(size);
   });
 
-  it('waits for the answers to earlier requests on its connection, in their order', async () => {
+  it('waits for the responses to earlier requests on its connection in their order', async () => {
     await using server = await listen((request, response) => {
       if (response.webSocket) response.webSocket.connect().resume();
       else setTimeout(() => response.end(request.url), 20);
@@ -305,7 +305,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(text.indexOf('/2')).to.be.below(text.indexOf('101 Switching'));
   });
 
-  it('outlives server.timeout, which is for requests', async () => {
+  it('stays open after server.timeout, which is for requests', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.pipe(ws);
@@ -317,7 +317,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(await client.take(4)).to.equal(hi);
   });
 
-  it('cannot be accepted twice, nor after a response has begun', async () => {
+  it('cannot be accepted twice or after a response has begun', async () => {
     const codes: unknown[] = [];
     const attempt = (action: () => unknown) => {
       try {
@@ -341,7 +341,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(codes).to.deep.equal(['WS_ERR_ALREADY_CONNECTED', 'WS_ERR_RESPONSE_STARTED']);
   });
 
-  it('can still be answered when a hook on writeHead throws, without headers of the 101', async () => {
+  it('can still be answered without the headers of the 101 when a hook on writeHead() throws', async () => {
     await using server = await listen((_request, response) => {
       const { writeHead } = response;
       response.writeHead = () => {
@@ -370,7 +370,7 @@ describe('A WebSocket request that the application accepts', () => {
     expect(await client.take(4)).to.equal(hi);
   });
 
-  it('delivers the messages of a client that ends its side right behind them', async () => {
+  it('delivers the messages of a client that ends its side right after them', async () => {
     await using server = await listen(async (_request, response) => {
       for (let i = 0; i < 10; i++) await turn();
       const ws = response.webSocket?.connect();
@@ -413,8 +413,8 @@ describe('A WebSocket request that the application accepts', () => {
   }
 });
 
-describe('A client that goes away', () => {
-  it('by ending its side before the answer closes the response, and a handler that waits can tell', async () => {
+describe('A client that leaves', () => {
+  it('by ending its side before the answer closes the response for a waiting handler', async () => {
     const { promise, resolve } = withResolvers();
     await using server = await listen((_request, response) =>
       response.on('close', () => resolve(response.headersSent)),
@@ -433,7 +433,7 @@ describe('A client that goes away', () => {
   };
   for (const [when, bytes] of Object.entries(steps)) {
     for (const delayed of [false, true]) {
-      it(`${when}, with a reset, while the handler ${delayed ? 'waits' : 'answers'}, leaves no connection, and the server goes on`, async () => {
+      it(`${when}, with a reset, while the handler ${delayed ? 'waits' : 'answers'}, leaves no connection behind and the server goes on`, async () => {
         const { promise: handled, resolve } = withResolvers();
         // A client that has sent frames may have said all it wanted to before it ended: only the deadline tells that it is gone.
         const options = { handshakeTimeout: 50 };

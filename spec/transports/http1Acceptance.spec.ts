@@ -261,7 +261,7 @@ describe('The response of a WebSocket that was accepted', () => {
     'written to': (response) => void response.write('a body'),
   };
   for (const [what, use] of Object.entries(uses)) {
-    it(`can be ${what} in the turn of connect(), without harm to the WebSocket`, async () => {
+    it(`can be ${what} in the turn of connect() without an effect on the WebSocket`, async () => {
       await expectOpen(
         () => {},
         (request, response) => {
@@ -271,7 +271,7 @@ describe('The response of a WebSocket that was accepted', () => {
       );
     });
 
-    it(`can be ${what} later, without harm to the WebSocket`, async () => {
+    it(`can be ${what} later without an effect on the WebSocket`, async () => {
       await expectOpen(
         () => {},
         async (request, response) => {
@@ -283,7 +283,7 @@ describe('The response of a WebSocket that was accepted', () => {
     });
   }
 
-  it('calls the callbacks of write() and end(), so that a framework can go on', async () => {
+  it('calls the callbacks of write() and end()', async () => {
     const called: string[] = [];
     await expectOpen(
       () => {},
@@ -297,7 +297,7 @@ describe('The response of a WebSocket that was accepted', () => {
     expect(called).to.have.members(['write', 'end', 'end again']);
   });
 
-  it('can still be destroyed before connect(), which drops the connection', async () => {
+  it('can be destroyed before connect(), which destroys the connection', async () => {
     await using server = await listen((_request, response) => void response.destroy());
     using client = await RawClient.connect(server.port);
     client.write(openingRequest());

@@ -31,8 +31,8 @@ async function echoed(ws: WebSocket, message = 'hello'): Promise<unknown> {
   return answer;
 }
 
-describe('The answer to a client', () => {
-  it('is a refusal with its status, its headers and its body', async () => {
+describe('The response to a client', () => {
+  it('is an error with the status, the headers and the body of a refusal', async () => {
     await using server = await listen((_request, response) => {
       response.writeHead(403, { 'X-Why': 'because' }).end('Not before nine in the morning');
     });
@@ -46,7 +46,7 @@ describe('The answer to a client', () => {
     expect(String(error.body)).to.equal('Not before nine in the morning');
   });
 
-  it('has at most 64 KiB of body for the error, however much the server sends', async () => {
+  it('is an error with at most 64 KiB of the body of a refusal', async () => {
     let gone: Promise<unknown> | undefined;
     await using server = await listen((request, response) => {
       gone = closeOf(request.socket);
@@ -60,7 +60,7 @@ describe('The answer to a client', () => {
     await gone;
   });
 
-  it('is known even if the rest of its body does not come', async () => {
+  it('is an error with its status even if the rest of its body is not received', async () => {
     await using silent = await rawServer((_head, socket) =>
       socket.write(`${lines('HTTP/1.1 503 Busy', 'Content-Length: 100')}so far`),
     );
@@ -77,7 +77,7 @@ describe('The answer to a client', () => {
     }
   });
 
-  it('leaves no tunnel behind: whatever is not a good 101 ends the connection', async () => {
+  it('ends the connection unless it is a valid 101', async () => {
     for (const answer of [
       lines('HTTP/1.1 200 OK', 'Content-Length: 0'),
       lines('HTTP/1.1 200 OK', 'Upgrade: websocket', 'Connection: Upgrade', 'Content-Length: 0'),
@@ -124,7 +124,7 @@ describe('The answer to a client', () => {
   }
 
   for (const [what, answer] of notUpgraded) {
-    it(`is no handshake ${what}`, async () => {
+    it(`is not a valid handshake ${what}`, async () => {
       await using server = await rawServer((head, socket) => socket.write(answer(head)));
       const options = { protocols: ['a'], handshakeTimeout: 2000, maxHeaderSize: 100_000 };
       expect((await failureOf(connect(`ws://127.0.0.1:${server.port}/`, options))).code).to.equal(
@@ -133,14 +133,14 @@ describe('The answer to a client', () => {
     });
   }
 
-  it('may announce that it has no body', async () => {
+  it('may have Content-Length: 0', async () => {
     await using server = await rawServer((head, socket) =>
       socket.write(Buffer.concat([Buffer.from(switching(head, 'Content-Length: 0')), hex('81 02 6869 88 02 03e8')])),
     );
     expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
   });
 
-  it('may come after a 100 and a 103', async () => {
+  it('may follow a 100 and a 103', async () => {
     await using server = await rawServer((head, socket) => {
       socket.write(`${lines('HTTP/1.1 100 Continue')}${lines('HTTP/1.1 103 Early Hints', 'Link: </a>')}`);
       socket.write(Buffer.concat([Buffer.from(switching(head)), hex('81 02 6869 88 02 03e8')]));
@@ -148,7 +148,7 @@ describe('The answer to a client', () => {
     expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
   });
 
-  it('may come in any pieces, with frames in the same', async () => {
+  it('may be received in any pieces together with frames', async () => {
     await using server = await rawServer((head, socket) => {
       const bytes = Buffer.concat([Buffer.from(switching(head)), hex('81 02 6869 88 02 03e8')]);
       socket.setNoDelay(true);
@@ -160,7 +160,7 @@ describe('The answer to a client', () => {
     expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
   });
 
-  it('is a failure if the frames behind it are masked', async () => {
+  it('is followed by WS_ERR_MASK_FORBIDDEN if the frames behind it are masked', async () => {
     await using server = await rawServer((head, socket) =>
       socket.write(Buffer.concat([Buffer.from(switching(head)), hex('81 82 01020304 696b')])),
     );
@@ -197,7 +197,7 @@ describe('The answer to a client', () => {
     }
   }
 
-  it('is waited for no longer than handshakeTimeout, at every step', async () => {
+  it('is awaited for handshakeTimeout at every step', async () => {
     for (const start of [
       '',
       'HTTP/1.1 10',
@@ -215,8 +215,8 @@ describe('The answer to a client', () => {
   });
 });
 
-describe('A client on its way', () => {
-  it('asks again with the version that the server names in its refusal', async () => {
+describe('The handshake of a client', () => {
+  it('sends another request with the version that the server names in its refusal', async () => {
     const asked: unknown[] = [];
     const handler: Handler = (request, response) => {
       asked.push(request.headers['sec-websocket-version'], request.headers['sec-websocket-origin']);
@@ -229,7 +229,7 @@ describe('A client on its way', () => {
     expect([ws.version, ...asked]).to.deep.equal(['7', '7', 'http://example.org']);
   });
 
-  it('does not ask twice with the same version, nor with one that the program has not named', async () => {
+  it('does not send a version twice, or one that the program has not named', async () => {
     let requests = 0;
     await using server = await rawServer((_head, socket) => {
       requests++;
@@ -242,13 +242,13 @@ describe('A client on its way', () => {
     expect(requests).to.equal(3);
   });
 
-  it('does not follow a redirect unless told to', async () => {
+  it('follows no redirect without the option followRedirects', async () => {
     await using server = await listen((_request, response) => void response.writeHead(302, { Location: '/new' }).end());
     const error = await failureOf(connect(`ws://127.0.0.1:${server.port}/`));
     expect([error.statusCode, error.headers?.['location']]).to.deep.equal([302, '/new']);
   });
 
-  it('follows redirects with a fresh key each, and keeps its words within the origin', async () => {
+  it('follows redirects with a new key each and keeps its headers within the origin', async () => {
     const seen: IncomingMessage['headers'][] = [];
     await using server = await listen((request, response) => {
       seen.push(request.headers);
@@ -263,7 +263,7 @@ describe('A client on its way', () => {
     expect(seen.map((headers) => headers['sec-websocket-protocol'])).to.deep.equal(['chat', 'chat', 'chat']);
   });
 
-  it('tells another origin neither its credentials nor its cookies, nor the first one when it comes back', async () => {
+  it('sends no credentials and no cookies to another origin, or to the first one after that', async () => {
     const seen: unknown[] = [];
     let back = '';
     await using second = await listen((request, response) => {
@@ -282,7 +282,7 @@ describe('A client on its way', () => {
     expect(seen).to.deep.equal([true, 'session=1', 'abc', ...stranger, false, ...stranger.slice(1)]);
   });
 
-  it('goes from http to TLS, but not back', async () => {
+  it('follows a redirect from ws to wss but not back', async () => {
     const certificate = createCertificate();
     let location = '';
     const secure = createSecureServer(certificate, (request, response) => {
@@ -300,7 +300,7 @@ describe('A client on its way', () => {
     expect([error.code, error.message.includes('not encrypted')]).to.deep.equal(['WS_ERR_HANDSHAKE_REFUSED', true]);
   });
 
-  it('stops going in circles', async () => {
+  it('stops after the allowed number of redirects', async () => {
     let requests = 0;
     await using server = await listen((_request, response) => {
       requests++;
@@ -316,7 +316,7 @@ describe('A client on its way', () => {
     }
   });
 
-  it('fails, and does not end the process, when a redirect leads where its agent cannot go', async () => {
+  it('fails without ending the process when a redirect leads where its agent cannot connect', async () => {
     await using server = await listen((_request, response) => {
       response.writeHead(302, { Location: 'wss://127.0.0.1:1/' }).end();
     });
@@ -326,7 +326,7 @@ describe('A client on its way', () => {
     expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_HANDSHAKE_REFUSED', 302]);
   });
 
-  it('shows no client certificate to the origin that it is redirected to, though an agent holds it', async () => {
+  it('sends no client certificate of an agent to the origin of a redirect', async () => {
     const certificate = createCertificate();
     const shown: unknown[] = [];
     const requesting = { ...certificate, requestCert: true, rejectUnauthorized: false };
@@ -369,7 +369,7 @@ describe('A client on its way', () => {
     }
   });
 
-  it("goes over its agent's connections, and takes another when the server has just closed the one at hand", async () => {
+  it('uses the connections of its agent, and another one if the server has just closed the first', async () => {
     await using server = await rawServer((head, socket) => {
       if (!head.includes('Upgrade')) {
         socket.write(lines('HTTP/1.1 200 OK', 'Content-Length: 0'));
@@ -389,7 +389,7 @@ describe('A client on its way', () => {
     agent.destroy();
   });
 
-  it('tries the addresses of a name as Node does, one family after the other', async () => {
+  it('tries the addresses of a name one family after the other, as Node does', async () => {
     await using server = await listen(echo);
     const tried: string[] = [];
     const lookup: LookupFunction = (hostname, _options, done) => {
@@ -405,7 +405,7 @@ describe('A client on its way', () => {
     expect(tried).to.deep.equal(['somewhere.example']);
   });
 
-  it('says of every address of a name why it could not be reached', async () => {
+  it('has the reason for every address of a name in its error', async () => {
     const lookup: LookupFunction = (_hostname, _options, done) =>
       done(null, [
         { address: '127.0.0.1', family: 4 },
@@ -439,7 +439,7 @@ describe('A client on its way', () => {
 describe('The signal of a client', () => {
   const reason = new Error('the user has left');
 
-  it('aborts before anything is sent', async () => {
+  it('aborts the handshake before anything is sent', async () => {
     let connections = 0;
     const server = createTcpServer(() => connections++).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -451,7 +451,7 @@ describe('The signal of a client', () => {
     expect(connections).to.equal(0);
   });
 
-  it('aborts while the name is looked up, and while the connection is made', async () => {
+  it('aborts the handshake while the name is looked up and while the connection is made', async () => {
     for (const lookup of [(() => {}) as LookupFunction, undefined]) {
       await using server = await rawServer(() => {});
       const abort = new AbortController();
@@ -467,7 +467,7 @@ describe('The signal of a client', () => {
     ['the rest of the answer', 'HTTP/1.1 10'],
     ['the body of a refusal', lines('HTTP/1.1 500 Oops', 'Content-Length: 10')],
   ] as const) {
-    it(`aborts while it waits for ${when}, and the server sees it`, async () => {
+    it(`aborts the handshake while the client waits for ${when}, and the server sees it`, async () => {
       const abort = new AbortController();
       let gone: Promise<unknown> | undefined;
       await using server = await rawServer((_head, socket) => {
@@ -480,7 +480,7 @@ describe('The signal of a client', () => {
     });
   }
 
-  it('aborts an open connection, and the other side learns that it was no clean end', async () => {
+  it('aborts an open connection, which is not a clean end for the peer', async () => {
     const abort = new AbortController();
     let closed: Promise<unknown> | undefined;
     await using server = await listen((_request, response) => {
@@ -494,7 +494,7 @@ describe('The signal of a client', () => {
     expect(await closed).to.deep.include({ code: 1011 });
   });
 
-  it('does nothing, and is not held, once the connection is over', async () => {
+  it('has no effect and no listener once the connection has ended', async () => {
     await using server = await listen(echo);
     const abort = new AbortController();
     const ws = connect(`ws://127.0.0.1:${server.port}/`, { signal: abort.signal });

@@ -10,7 +10,7 @@ import { createCertificate } from '../support/certificate';
 import { ask, extendedConnect, listenHttp2, openSession, statusOf } from '../support/http2';
 
 describe('A request for a WebSocket over HTTP/2', () => {
-  it('is a GET to a router, and what it was can still be seen', async () => {
+  it("has the method GET for routers and keeps ':method' in its headers", async () => {
     const router = Router();
     router.get('/rooms/:name', (request, response) => {
       const { method, headers, params } = request;
@@ -26,7 +26,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
     await ws.whenClosed();
   });
 
-  it('is accepted with a 200 that has every header set so far, and goes through writeHead()', async () => {
+  it('is accepted through writeHead() with a 200 that has every header set so far', async () => {
     const statuses: number[] = [];
     await using server = await listenHttp2((_request, response) => {
       const writeHead = response.writeHead.bind(response) as (...parameters: unknown[]) => typeof response;
@@ -48,7 +48,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
     expect(statuses).to.deep.equal([200]);
   });
 
-  it('is refused by any response', async () => {
+  it('is refused by any ordinary response', async () => {
     await using server = await listenHttp2((_request, response) => {
       response.setHeader('X-Why', 'because');
       response.statusCode = 402;
@@ -59,7 +59,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
     expect([status, headers['x-why'], body]).to.deep.equal([402, 'because', 'pay']);
   });
 
-  it('is known as one by isWebSocketRequest(), and others are not', async () => {
+  it('is recognised by isWebSocketRequest(), and other requests are not', async () => {
     const seen: boolean[] = [];
     await using server = await listenHttp2((request: HttpRequest, response) => {
       seen.push(isWebSocketRequest(request));
@@ -71,7 +71,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
     expect(seen).to.deep.equal([true, false]);
   });
 
-  it('that speaks another version is told which ones there are', async () => {
+  it('is answered with the supported versions if its version is not among them', async () => {
     await using server = await listenHttp2(() => expect.fail('not for the application'));
     await using session = await openSession(server.url);
     // HTTP/2 knows no upgrade, and so no 426.
@@ -79,7 +79,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
     expect([status, headers['sec-websocket-version']]).to.deep.equal([400, '13']);
   });
 
-  it('may come from the host that it was sent to, with cookies, and from no other', async () => {
+  it('is accepted with cookies only from the origin of its own host', async () => {
     await using server = await listenHttp2((_request, response) => response.webSocket?.connect().end());
     await using session = await openSession(server.url);
     expect(await statusOf(session, extendedConnect('/', { cookie: 'a=1', origin: server.url }))).to.equal(200);
@@ -90,13 +90,13 @@ describe('A request for a WebSocket over HTTP/2', () => {
       expect(foreign.body).to.include(part);
   });
 
-  it('meets a 404 on a server without an application', async () => {
+  it('is answered with 404 on a server without an application', async () => {
     await using server = await listenHttp2(undefined);
     await using session = await openSession(server.url);
     expect((await ask(session, extendedConnect('/'))).status).to.equal(404);
   });
 
-  it('is not answered twice where a listener for streams has answered it', async () => {
+  it("is not answered again if a 'stream' listener has answered it", async () => {
     const server = createServer();
     server.on('stream', (stream: ServerHttp2Stream) => {
       stream.respond({ ':status': 403 });
@@ -118,7 +118,7 @@ describe('A request for a WebSocket over HTTP/2', () => {
 describe('A CONNECT that is not for a WebSocket', () => {
   const plain = { ':method': 'CONNECT', ':authority': 'example.org:443', ':scheme': undefined, ':path': undefined };
 
-  it('is answered with 405, as without us', async () => {
+  it('is answered with 405, as without the library', async () => {
     await using server = await listenHttp2(() => expect.fail('not for the application'));
     await using session = await openSession(server.url);
     const stream = session.request(plain as OutgoingHttpHeaders);
@@ -129,7 +129,7 @@ describe('A CONNECT that is not for a WebSocket', () => {
     expect((await ask(session, extendedConnect('/', { ':protocol': 'connect-udp' }))).status).to.equal(405);
   });
 
-  it('is left to other listeners', async () => {
+  it("is left to other 'connect' listeners", async () => {
     await using server = await listenHttp2(() => expect.fail('not for the application'));
     server.server.on('connect', (request, response) => {
       if (!isWebSocketRequest(request)) response.writeHead(202).end(request.headers[':protocol'] as string);
@@ -139,7 +139,7 @@ describe('A CONNECT that is not for a WebSocket', () => {
     expect([status, body]).to.deep.equal([202, 'connect-udp']);
   });
 
-  it('closes the connection if it came over HTTP/1.1, as without us', async () => {
+  it('closes the connection over HTTP/1.1, as without the library', async () => {
     const { createSecureServer } = await import('node:http2');
     const certificate = createCertificate();
     const { connect: connectTls } = await import('node:tls');
@@ -160,13 +160,13 @@ describe('A CONNECT that is not for a WebSocket', () => {
 });
 
 describe('A server for HTTP/2', () => {
-  it('keeps its own settings', async () => {
+  it('keeps its own HTTP/2 settings', async () => {
     await using server = await listenHttp2(undefined, {}, { settings: { maxConcurrentStreams: 7 } });
     await using session = await openSession(server.url);
     expect(session.remoteSettings).to.include({ maxConcurrentStreams: 7, enableConnectProtocol: true });
   });
 
-  it('can be shared by several configurations', async () => {
+  it('can be configured several times with filters', async () => {
     await using server = await listenHttp2((_request, response) => response.webSocket?.connect().end(), {
       filter: ({ url }) => url === '/one',
     });
@@ -179,7 +179,7 @@ describe('A server for HTTP/2', () => {
     expect(second.counters.refused).to.equal(1);
   });
 
-  it('serves WebSockets and requests on one session, and none of them starves', async () => {
+  it('serves WebSockets and requests on one session at the same time', async () => {
     const large = randomBytes(16 * 1024 * 1024);
     await using server = await listenHttp2((request, response) => {
       if (response.webSocket === undefined) response.end('served');
@@ -226,7 +226,7 @@ describe('A server for HTTP/2', () => {
     for (const ws of all) expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('says goodbye to a session when its WebSockets are gone: the client comes back on another', async () => {
+  it('closes a session after handle.close(), and the client connects on another session', async () => {
     await using server = await listenHttp2((_request, response) => {
       if (response.webSocket === undefined) response.end('still there');
       else response.webSocket.connect().resume();
@@ -242,7 +242,7 @@ describe('A server for HTTP/2', () => {
     expect((await ask(second, { ':path': '/' })).body).to.equal('still there');
   });
 
-  it('serves those who begin with HTTP/1.1 as well, if it was made for that', async () => {
+  it('serves clients of HTTP/1.1 as well with allowHTTP1', async () => {
     const { createSecureServer } = await import('node:http2');
     const certificate = createCertificate();
     const server = createSecureServer({ ...certificate, allowHTTP1: true }, (_request, response) => {

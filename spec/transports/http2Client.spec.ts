@@ -29,7 +29,7 @@ async function echoed(ws: WebSocket): Promise<unknown> {
 }
 
 describe('connect() with http2: true', () => {
-  it('shares one session among all WebSockets to an origin, and closes it behind the last', async () => {
+  it('shares one session among all WebSockets to an origin and closes it after the last one', async () => {
     await using server = await listenHttp2(echo);
     const first = connect(server.webSocketUrl, { http2: true, family: 4 });
     await once(first, 'open');
@@ -45,7 +45,7 @@ describe('connect() with http2: true', () => {
     await closed;
   });
 
-  it('opens another session for those that would not connect in the same way', async () => {
+  it('opens another session for WebSockets with other connection options', async () => {
     await using server = await listenHttp2(echo);
     const options: ClientOptions[] = [
       { family: 4 },
@@ -59,7 +59,7 @@ describe('connect() with http2: true', () => {
     await Promise.all(all.map(echoed));
   });
 
-  it('goes over the connection that createConnection calls back with, connected already or not, and no other', async () => {
+  it('uses the connection that createConnection calls back with, connected already or not', async () => {
     await using server = await listenHttp2(echo);
     const { port } = server.server.address() as AddressInfo;
     type Create = NonNullable<ClientOptions['createConnection']>;
@@ -95,7 +95,7 @@ describe('connect() with http2: true', () => {
     }
   });
 
-  it('destroys a connection that createConnection calls back with too late', async () => {
+  it('destroys a connection that createConnection calls back with after the WebSocket was destroyed', async () => {
     await using server = await listenHttp2(echo);
     const { port } = server.server.address() as AddressInfo;
     let called: ((made: (error: null, socket: Socket) => void) => void) | undefined;
@@ -109,7 +109,7 @@ describe('connect() with http2: true', () => {
     await once(socket, 'close');
   });
 
-  it('opens another session where a server has no room for more on one', async () => {
+  it('opens another session when a session has as many streams as the server allows', async () => {
     await using server = await listenHttp2(echo, {}, { settings: { maxConcurrentStreams: 4 } });
     const all = Array.from({ length: 10 }, () => connect(server.webSocketUrl, { http2: true, family: 4 }));
     await Promise.all(all.map((ws) => once(ws, 'open')));
@@ -117,7 +117,7 @@ describe('connect() with http2: true', () => {
     await Promise.all(all.map(echoed));
   });
 
-  it('sends what the URL and the options say', async () => {
+  it('sends the path, credentials, headers and origin of the URL and the options', async () => {
     let seen = {};
     await using server = await listenHttp2(
       (request, response) => {
@@ -141,7 +141,7 @@ describe('connect() with http2: true', () => {
     });
   });
 
-  it('goes through a Unix domain socket', async () => {
+  it('connects to a Unix domain socket', async () => {
     const server = createHttp2Server(echo as never);
     configureServer(server);
     const path = join(tmpdir(), `http2-${process.pid}.sock`);
@@ -182,15 +182,15 @@ describe('connect() with http2: true', () => {
       return sockets.size;
     }
 
-    it('speaks HTTP/1.1 on the connection that was made, if the server has chosen that', async () => {
+    it('uses HTTP/1.1 on the same connection if the server has chosen HTTP/1.1', async () => {
       expect(await fallsBack(createHttpsServer(certificate, echo as never), 'wss')).to.equal(1);
     });
 
-    it('speaks HTTP/1.1 to a server that knows nothing else, without TLS', async () => {
+    it('uses HTTP/1.1 without TLS if the server does not speak HTTP/2', async () => {
       expect(await fallsBack(createHttpServer(echo as never), 'ws')).to.equal(2);
     });
 
-    it('speaks HTTP/1.1 to a server that does not take extended CONNECTs', async () => {
+    it('uses HTTP/1.1 if the server does not take extended CONNECTs', async () => {
       const server = createSecureServer({ ...certificate, allowHTTP1: true }, echo as never);
       // As if we had not asked for it.
       Object.defineProperty(server, 'updateSettings', { value: () => {} });
@@ -199,8 +199,8 @@ describe('connect() with http2: true', () => {
   });
 });
 
-describe('connect() with a session', () => {
-  it('uses it, before and after its settings have come, and leaves it open', async () => {
+describe('connect() with an HTTP/2 session of the program', () => {
+  it('uses the session before and after its settings were received and leaves it open', async () => {
     await using server = await listenHttp2(echo);
     await using session = await openSession(server.url);
     const fresh = (await import('node:http2')).connect(server.url, { family: 4 } as object);
@@ -214,7 +214,7 @@ describe('connect() with a session', () => {
     await closed;
   });
 
-  it('that is closed is an error', async () => {
+  it('fails if the session is closed', async () => {
     await using server = await listenHttp2(echo);
     const session = await openSession(server.url);
     await session[Symbol.asyncDispose]();

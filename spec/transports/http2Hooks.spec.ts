@@ -186,7 +186,7 @@ describe('The 503 of a WebSocket request over HTTP/2 that nobody answers', () =>
 describe('A refusal over HTTP/2', () => {
   afterEach(() => mock.timers.reset());
 
-  it('reaches our client as soon as the response has ended', async () => {
+  it('is received by connect() as soon as the response has ended', async () => {
     await using server = await listenHttp2((_request, response) => response.writeHead(401).end('who are you?'));
     // Time stands still: no deadline can close the stream.
     mock.timers.enable({ apis: ['setTimeout'] });

@@ -55,7 +55,7 @@ const echoes = '81036f6e6581 0374776f'.replaceAll(' ', '');
 
 for (const [name, read] of Object.entries(readers)) {
   describe(`The body of a WebSocket request that is read with ${name} before connect()`, () => {
-    it('HTTP/1.1: is empty and ends at once, and no frame is lost', async () => {
+    it('is empty over HTTP/1.1 and ends at once without losing a frame', async () => {
       await using server = await listen(echoAfter(read));
       using client = await RawClient.connect(server.port);
       client.write(openingRequest());
@@ -65,7 +65,7 @@ for (const [name, read] of Object.entries(readers)) {
       expect(await client.take(10)).to.equal(echoes);
     });
 
-    it('HTTP/1.1: is empty if the first frame comes with the request', async () => {
+    it('is empty over HTTP/1.1 if the first frame is received with the request', async () => {
       await using server = await listen(echoAfter(read));
       using client = await RawClient.connect(server.port);
       client.write(Buffer.concat([Buffer.from(openingRequest()), first]));
@@ -74,7 +74,7 @@ for (const [name, read] of Object.entries(readers)) {
       expect(await client.take(10)).to.equal(echoes);
     });
 
-    it('HTTP/2: is empty and ends at once, and no frame is lost', async () => {
+    it('is empty over HTTP/2 and ends at once without losing a frame', async () => {
       await using server = await listenHttp2(echoAfter(read));
       using client = await RawHttp2.connect(server.url);
       client.write(openingFrame(1), dataFrame(1, first));

@@ -53,7 +53,7 @@ describe('The keepalive of an HTTP/2 session', () => {
   });
   afterEach(() => mock.timers.reset());
 
-  it('ends all WebSockets of a client that does not answer, though their streams excuse their silence', async () => {
+  it('ends all WebSockets of a client that does not answer, also those whose streams are stalled', async () => {
     await using opened = await openStalled({ heartbeat });
     const { client, server } = opened;
     client.acknowledges = false;
@@ -69,14 +69,14 @@ describe('The keepalive of an HTTP/2 session', () => {
     expect(server.sessions.map(({ destroyed }) => destroyed)).to.deep.equal([true]);
   });
 
-  it('keeps a client that answers, for as long as its streams are stalled', async () => {
+  it('keeps a client that answers while its streams are stalled', async () => {
     await using opened = await openStalled({ heartbeat });
     const ws = await opened.open(1);
     await passUntil(opened.untilPings(300));
     expect(ws.destroyed).to.equal(false);
   });
 
-  it('is one for all of them, by the settings of the most impatient, and ends with the last', async () => {
+  it('is shared by all WebSockets, has the shortest of their settings and ends with the last one', async () => {
     await using opened = await openStalled({ heartbeat: ownHeartbeat({ interval: 60_000, timeout: 60_000 }) });
     const { client, server } = opened;
     await opened.open(1);
@@ -107,7 +107,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     expect(opened.pings()).to.equal(before);
   });
 
-  it('is not there without the option', async () => {
+  it('does not run without the option heartbeat', async () => {
     await using opened = await openStalled({ heartbeat: false });
     const { client } = opened;
     client.acknowledges = false;
@@ -117,7 +117,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     expect([opened.pings(), ws.destroyed]).to.deep.equal([0, false]);
   });
 
-  it('is also a client’s', async () => {
+  it('runs on the sessions of clients too', async () => {
     await using server = await rawHttp2Server(async (peer) => {
       peer.write(settingsFrame({ enableConnectProtocol: 1, initialWindowSize: 0 }));
       await peer.frame(types.headers, 1);
@@ -134,7 +134,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     for (const peer of server.peers) await peer.end();
   });
 
-  it('takes what comes on any stream for life', async () => {
+  it('takes bytes on any stream for a sign of life', async () => {
     await using opened = await openStalled({ heartbeat });
     const { client } = opened;
     client.acknowledges = false;
