@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
+import { throwLater } from './throwLater';
 
 /** Bytes of a message, or characters of a text, that are kept for a reader before the peer is held back. */
 const readAhead = 64 * 1024;
@@ -74,13 +75,13 @@ export class MessageStream extends Readable {
 
   override _read(): void {
     if (this.#isFull) this.#held = true;
-    else this.#readOn();
+    else throwLater(this.#readOn);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     done(error);
     // The rest of it is skipped.
-    this.#readOn();
+    throwLater(this.#readOn);
   }
 }
 
