@@ -79,6 +79,7 @@ export class MessageStream extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.unpipe();
     done(error);
     // The rest of it is skipped.
     throwLater(this.#readOn);
