@@ -152,9 +152,11 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (this.#stream.writableEnded || this.#stream.destroyed) return this.#refuseWrite(message, callback);
     if (typeof message !== 'string' && !this.settings.capabilities.binary && isBinary(message))
       return this.#failWrite(callback);
-    const mayGoOn = this.writeQueue.write(message, callback);
-    if (this.#connection?.isDisconnected === true) this.#checkUnsent();
-    return mayGoOn;
+    if (this.#connection?.isDisconnected === true) {
+      this.#failIfAwaited();
+      return this.#refuseWrite(message, callback);
+    }
+    return this.writeQueue.write(message, callback);
   }
 
   /** The writable side has ended, with messages in the queue perhaps. */
@@ -206,14 +208,18 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (isMessageSource(message)) refuseSource(message, error);
     if (callback !== undefined) process.nextTick(callback, error);
     else if (this.halfClose.isWrittenByStream) this.#reportAtTheEnd(error);
-    if (this.#drainScheduled) return false;
+    this.#drainSoon();
+    return false;
+  }
+
+  #drainSoon(): void {
+    if (this.#drainScheduled) return;
     this.#drainScheduled = true;
     // Also on a destroyed stream: a loop that reads may have its last message in hand, and learns of the end by reading on.
     setImmediate(() => {
       this.#drainScheduled = false;
       this.#stream.emit('drain');
     });
-    return false;
   }
 
   // What the connection reports.
@@ -267,7 +273,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   disconnected(): void {
     if (this.#stream.destroyed) return;
-    this.#checkUnsent();
+    if (this.writeQueue.length > 0) this.#failIfAwaited();
+    // A writer that waits may be the reader of what was received before, so it must go on.
+    if (this.writeQueue.needsDrain) this.#drainSoon();
+    this.writeQueue.fail(new WebSocketError('WS_ERR_NOT_OPEN', 'the connection ended before the message was sent'));
     this.keepUnread();
   }
 
@@ -372,8 +381,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   /** A peer that has closed and was gone before it had everything that was written: the program must know. */
-  #checkUnsent(): void {
-    if (this.writeQueue.length === 0 || this.#connection?.isAwaited !== true) return;
+  #failIfAwaited(): void {
+    if (this.#connection?.isAwaited !== true) return;
     this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
   }
 

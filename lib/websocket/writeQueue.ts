@@ -130,6 +130,7 @@ export class WriteQueue {
   /** Nothing more will be sent: every callback learns it, and every source. */
   fail(error: WebSocketError): void {
     this.#whenSent = undefined;
+    this.#needsDrain = false;
     const entries = this.#entries.splice(0);
     this.#size = this.#cost = 0;
     this.#fragment = undefined;
@@ -144,8 +145,10 @@ export class WriteQueue {
   /** Fails everything that waits; the end of the queue, if it was asked for, is reached by that. */
   drop(error: WebSocketError): void {
     const whenSent = this.#whenSent;
+    const needsDrain = this.#needsDrain;
     this.fail(error);
     this.#whenSent = whenSent;
+    this.#needsDrain = needsDrain;
     this.sendWaiting();
   }
 
