@@ -73,8 +73,14 @@ class ByteEnd extends Duplex {
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     // In a later turn of the event loop, as over a network: neither end runs inside a call of the other.
     setImmediate(() => {
-      if (this.peer?.push(chunk) === false) this.#taken = done;
-      else done();
+      let hasRoom: boolean | undefined;
+      try {
+        hasRoom = this.peer?.push(chunk);
+      } finally {
+        // Also if a listener of the other end's program has thrown: the bytes were taken.
+        if (hasRoom === false) this.#taken = done;
+        else done();
+      }
     });
   }
 

@@ -16,6 +16,7 @@ import {
   reconnecting,
   type Streamed,
   type WebSocket,
+  type WebSocketError,
 } from '../lib/webSocketHandler';
 import { listen, RawClient } from './support/http';
 
@@ -107,13 +108,35 @@ const ofEither = [
   },
 ];
 
+/** The events, and no others but symbols. Never called. */
+const ofEvents = (ws: WebSocket, streams: WebSocket<MessageStream>) => {
+  ws.on('error', (error) => same<typeof error, WebSocketError>(true));
+  ws.on('ping', (payload) => same<typeof payload, Buffer>(true)).once('pong', (payload) => payload.toString('utf8'));
+  ws.on('close', () => {})
+    .on('end', () => {})
+    .on('drain', () => {})
+    .off('finish', () => {});
+  ws.on(Symbol('of a program'), (anything) => anything);
+  streams.on('error', (error) => same<typeof error.code, WebSocketError['code']>(true));
+  // @ts-expect-error the second argument is an object, not the boolean of another library
+  ws.on('message', (_data, isBinary: boolean) => isBinary);
+  // @ts-expect-error the code is `ws.closeCode`
+  ws.on('close', (code: number, reason: Buffer) => [code, reason]);
+  // @ts-expect-error no event has this name
+  ws.on('massage', () => {});
+  // @ts-expect-error nor this, of another library
+  ws.once('upgrade', () => {});
+  // @ts-expect-error nor can it be emitted
+  ws.emit('massage');
+};
+
 /** The options of Node that `connect()` declares, and those that it accepts. */
 const declaredAndAccepted = (): void => {
   same<Exclude<keyof NodeOptions, (typeof nodeOptionNames)[number]>, never>(true);
 };
 
 // The compiler counts a constant without a use as a mistake.
-void [ofWholeMessages, ofStreams, ofEither, optionsOfPrograms, declaredAndAccepted, closeCodes];
+void [ofEvents, ofWholeMessages, ofStreams, ofEither, optionsOfPrograms, declaredAndAccepted, closeCodes];
 
 describe('The types of what is read', () => {
   it('are what is read', async () => {

@@ -75,6 +75,8 @@ export class BroadcastStream extends Writable {
     checkClose(code, reason);
     // As for a WebSocket: write() returns false with the second message that has to wait.
     super({ objectMode: true, highWaterMark: 2 });
+    // Each member that is piped into it adds listeners, and there may be any number of members.
+    this.setMaxListeners(0);
     this.#policy = policy;
     this.#limit = limit;
     this.#key = key;

@@ -307,8 +307,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   /** A peer that has closed and was gone before it had everything that was written: the program must know. */
-  #checkUnsent(): void {
-    if (this.writeQueue.length === 0 || this.#connection?.isAwaited !== true) return;
+  #failIfAwaited(): void {
+    if (this.#connection?.isAwaited !== true) return;
     this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
   }
 

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { describeValue } from '../codec/describeValue';
 import type { Capabilities, DataFrame } from '../contracts';
@@ -48,7 +48,7 @@ export class OutgoingSource {
     const { binary } = source as { readonly binary?: unknown };
     if (typeof binary === 'boolean') this.#kind = binary ? 'binary' : 'text';
     // An error before its turn is found when it is read; it must not end the process until then.
-    if (source instanceof Readable) source.on('error', ignore);
+    if (isNodeStream(source)) source.on('error', ignore);
   }
 
   /**
@@ -176,8 +176,15 @@ export class OutgoingSource {
   }
 }
 
+/** By its methods: a stream of another realm, or of the package `readable-stream`, is no instance of this realm's Readable. */
+function isNodeStream(source: MessageSource): source is Readable {
+  return (
+    'destroy' in source && 'on' in source && typeof source.destroy === 'function' && typeof source.on === 'function'
+  );
+}
+
 function readerOf(source: MessageSource): SourceReader {
-  if (source instanceof Readable) {
+  if (isNodeStream(source)) {
     const iterator = source[Symbol.asyncIterator]();
     return { next: () => iterator.next(), cancel: (error) => source.destroy(error) };
   }

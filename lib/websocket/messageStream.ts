@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
+import { throwLater } from './throwLater';
 
 /** Bytes of a message, or characters of a text, that are kept for a reader before the peer is held back. */
 const readAhead = 64 * 1024;
@@ -77,14 +78,15 @@ export class MessageStream extends Readable {
   /** @internal */
   override _read(): void {
     if (this.#isFull) this.#held = true;
-    else this.#readOn();
+    else throwLater(this.#readOn);
   }
 
   /** @internal */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.unpipe();
     done(error);
     // The rest of it is skipped.
-    this.#readOn();
+    throwLater(this.#readOn);
   }
 }
 

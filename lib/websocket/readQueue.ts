@@ -4,6 +4,7 @@ import { costOf } from '../framing/cost';
 import type { Marks } from '../options';
 import { emitMessage } from './events';
 import type { Delivered } from './streamedMessages';
+import { throwLater } from './throwLater';
 
 /** The readable side of a WebSocket, as far as its queue looks at it. */
 export type ReadableSide = Pick<
@@ -105,7 +106,7 @@ export class ReadQueue {
 
   /** The stream asks for more messages. */
   requested(): void {
-    if (this.#wantsMore) this.#supply?.readOn();
+    if (this.#wantsMore) throwLater(() => this.#supply?.readOn());
     else this.#held = true;
   }
 

@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { createPair, type WebSocket } from '../../lib/webSocketHandler';
+import { closeFrame, frame } from '../endings/rawEnd';
+import { endingOf, nameOf, networkPlaces, openBoth, openRaw, places } from '../support/virtually';
+
+const events = ['message', 'data', 'ping', 'pong'] as const;
+
+const texts = Array.from({ length: 12 }, (_, i) => `message ${i}`);
+
+/** Takes what is thrown in place of Mocha, as a program with an 'uncaughtException' handler does. */
+async function catching(work: () => Promise<void>): Promise<unknown[]> {
+  const caught: unknown[] = [];
+  const before = process.listeners('uncaughtException');
+  const note = (error: unknown) => void caught.push(error);
+  process.removeAllListeners('uncaughtException').on('uncaughtException', note);
+  try {
+    await work();
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of before) process.on('uncaughtException', listener);
+  }
+  return caught;
+}
+
+const mistake = new Error('a mistake in a listener');
+
+/** Listens, and throws the first times. Returns the messages. */
+function listenAndThrow(ws: WebSocket, event: (typeof events)[number], times: number): unknown[] {
+  const received: unknown[] = [];
+  let thrown = 0;
+  const listener = () => {
+    if (thrown++ < times) throw mistake;
+  };
+  if (event === 'message' || event === 'data')
+    ws.on(event as 'data', (message) => {
+      received.push(message);
+      listener();
+    });
+  else {
+    ws.on('data', (message) => received.push(message));
+    ws.on(event, listener);
+  }
+  return received;
+}
+
+describe('A listener that throws', () => {
+  for (const place of networkPlaces) {
+    for (const event of events) {
+      it(`costs no message and repeats none, all in one chunk: '${event}', ${nameOf(place)}`, async () => {
+        let received: unknown[] = [];
+        const caught = await catching(async () => {
+          await using connection = await openRaw(place);
+          const { ws, peer, handle } = connection;
+          received = listenAndThrow(ws, event, 3);
+          const ending = endingOf(ws);
+          const control = event === 'pong' ? 0x8a : 0x89;
+          const frames = texts.flatMap((text) => [frame(0x81, text, peer.role), frame(control, 'payload', peer.role)]);
+          peer.write(...frames, closeFrame(1000, peer.role));
+          const { error } = await ending;
+          expect(error).to.equal(undefined);
+          expect(ws.closeCode).to.equal(1000);
+          expect(handle?.connections.size ?? 0).to.equal(0);
+        });
+        expect(received).to.deep.equal(texts);
+        expect(caught).to.deep.equal([mistake, mistake, mistake]);
+      });
+    }
+  }
+
+  for (const place of places) {
+    for (const event of ['message', 'data'] as const) {
+      it(`costs no message and repeats none, in chunk after chunk: '${event}', ${nameOf(place)}`, async () => {
+        let received: unknown[] = [];
+        const caught = await catching(async () => {
+          await using connection = await openBoth(place);
+          const { ws, peer, handle } = connection;
+          received = listenAndThrow(ws, event, 3);
+          peer.resume();
+          const endings = Promise.all([endingOf(ws), endingOf(peer)]);
+          for (const text of texts) {
+            await new Promise((resolve) => peer.write(text, resolve));
+            await new Promise(setImmediate);
+          }
+          peer.end();
+          await endings;
+          expect(handle?.connections.size ?? 0).to.equal(0);
+        });
+        expect(received).to.deep.equal(texts);
+        expect(caught).to.deep.equal([mistake, mistake, mistake]);
+      });
+    }
+  }
+
+  for (const version of ['13', '8', '7', 'draft03', 'draft76', 'draft75'] as const) {
+    for (const end of [0, 1]) {
+      it(`costs no message and repeats none in version ${version}, ${end === 0 ? 'server' : 'client'}`, async () => {
+        let received: unknown[] = [];
+        const caught = await catching(async () => {
+          const pair = createPair({ version, heartbeat: false });
+          const [ws, peer] = [pair[end] as WebSocket, pair[1 - end] as WebSocket];
+          received = listenAndThrow(ws, 'message', 3);
+          peer.resume();
+          const endings = Promise.all([endingOf(ws), endingOf(peer)]);
+          for (const text of texts) peer.write(text);
+          peer.end();
+          await endings;
+        });
+        expect(received).to.deep.equal(texts);
+        expect(caught).to.deep.equal([mistake, mistake, mistake]);
+      });
+    }
+  }
+});

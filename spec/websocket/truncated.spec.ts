@@ -1,0 +1,152 @@
+import { expect } from 'chai';
+import type { MessageStream, WebSocket, WebSocketError } from '../../lib/webSocketHandler';
+import { closeFrame, frame } from '../endings/rawEnd';
+import {
+  endingOf,
+  fateOf,
+  inVirtualTime,
+  nameOf,
+  networkPlaces,
+  openBoth,
+  openRaw,
+  pass,
+  places,
+} from '../support/virtually';
+
+const codes = [1000, 1001, undefined] as const;
+
+/** Reads a message to its end, or to its error. */
+async function readAll(message: MessageStream): Promise<{ text: string; code: string | undefined }> {
+  let text = '';
+  try {
+    for await (const piece of message) text += piece;
+    return { text, code: undefined };
+  } catch (error) {
+    return { text, code: (error as WebSocketError).code };
+  }
+}
+
+describe('A clean Close in the middle of a message', () => {
+  for (const place of networkPlaces) {
+    for (const code of codes) {
+      it(`fails the stream of the message and the WebSocket: ${code ?? 'no code'}, ${nameOf(place)}`, () =>
+        inVirtualTime(async (time) => {
+          await using connection = await openRaw(place, {
+            options: { messages: 'stream', closeTimeout: 20_000 } as object,
+          });
+          const { peer } = connection;
+          const ws = connection.ws as unknown as WebSocket<MessageStream>;
+          const ending = endingOf(ws as never);
+          const read = new Promise<ReturnType<typeof readAll>>((resolve) =>
+            ws.on('message', (message) => resolve(readAll(message) as never)),
+          );
+          peer.write(frame(0x01, 'half of a', peer.role));
+          await pass(100);
+          const asked = time.now;
+          peer.write(closeFrame(code, peer.role));
+          expect(await peer.closeCode).to.equal(code ?? 1005);
+          expect(time.now - asked).to.be.below(8000);
+          expect(await read).to.deep.equal({ text: 'half of a', code: 'WS_ERR_TRUNCATED' });
+          expect((await ending).error?.code).to.equal('WS_ERR_TRUNCATED');
+          expect(await ws.whenClosed()).to.include({ code: code ?? 1005, wasClean: true });
+        }));
+
+      it(`fails the WebSocket that reads whole messages: ${code ?? 'no code'}, ${nameOf(place)}`, () =>
+        inVirtualTime(async () => {
+          await using connection = await openRaw(place, { options: { closeTimeout: 20_000 } });
+          const { ws, peer } = connection;
+          const received: unknown[] = [];
+          ws.on('message', (message) => received.push(message));
+          const ending = endingOf(ws);
+          peer.write(frame(0x81, 'whole', peer.role), frame(0x01, 'half of a', peer.role));
+          await pass(100);
+          peer.write(closeFrame(code, peer.role));
+          expect(await peer.closeCode).to.equal(code ?? 1005);
+          expect((await ending).error?.code).to.equal('WS_ERR_TRUNCATED');
+          expect(received).to.deep.equal(['whole']);
+        }));
+    }
+  }
+
+  for (const place of places) {
+    it(`cannot come from our own destroy() during a streamed write, ${nameOf(place)}`, () =>
+      inVirtualTime(async () => {
+        await using connection = await openBoth(place, {
+          // Of a pair, both ends have the same options.
+          options: (place.transport === 'pair' ? { messages: 'stream' } : {}) as object,
+          peerOptions: { messages: 'stream' } as object,
+        });
+        const { ws } = connection;
+        const peer = connection.peer as unknown as WebSocket<MessageStream>;
+        const ending = endingOf(peer as never);
+        const read = new Promise<ReturnType<typeof readAll>>((resolve) =>
+          peer.on('message', (message) => resolve(readAll(message) as never)),
+        );
+        async function* never() {
+          yield 'half of a';
+          await new Promise(() => {});
+        }
+        const written = fateOf(
+          new Promise<void>((resolve, reject) => {
+            ws.write(never(), (error) => (error ? reject(error) : resolve()));
+          }),
+        );
+        await pass(100);
+        ws.destroy();
+        const { text, code } = await read;
+        expect(text).to.equal('half of a');
+        expect(code).to.match(/^WS_ERR_/);
+        expect((await ending).error?.code).to.equal(code);
+        expect(await written).to.equal('WS_ERR_NOT_OPEN');
+      }));
+  }
+});
+
+describe('A compressed message that is read slowly while the connection drops', () => {
+  for (const place of places) {
+    it(`loses nothing of what came, and no byte is wrong, ${nameOf(place)}`, () =>
+      inVirtualTime(async () => {
+        const options = { messages: 'stream', perMessageDeflate: true, closeTimeout: 60_000 } as object;
+        await using connection = await openBoth(place, {
+          options,
+          peerOptions: { perMessageDeflate: true, closeTimeout: 60_000 },
+        });
+        const { peer } = connection;
+        const ws = connection.ws as unknown as WebSocket<MessageStream>;
+        ws.on('error', () => {});
+        peer.on('error', () => {});
+        const text = Array.from({ length: 20_000 }, (_, i) => `word ${(i * 7919) % 10_007}`).join(' ');
+        const read = new Promise<ReturnType<typeof readAll>>((resolve) => {
+          ws.on('message', async (message) => {
+            await pass(500);
+            resolve(
+              (async () => {
+                let received = '';
+                try {
+                  for await (const piece of message) {
+                    received += piece;
+                    await pass(200);
+                  }
+                  return { text: received, code: undefined };
+                } catch (error) {
+                  return { text: received, code: (error as WebSocketError).code };
+                }
+              })() as never,
+            );
+          });
+        });
+        const sent = fateOf(
+          new Promise<void>((resolve, reject) => {
+            peer.write(text, (error) => (error ? reject(error) : resolve()));
+          }),
+        );
+        expect(await sent).to.equal('resolved');
+        await pass(100);
+        peer.abort();
+        const { text: received, code } = (await read) as Awaited<ReturnType<typeof readAll>>;
+        expect(text.startsWith(received)).to.equal(true);
+        if (code === undefined) expect(received.length).to.equal(text.length);
+        await ws.whenClosed();
+      }));
+  }
+});
