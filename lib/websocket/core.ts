@@ -240,7 +240,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   disconnected(): void {
     if (this.#stream.destroyed) return;
-    this.#checkUnsent();
+    if (this.writeQueue.length > 0) this.#failIfAwaited();
     this.writeQueue.drop(new WebSocketError('WS_ERR_NOT_OPEN', 'the connection ended before the message was sent'));
     this.keepUnread();
   }

@@ -125,7 +125,6 @@ export class WriteQueue {
   /** Fails everything that waits, and holds no writer back any more; the end of the queue, if it was asked for, is reached by that. */
   drop(error: WebSocketError): void {
     const whenSent = this.#whenSent;
-    const needsDrain = this.#needsDrain;
     this.fail(error);
     this.#whenSent = whenSent;
     this.#endIfSent();
