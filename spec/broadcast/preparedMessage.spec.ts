@@ -90,6 +90,6 @@ describe('PreparedMessage', () => {
     expect(thrownBy(() => new PreparedMessage(1 as unknown as string)).code).to.equal('WS_ERR_INVALID_ARGUMENT');
     expect(thrownBy(() => new PreparedMessage(Buffer.of(255), { binary: false })).code).to.equal('WS_ERR_INVALID_UTF8');
     const options = { compress: 'yes' } as unknown as { compress: boolean };
-    expect(thrownBy(() => new PreparedMessage('a', options)).message).to.include('compress takes a boolean');
+    expect(thrownBy(() => new PreparedMessage('a', options)).message).to.include('option compress must be a boolean');
   });
 });
