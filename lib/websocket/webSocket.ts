@@ -270,6 +270,9 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /** Returns the next message, or null if none is in the read queue. */
+  override read(size?: number): M | null;
+  // biome-ignore lint/suspicious/noExplicitAny: streams of @types/node 26 read strings and Buffers, never null; this makes a WebSocket one of them
+  override read(size?: number): any;
   override read(size?: number): M | null {
     let message: M | null | undefined;
     try {

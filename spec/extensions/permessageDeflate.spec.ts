@@ -585,7 +585,7 @@ describe('A WebSocket with permessage-deflate', () => {
     server.end();
     expect(await client.toArray()).to.deep.equal([text, text, Buffer.from(text)]);
     const misuse = thrownBy(() => server.sendTextMessage(text, { compress: 1 } as unknown as { compress: boolean }));
-    expect(misuse.message).to.include('compress takes a boolean');
+    expect(misuse.message).to.include('option compress must be a boolean');
   });
 
   it('closes with 1009 when a message grows too large', async () => {
