@@ -22,8 +22,7 @@ export class StreamedMessages {
 
   /** Takes a message, or a part of one. Returns false if the reader has enough. */
   receive(received: Message | MessagePart): boolean {
-    if (typeof received === 'string' || received instanceof Uint8Array)
-      return this.#deliver(MessageStream.of(received));
+    if (typeof received === 'string' || !('opcode' in received)) return this.#deliver(MessageStream.of(received));
     if (!received.first) return this.#continue(received);
     const stream = new MessageStream(!received.text, this.#readOn);
     // Before it is delivered, for a listener may throw, and the parts behind this one still belong to it.

@@ -1,24 +1,37 @@
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { HalfClose, type HalfCloseOwner } from '../../lib/websocket/halfClose';
+import { WebSocketError } from '../../lib/errors';
+import { HalfClose, type HalfCloseOwner, type HalfCloseStream } from '../../lib/websocket/halfClose';
+
+type Listener = (error?: Error) => void;
 
 /** A WebSocket that notes how often its writable side is ended for the program. */
 class FakeOwner implements HalfCloseOwner {
-  allowHalfOpen: boolean | undefined;
+  readonly settings = { allowHalfOpen: undefined as boolean | undefined };
+  readonly readQueue = { loops: 0 };
   readableEnded = false;
-  isReadAsStream = false;
-  loops = 0;
+  writableEnded = false;
+  destroyed = false;
   ends = 0;
-  readonly listenersOf = { drain: 0, finish: 0 };
+  listenersOf: { drain: Listener[]; data: Listener[] } = { drain: [], data: [] };
 
-  listenerCount(event: 'drain' | 'finish'): number {
+  listeners(event: 'drain' | 'data'): Listener[] {
     return this.listenersOf[event];
   }
-  endForProgram(): void {
+
+  end(): void {
     this.ends++;
   }
 }
+
+const halfCloseOf = (owner: FakeOwner) => new HalfClose(owner as unknown as HalfCloseStream, owner);
+
+/** As `pipeline()` listens for 'drain' where it writes for an async generator. */
+const resume: Listener = (_error) => {};
+/** As the web streams of a Duplex listen. */
+function onDrain(): void {}
+function onData(): void {}
 
 /** A source that only reads, a feed for example, and notes what it is unpiped from. */
 class FakeFeed {
@@ -37,7 +50,7 @@ describe('HalfClose', () => {
 
   beforeEach(() => {
     owner = new FakeOwner();
-    halfClose = new HalfClose(owner);
+    halfClose = halfCloseOf(owner);
   });
 
   const addFeed = () => {
@@ -63,7 +76,7 @@ describe('HalfClose', () => {
   });
 
   it('never ends it with allowHalfOpen: true', async () => {
-    owner.allowHalfOpen = true;
+    owner.settings.allowHalfOpen = true;
     expect(await endsAfterReading()).to.equal(false);
     halfClose.nobodyReads();
     await turn();
@@ -71,7 +84,7 @@ describe('HalfClose', () => {
   });
 
   it('always ends it with allowHalfOpen: false, whatever is piped', async () => {
-    owner.allowHalfOpen = false;
+    owner.settings.allowHalfOpen = false;
     const chain = new PassThrough();
     halfClose.destinationAdded(chain);
     halfClose.sourceAdded(chain);
@@ -105,9 +118,16 @@ describe('HalfClose', () => {
       expect(await endsAfterReading()).to.equal(false);
     });
 
-    it("something that reads it as a stream and listens for 'drain' and 'finish', as pipeline() does", async () => {
-      owner.isReadAsStream = true;
-      owner.listenersOf.drain = owner.listenersOf.finish = 1;
+    it('a loop that reads it, beside pipeline() that writes for an async generator', async () => {
+      owner.listenersOf.drain = [resume];
+      owner.readableEnded = true;
+      halfClose.loopEnded();
+      await turn();
+      expect(owner.ends).to.equal(0);
+    });
+
+    it('a web stream that reads it, beside a web stream that writes', async () => {
+      owner.listenersOf = { drain: [onDrain], data: [onData] };
       expect(await endsAfterReading()).to.equal(false);
     });
   });
@@ -130,13 +150,14 @@ describe('HalfClose', () => {
       expect(await endsAfterReading()).to.equal(true);
     });
 
-    it("a 'drain' listener alone, or one with 'finish' where only 'message' listeners read", async () => {
-      owner.isReadAsStream = true;
-      owner.listenersOf.drain = 1;
+    it("a 'drain' listener of the program, whoever reads", async () => {
+      owner.listenersOf = { drain: [() => {}], data: [() => {}] };
+      halfClose.loopEnded();
       expect(await endsAfterReading()).to.equal(true);
-      owner = new FakeOwner();
-      halfClose = new HalfClose(owner);
-      owner.listenersOf.drain = owner.listenersOf.finish = 1;
+    });
+
+    it('a web stream that writes, where a program reads', async () => {
+      owner.listenersOf = { drain: [onDrain], data: [() => {}] };
       expect(await endsAfterReading()).to.equal(true);
     });
 
@@ -148,7 +169,7 @@ describe('HalfClose', () => {
     it('a chain whose first stream was unpiped, one by one or all at once', async () => {
       for (const removed of ['this one', undefined] as const) {
         owner = new FakeOwner();
-        halfClose = new HalfClose(owner);
+        halfClose = halfCloseOf(owner);
         const chain = new PassThrough();
         halfClose.destinationAdded(chain);
         halfClose.sourceAdded(chain);
@@ -177,13 +198,13 @@ describe('HalfClose', () => {
 
   describe('with loops', () => {
     it('waits for the last of them', async () => {
-      owner.loops = 2;
+      owner.readQueue.loops = 2;
       expect(await endsAfterReading()).to.equal(false);
-      owner.loops = 1;
+      owner.readQueue.loops = 1;
       halfClose.loopEnded();
       await turn();
       expect(owner.ends).to.equal(0);
-      owner.loops = 0;
+      owner.readQueue.loops = 0;
       halfClose.loopEnded();
       await turn();
       expect(owner.ends).to.equal(1);
@@ -192,15 +213,7 @@ describe('HalfClose', () => {
     it('does not end the writable side while another loop has begun in the same turn', async () => {
       owner.readableEnded = true;
       halfClose.loopEnded();
-      owner.loops = 1;
-      await turn();
-      expect(owner.ends).to.equal(0);
-    });
-
-    it('knows after a loop that it was read as a stream', async () => {
-      owner.listenersOf.drain = owner.listenersOf.finish = 1;
-      owner.readableEnded = true;
-      halfClose.loopEnded();
+      owner.readQueue.loops = 1;
       await turn();
       expect(owner.ends).to.equal(0);
     });
@@ -238,14 +251,57 @@ describe('HalfClose', () => {
     expect(feed.unpiped).to.deep.equal([]);
   });
 
-  it('isWrittenByStream: tells whether a pipe, a pipeline or a web stream writes', () => {
-    expect(halfClose.isWrittenByStream).to.equal(false);
-    const feed = addFeed();
-    expect(halfClose.isWrittenByStream).to.equal(true);
-    halfClose.sourceRemoved(feed as unknown as Readable);
-    owner.listenersOf.drain = 1;
-    expect(halfClose.isWrittenByStream).to.equal(false);
-    owner.listenersOf.finish = 1;
-    expect(halfClose.isWrittenByStream).to.equal(true);
+  it('releaseWriters(): gives the error to pipeline(), lets web streams go on, and leaves listeners of the program alone', () => {
+    const calls: unknown[] = [];
+    const error = new WebSocketError('WS_ERR_NOT_OPEN');
+    owner.listenersOf.drain = [
+      (given) => calls.push(given),
+      Object.defineProperty(() => calls.push('web stream'), 'name', { value: 'onDrain' }),
+      () => calls.push('program'),
+    ];
+    halfClose.releaseWriters(error);
+    expect(calls).to.deep.equal([error, 'web stream']);
+  });
+
+  describe('finish()', () => {
+    const finishes = () => {
+      let count = 0;
+      halfClose.finish(() => count++);
+      return () => count;
+    };
+
+    it('calls back at once where no chain writes', () => {
+      expect(finishes()()).to.equal(1);
+    });
+
+    it('waits for the end of the readable side while a chain writes: Node would unpipe it, and it would read no more', () => {
+      const chain = new PassThrough();
+      halfClose.destinationAdded(chain);
+      halfClose.sourceAdded(chain);
+      const count = finishes();
+      expect(count()).to.equal(0);
+      owner.readableEnded = true;
+      halfClose.readingEnded();
+      expect(count()).to.equal(1);
+    });
+
+    it('does not wait any longer when the chain is unpiped', () => {
+      const chain = new PassThrough();
+      halfClose.destinationAdded(chain);
+      halfClose.sourceAdded(chain);
+      const count = finishes();
+      halfClose.sourceRemoved(chain);
+      expect(count()).to.equal(1);
+    });
+  });
+
+  it('endForProgram(): ends the writable side, unless it has ended or the stream is destroyed', () => {
+    halfClose.endForProgram();
+    expect(owner.ends).to.equal(1);
+    for (const state of [{ writableEnded: true }, { destroyed: true }]) {
+      owner = Object.assign(new FakeOwner(), state);
+      halfCloseOf(owner).endForProgram();
+      expect(owner.ends).to.equal(0);
+    }
   });
 });

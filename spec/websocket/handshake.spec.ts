@@ -1,7 +1,10 @@
+import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
-import type { Agreement, HttpRequest, Opening } from '../../lib/contracts';
+import type { Acceptance, Agreement, Dial, DialResult, HttpRequest, Opening, Transport } from '../../lib/contracts';
+import type { ConnectOptions } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { Handshake } from '../../lib/websocket/handshake';
+import { thrownBy } from '../support/thrown';
 
 /** A request that waits for connect(). It notes how often it is given up. */
 class FakeOpening implements Opening {
@@ -14,7 +17,13 @@ class FakeOpening implements Opening {
 
   constructor(readonly protocols: readonly string[] = []) {}
 
-  accept(): void {}
+  acceptance: Acceptance | undefined;
+
+  accept(acceptance: Acceptance, opened: (transport: Transport) => void): void {
+    this.acceptance = acceptance;
+    opened({ stream: new PassThrough(), head: Buffer.alloc(0) });
+  }
+
   onUnaccepted(): void {}
   abandon(): void {
     this.abandoned++;
@@ -36,7 +45,7 @@ describe('Handshake', () => {
     expect(handshake.request).to.equal(opening.request);
     expect(handshake.protocols).to.deep.equal(['chat', 'v2']);
     expect([handshake.role, handshake.version, handshake.transport]).to.deep.equal(['server', '13', 'http1']);
-    expect([handshake.protocol, handshake.extensions, handshake.connecting]).to.deep.equal(['', '', false]);
+    expect([handshake.protocol, handshake.extensions, handshake.isConnecting]).to.deep.equal(['', '', false]);
   });
 
   it('knows on a client what it offers, and its transport only when it is open', () => {
@@ -53,7 +62,7 @@ describe('Handshake', () => {
 
   it('agreeOn(): takes the settings from what was agreed on, and from the options of this connection', () => {
     const handshake = new Handshake({ role: 'server', options: { closeTimeout: 5, maxMessageSize: 6 } });
-    handshake.agreeOn(agreement({ version: 'draft76' }), handshake.optionsWith({ maxMessageSize: 7 }));
+    handshake.agreeOn(agreement({ version: 'draft76' }), { closeTimeout: 5, maxMessageSize: 7 });
     const { closeTimeout, maxMessageSize, version, capabilities } = handshake.settings;
     expect([closeTimeout, maxMessageSize, version]).to.deep.equal([5, 7, 'draft76']);
     expect(capabilities.fragments).to.equal(false);
@@ -62,37 +71,78 @@ describe('Handshake', () => {
   it('shares its settings with every connection that has the same options and has agreed on the same', () => {
     const options = { closeTimeout: 5 };
     const [one, other] = [1, 2].map(() => new Handshake({ role: 'server', options })) as [Handshake, Handshake];
-    for (const handshake of [one, other]) handshake.agreeOn(agreement(), handshake.optionsWith(undefined));
+    for (const handshake of [one, other]) handshake.agreeOn(agreement());
     expect(one.settings).to.equal(other.settings);
-    other.agreeOn(agreement(), other.optionsWith({ maxMessageSize: 7 }));
+    other.agreeOn(agreement(), { maxMessageSize: 7 });
     expect(one.settings.maxMessageSize).to.not.equal(7);
   });
 
-  describe('chooseProtocol()', () => {
-    const { chooseProtocol } = Handshake.prototype;
-    const choose = (offered: readonly string[], wanted: string | undefined, mayDecline = true) =>
-      chooseProtocol.call(new Handshake({ role: 'server', opening: new FakeOpening(offered) }), wanted, mayDecline);
+  describe('accept()', () => {
+    const accept = (offered: readonly string[], options?: ConnectOptions, wire = rfc6455) => {
+      const opening = Object.assign(new FakeOpening(offered), { wire });
+      const handshake = new Handshake({ role: 'server', opening, options: { closeTimeout: 5 } });
+      handshake.responseHeaders['x-one'] = '1';
+      handshake.responseHeaders['x-two'] = '2';
+      const events: unknown[] = [];
+      handshake.accept(
+        options,
+        () => events.push('start'),
+        (_transport, { protocol }) => events.push(`open ${protocol}`),
+      );
+      return { handshake, events, acceptance: opening.acceptance };
+    };
 
-    it('takes the wanted one if it was offered, and none otherwise (RFC 6455 §4.2.2)', () => {
-      expect(choose(['chat', 'v2'], 'v2')).to.equal('v2');
-      expect(choose(['chat'], 'v2')).to.equal('');
-      expect(choose([], 'v2')).to.equal('');
+    it('answers with the wanted subprotocol if it was offered, and with none otherwise (RFC 6455 §4.2.2)', () => {
+      expect(accept(['chat', 'v2'], { protocol: 'v2' }).events).to.deep.equal(['start', 'open v2']);
+      expect(accept(['chat'], { protocol: 'v2' }).acceptance?.protocol).to.equal('');
+      expect(accept(['chat', 'v2']).acceptance?.protocol).to.equal('');
     });
 
-    it('takes none if none is wanted, except in a version that may not decline', () => {
-      expect(choose(['chat', 'v2'], undefined)).to.equal('');
-      expect(choose(['chat', 'v2'], undefined, false)).to.equal('chat');
-      expect(choose([], undefined, false)).to.equal('');
+    it('answers with the first one if none is wanted in a version that may not decline', () => {
+      const wire = { ...rfc6455, capabilities: { ...rfc6455.capabilities, declineProtocol: false } };
+      expect(accept(['chat', 'v2'], undefined, wire).acceptance?.protocol).to.equal('chat');
+      expect(accept([], undefined, wire).acceptance?.protocol).to.equal('');
+    });
+
+    it('adds the headers of connect() to those that the program has set before, over them', () => {
+      const { acceptance } = accept([], { headers: { 'x-two': 'two' } });
+      expect(acceptance?.headers).to.deep.equal({ 'x-one': '1', 'x-two': 'two' });
+    });
+
+    it('takes the options of this connection over those of the server', () => {
+      const { handshake } = accept([], { maxMessageSize: 7 });
+      expect([handshake.settings.closeTimeout, handshake.settings.maxMessageSize]).to.deep.equal([5, 7]);
+    });
+
+    it('refuses a second call, a client, and a request that is over', () => {
+      const { handshake } = accept([]);
+      const again = (one: Handshake) =>
+        thrownBy(() =>
+          one.accept(
+            undefined,
+            () => {},
+            () => {},
+          ),
+        ).code;
+      expect(again(handshake)).to.equal('WS_ERR_ALREADY_CONNECTED');
+      expect(again(new Handshake({ role: 'client' }))).to.equal('WS_ERR_ALREADY_CONNECTED');
+      expect(again(new Handshake({ role: 'server' }))).to.equal('WS_ERR_NOT_OPEN');
     });
   });
 
-  it('answerHeaders(): adds the headers of connect() to those that the program has set before, over them', () => {
-    const handshake = new Handshake({ role: 'server' });
-    expect(handshake.answerHeaders(undefined)).to.deep.equal({});
-    handshake.responseHeaders['x-one'] = '1';
-    handshake.responseHeaders['x-two'] = '2';
-    expect(handshake.answerHeaders({ 'x-two': 'two' })).to.deep.equal({ 'x-one': '1', 'x-two': 'two' });
-    expect(handshake.responseHeaders).to.deep.equal({ 'x-one': '1', 'x-two': '2' });
+  it('dial(): can be abandoned until it has opened', () => {
+    let result: DialResult | undefined;
+    let abandoned = 0;
+    const dial: Dial = (given) => {
+      result = given;
+      return () => abandoned++;
+    };
+    const events: unknown[] = [];
+    const handshake = new Handshake({ role: 'client' });
+    handshake.dial(dial, { opened: () => events.push('opened'), failed: (error) => events.push(error.message) });
+    handshake.abandon?.();
+    result?.failed(new Error('refused'));
+    expect([abandoned, events]).to.deep.equal([1, ['refused']]);
   });
 
   it('abandon(): gives the request up', () => {

@@ -247,33 +247,29 @@ describe('ReadQueue', () => {
     });
   });
 
-  describe('hasReader and isReadAsStream', () => {
-    const state = () => [queue.hasReader, queue.isReadAsStream];
-
-    it('are false while nobody reads', () => {
+  describe('hasReader', () => {
+    it('is false while nobody reads', () => {
       queue.listenersChanged();
-      expect(state()).to.deep.equal([false, false]);
+      expect(queue.hasReader).to.equal(false);
     });
 
-    it("know 'message' listeners, which are no reading as a stream", () => {
+    it("knows 'message', 'data' and 'readable' listeners, loops and a pause", () => {
       side.listen('message', () => {});
-      expect(state()).to.deep.equal([true, false]);
-    });
-
-    it("know 'data' and 'readable' listeners, loops and a pause", () => {
+      expect(queue.hasReader).to.equal(true);
+      make();
       side.listen('data', () => {});
-      expect(state()).to.deep.equal([true, true]);
+      expect(queue.hasReader).to.equal(true);
       make();
       side.on('readable', () => {});
-      expect(state()).to.deep.equal([true, true]);
+      expect(queue.hasReader).to.equal(true);
       make();
       queue.loopStarted();
-      expect([...state(), queue.loops]).to.deep.equal([true, true, 1]);
+      expect([queue.hasReader, queue.loops]).to.deep.equal([true, 1]);
       queue.loopEnded();
-      expect([...state(), queue.loops]).to.deep.equal([false, false, 0]);
+      expect([queue.hasReader, queue.loops]).to.deep.equal([false, 0]);
       make();
       side.pause();
-      expect(state()).to.deep.equal([true, false]);
+      expect(queue.hasReader).to.equal(true);
     });
   });
 
