@@ -57,7 +57,7 @@ describe('The files of lib/', () => {
   it('import the contracts as types, which is all that they are', () => expectNone(contractsAsValues(tree)));
   it('leave it to versions/index.ts to know the versions by name', () => expectNone(versionsByName(tree)));
   it('leave HTTP to the transports, the server and the client', () => expectNone(usesOfHttp(tree)));
-  it(`are short: no more than ${longestFile} lines`, () => expectNone(longFiles(tree)));
+  it(`are short: no more than ${longestFile} lines of code`, () => expectNone(longFiles(tree)));
   it(`stand in small folders: no more than ${largestFolder} files`, () => expectNone(largeFolders(tree)));
   it('have classes with no more than one ancestor of ours', () => expectNone(deepClasses(tree)));
   it('have no protected members', () => expectNone(protectedMembers(tree)));
@@ -164,8 +164,8 @@ describe('These rules', () => {
   });
 
   it('find a file that has grown too long', () => {
-    expect(longFiles({ 'pair.ts': '\n'.repeat(longestFile) })).to.deep.equal([]);
-    expect(longFiles({ 'pair.ts': '\n'.repeat(longestFile + 1) })[0])
+    expect(longFiles({ 'pair.ts': 'x;\n'.repeat(longestFile) })).to.deep.equal([]);
+    expect(longFiles({ 'pair.ts': 'x;\n'.repeat(longestFile + 1) })[0])
       .to.include('lib/pair.ts')
       .and.to.include(`${longestFile + 1}`);
   });
@@ -276,11 +276,16 @@ function usesOfHttp(tree: Tree): string[] {
     );
 }
 
+/** Docstrings are wanted, and do not make a file long. */
+function isCode(line: string): boolean {
+  return !/^\s*(?:\/\/.*|\/?\*.*)?$/.test(line);
+}
+
 function longFiles(tree: Tree): string[] {
   return Object.entries(tree)
-    .map(([file, source]) => ({ file, lines: source.split('\n').length - 1 }))
+    .map(([file, source]) => ({ file, lines: source.split('\n').filter(isCode).length }))
     .filter(({ lines }) => lines > longestFile)
-    .map(({ file, lines }) => `lib/${file} has ${lines} lines: divide it, ${longestFile} are the most`);
+    .map(({ file, lines }) => `lib/${file} has ${lines} lines of code: divide it, ${longestFile} are the most`);
 }
 
 function largeFolders(tree: Tree): string[] {

@@ -172,13 +172,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   /** What was written may have come from a peer, in an echo for example, and a peer must not be able to end the process. */
-  writeFailed(error: WebSocketError): void {
-    if (error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
-    this.#stream.destroy(error);
-  }
-
-  sourceFailed(error: WebSocketError): void {
-    this.#tolerateErrors();
+  writeFailed(error: WebSocketError, fromSource = false): void {
+    if (fromSource || error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
     this.#stream.destroy(error);
   }
 

@@ -1,10 +1,35 @@
 import type { DataFrame, Outgoing } from '../contracts';
 import { WebSocketError } from '../errors';
 import { costOfOutgoing, messageSize, toOutgoing } from '../framing/outgoingMessage';
+import type { ConnectionSettings } from '../options';
 import { isMessageSource, type MessageSource, OutgoingSource } from './messageSources';
-import type { Outlet, WriteCallback, WriteQueueOwner } from './writeQueueOwner';
 
-export type { WriteCallback, WriteQueueOwner };
+/** Called once with the fate of a message: without an error when its bytes have left to the operating system. */
+export type WriteCallback = (error?: Error | null) => void;
+
+/** What the queue sends through: a connection. */
+export interface Outlet {
+  /** Whether `offer()` takes nothing for now. */
+  readonly isFull: boolean;
+  /** Bytes that were taken and have not reached the operating system. */
+  readonly bufferedAmount: number;
+  /** Takes a message, or returns false. */
+  offer(item: Outgoing, callback?: WriteCallback): boolean;
+}
+
+/** The WebSocket, as far as its write queue needs it. */
+export interface WriteQueueOwner {
+  readonly settings: ConnectionSettings;
+  /** `write()` may be called again after it has returned false. */
+  writersMayGoOn(): void;
+  /** The outlet has taken a message. */
+  messageSent(message: Outgoing): void;
+  /**
+   * A message cannot be sent, and the stream must end with this error.
+   * @param fromSource whether it came from a source, which may have come from a peer
+   */
+  writeFailed(error: WebSocketError, fromSource?: boolean): void;
+}
 
 interface Entry {
   readonly item: Outgoing | OutgoingSource;
@@ -170,7 +195,7 @@ export class WriteQueue {
         }
         callLater(callback, error ?? null);
         if (!isInFront) return;
-        if (error !== undefined) this.#owner.sourceFailed(error);
+        if (error !== undefined) this.#owner.writeFailed(error, true);
         else this.sendWaiting();
       },
     );

@@ -4,8 +4,7 @@ import type { DataFrame, Outgoing } from '../../lib/contracts';
 import { WebSocketError } from '../../lib/errors';
 import { type ConnectionOptions, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
-import { refuseSource, WriteQueue } from '../../lib/websocket/writeQueue';
-import type { Outlet, WriteQueueOwner } from '../../lib/websocket/writeQueueOwner';
+import { type Outlet, refuseSource, WriteQueue, type WriteQueueOwner } from '../../lib/websocket/writeQueue';
 
 type Callback = (error?: Error | null) => void;
 
@@ -39,11 +38,8 @@ class FakeOwner implements WriteQueueOwner {
   messageSent(message: Outgoing): void {
     this.sent.push(message);
   }
-  writeFailed({ code }: WebSocketError): void {
-    this.events.push(`writeFailed: ${code}`);
-  }
-  sourceFailed({ code }: WebSocketError): void {
-    this.events.push(`sourceFailed: ${code}`);
+  writeFailed({ code }: WebSocketError, fromSource = false): void {
+    this.events.push(`${fromSource ? 'source' : 'write'}Failed: ${code}`);
   }
 }
 
