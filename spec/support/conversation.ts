@@ -381,7 +381,11 @@ export class Talker {
 
   #attempt(dice: Dice): Callback | undefined {
     const number = this.#attempts++;
-    if (dice.roll(2) === 0) return undefined;
+    if (dice.roll(2) === 0) {
+      // Without a callback, `false` on a stream that has ended is all that tells of it.
+      if (this.ws.writableEnded || this.ws.destroyed) this.failed.add(number);
+      return undefined;
+    }
     return (error) => {
       if (this.taken.has(number) || this.failed.has(number)) this.faults.push('a callback was called twice');
       (error ? this.failed : this.taken).add(number);
