@@ -154,11 +154,9 @@ export class HalfClose {
     finish?.();
   }
 
-  /** Whether a chain writes whose last stage has not ended. */
+  /** Whether a chain writes through a pipe whose source has not ended. */
   #chainWrites(): boolean {
-    return (
-      this.isChain && (this.#sources === undefined || listOf(this.#sources).some((source) => !source.readableEnded))
-    );
+    return listOf(this.#sources).some((source) => !source.readableEnded) && this.isChain;
   }
 
   /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */
