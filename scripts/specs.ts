@@ -2,7 +2,7 @@
  * `npm run spec [-- [--all] [--coverage] [--ours] [--together | --alone] [options of Mocha]]`: runs the spec files, several at a time.
  *
  * - `--all`: also the slow files, and every seed and combination. `SEEDS` and `ENDINGS` say otherwise.
- * - `--coverage`: measures the coverage of lib/, one file after the other, and fails if it is below what .c8rc.json asks for.
+ * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for.
  * - `--ours`: without the files that need other programs.
  * - `--together`: only the files that can run beside others; `--alone`: only those that cannot.
  */
@@ -91,9 +91,7 @@ if (!onlyAlone) {
   // One more than there are cores: most specs wait for sockets and timers for a part of their time.
   const jobs = wishes.includes('--jobs') ? [] : ['--jobs', String(Math.max(2, availableParallelism()) + 1)];
   const together = chosen.filter((file) => !alone.includes(file));
-  // A worker that is ended at the end of a parallel run does not write what it has covered.
-  const parallel = withCoverage ? [] : ['--parallel', ...jobs];
-  results.push(run('mocha/bin/mocha.js', [...parallel, ...wishes, ...together]));
+  results.push(run('mocha/bin/mocha.js', ['--parallel', ...jobs, ...wishes, ...together]));
 }
 if (!onlyTogether)
   for (const file of chosen.filter((each) => alone.includes(each)))

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { takeCoverage } from 'node:v8';
 import type { Context } from 'mocha';
 
 /** What a library for sockets must not leave behind: each of these keeps a process alive. */
@@ -32,6 +33,8 @@ export const mochaHooks = {
     before = process.getActiveResourcesInfo();
   },
   async afterAll(this: Context): Promise<void> {
+    // Mocha ends the workers of a parallel run before they write what they have covered.
+    if (process.env['NODE_V8_COVERAGE'] !== undefined) takeCoverage();
     // Mocha makes its timer for this hook when the first turn begins; a timer that is left would be taken for it.
     await turn();
     // Sockets that are closing right now get some turns to do so.
