@@ -98,8 +98,8 @@ describe('A peer', () => {
       const kept = process.memoryUsage().arrayBuffers;
       peer.write(hex(bytes));
       expect(await closeCode(peer)).to.equal(code);
-      // The shortest of the lengths that are announced is two megabytes; a pool of Node's for small buffers is 8 KiB.
-      expect(process.memoryUsage().arrayBuffers - kept).to.be.below(64 * kibibyte);
+      // The shortest of the lengths that are announced is two megabytes; a pool of Node's for small buffers is 8 KiB, 64 KiB in newer lines.
+      expect(process.memoryUsage().arrayBuffers - kept).to.be.below(256 * kibibyte);
     });
   }
 

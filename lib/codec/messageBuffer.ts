@@ -71,7 +71,7 @@ export class MessageBuffer {
   #grow(needed: number): void {
     const { length: size } = this.#bytes;
     // Grow by half at least: with many small steps the same bytes would be copied many times.
-    const wanted = this.#announced >= size * 1.5 ? this.#announced : size * 2;
+    const wanted = this.#announced >= size * 1.5 ? this.#announced : doubled(size, needed);
     const trusted = Math.max(trustedSize, needed * trust);
     const larger = Math.max(needed, Math.min(wanted, trusted));
     const bytes = this.#text ? takeSpare(larger) : Buffer.allocUnsafeSlow(larger);
@@ -79,6 +79,12 @@ export class MessageBuffer {
     if (this.#text) keepSpare(this.#bytes);
     this.#bytes = bytes;
   }
+}
+
+/** The double of a size; but no more than what is kept for later messages, if that is enough: what is larger is let go each time. */
+function doubled(size: number, needed: number): number {
+  const largestSpare = spareSizes[1];
+  return needed <= largestSpare ? Math.min(size * 2, largestSpare) : size * 2;
 }
 
 function spareFor(size: number): number {
