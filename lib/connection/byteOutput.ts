@@ -151,9 +151,9 @@ export class ByteOutput {
   closed(): void {
     this.#over = true;
     this.#writer?.release();
-    const batches = [...(this.#unsettled ?? []), this.#callbacks ?? []];
+    const callbacks = [...(this.#unsettled ?? []), this.#callbacks ?? []].flat();
     this.#unsettled = this.#callbacks = undefined;
-    for (const batch of batches) callAll(batch, notOpen());
+    if (callbacks.length > 0) callAll(callbacks, notOpen());
   }
 
   /** Writes what was sent in this tick. */
