@@ -276,7 +276,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (this.closing.aborted) connection?.abort();
     else connection?.leave(destructionCode(this.handshake.role, error, complete), error);
     if (connection === undefined) {
-      this.handshake.abandon?.();
+      this.handshake.abandon();
       this.closing.settle();
     }
     const finish = () => {
