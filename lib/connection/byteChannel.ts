@@ -12,32 +12,41 @@ import { type ByteStreamWatcher, watchByteStream } from './byteStreamEvents';
 import { Deadline } from './deadline';
 import type { WriteCallback } from './pacedWriter';
 
-/** What stands above a channel: a connection. */
+/** The owner of a ByteChannel: a Connection. */
 export interface ChannelOwner {
-  /** Takes a message or a control frame. False stops the reading until `readOn()`. */
+  /**
+   * Receives a message or a control frame. If it returns false, the input decodes no further item until
+   * `input.readOn()` is called.
+   */
   receive(item: Incoming): boolean;
-  /** Nothing more will come, and all that came has been received. Without an error, the peer has just ended its side. */
+  /**
+   * Called once, when the last received item has been passed to `receive()` and no more bytes can arrive.
+   * @param error undefined if the peer has ended its side of the byte stream and nothing was truncated or invalid
+   */
   inputEnded(error: WebSocketError | undefined): void;
-  /** `offer()` takes items again. */
+  /** Called when `offer()` accepts items again after it has returned false. */
   drained(): void;
-  /** Bytes have left. */
+  /** Called on each 'drain' of the byte stream: bytes have reached the operating system. */
   progressed(): void;
-  /** No byte has left for sendTimeout while bytes wait. */
+  /** Called when bytes wait and none has reached the operating system for sendTimeout. */
   sendTimedOut(): void;
-  /** A message that was taken cannot be sent after all. */
+  /** Called when a message that `offer()` has accepted cannot be encoded. */
   sendingFailed(error: WebSocketError): void;
-  /** The byte stream is gone; what came before may still have to be received. */
+  /** Called when the byte stream has closed. Bytes received earlier may still have to be decoded and delivered. */
   disconnected(): void;
-  /** The byte stream is gone, and everything that came has been received or discarded. */
+  /** Called when the byte stream has closed, and all received bytes have been delivered or discarded. */
   closed(): void;
 }
 
-/** Bytes that a TCP connection is given at a time: a write that lasts shows no progress before its end. */
+/** Most bytes of one write to a TCP connection: Node reports progress only between writes. */
 const largestWrite = 256 * 1024;
 
 /**
- * A byte stream as two halves that speak in messages and control frames: what `pipe()` between the stages would do, without its queues.
- * It is the asynchronous resource of the program's handler, for everything that happens on the connection.
+ * Connects a byte stream with a ByteInput and a ByteOutput, which exchange messages and control frames with the owner.
+ * It does what `pipe()` between the byte stream, a Deframer and a Framer would do, without the queues of these two
+ * streams.
+ * It is an AsyncResource: everything that happens on the connection runs in the asynchronous context in which the
+ * channel was made, which is that of the program's handler.
  */
 export class ByteChannel extends AsyncResource implements ByteStreamWatcher, InputReceiver, OutputOwner {
   readonly input: ByteInput;
@@ -49,13 +58,13 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   #streamError: Error | undefined;
   #finishing = false;
   #state: 'open' | 'disconnected' | 'closed' = 'open';
-  /** Of bytes that wait for the byte stream (`sendTimeout`). */
+  /** Runs for sendTimeout while bytes wait for the byte stream. */
   #sendDeadline: Deadline | undefined;
 
   constructor(transport: Transport, settings: ConnectionSettings, owner: ChannelOwner) {
     super('WebSocket');
     const { stream, reset } = transport;
-    // Not the transport itself: its head would keep the read buffer of the handshake in memory.
+    // The transport itself is not stored: its `head` would keep the read buffer of the handshake in memory.
     this.#stream = stream;
     this.#reset = reset;
     this.#settings = settings;
@@ -69,7 +78,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     return this.#state !== 'open';
   }
 
-  /** Whether the byte stream is gone, and everything that came has been received or discarded. */
+  /** Whether the byte stream has closed, and all received bytes have been delivered or discarded. */
   get isClosed(): boolean {
     return this.#state === 'closed';
   }
@@ -93,10 +102,13 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     };
   }
 
-  /** @param head bytes that the handshake read too far */
+  /**
+   * Starts to listen to the byte stream.
+   * @param head bytes of frames that were received together with the handshake
+   */
   start(head: Buffer): void {
     const stream = this.#stream;
-    // First of all the 'error' listener: a reset at any moment from here on is an event, not a crash.
+    // The 'error' listener is added first: without one, a reset by the peer would end the process.
     watchByteStream(stream, this, 'error', 'close');
     if (stream.destroyed) {
       process.nextTick(() => this.streamClosed());
@@ -105,7 +117,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     watchByteStream(stream, this, 'drain', 'end');
     if ('aborted' in stream) watchByteStream(stream, this, 'aborted');
     if (stream.readableEnded) {
-      // The peer had ended its side before this began.
+      // The peer had ended its side before this call, so the byte stream emits neither 'data' nor 'end' any more.
       process.nextTick(() => {
         this.streamData(head);
         this.streamEnded();
@@ -114,29 +126,32 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     }
     if (head.length > 0) stream.unshift(head);
     watchByteStream(stream, this, 'data');
-    // The handshake may have read from it, and stopped.
+    // The handshake may have read from the byte stream and paused it.
     if (stream.isPaused()) stream.resume();
   }
 
-  /** Sends an item, unless the byte stream is full or gone: then it returns false. */
+  /** Sends an item. If the byte stream is full or has closed, does nothing and returns false. */
   offer(item: Outgoing, callback?: WriteCallback): boolean {
     return this.#state === 'open' && this.output.offer(item, callback);
   }
 
-  /** Looks at nothing more that comes. */
+  /** Discards all bytes that are received from now on, and those that have not been decoded. */
   discard(): void {
     this.input.discard();
     this.#closeIfOver();
   }
 
-  /** Drops the byte stream now. */
+  /** Destroys the byte stream at once, so that the peer sees a reset. */
   reset(): void {
     this.output.stop();
     resetByteStream({ stream: this.#stream, reset: this.#reset });
     this.discard();
   }
 
-  /** Lets what was sent leave, then ends our side of the byte stream; if `afterPeer`, not before the peer has ended its own. */
+  /**
+   * Ends our side of the byte stream when everything that was sent has been written, and discards what is received.
+   * @param afterPeer whether to wait until the peer has ended its side
+   */
   finish(afterPeer: boolean): void {
     const stream = this.#stream;
     if (!this.#finishing) discardUntilClosed({ stream, reset: this.#reset }, this.#settings.closeTimeout);
@@ -150,14 +165,14 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     this.runInAsyncScope(work);
   }
 
-  // What the byte stream reports.
+  // Events of the byte stream (ByteStreamWatcher).
 
   streamData(bytes: Buffer): void {
     this.output.hold();
     try {
       this.input.read(bytes);
     } finally {
-      // Also when a listener of the program throws: what is written after that must leave as well.
+      // Also if a listener of the program throws: if the process goes on, later writes must still be flushed.
       this.output.release();
     }
   }
@@ -175,7 +190,10 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     this.input.end();
   }
 
-  /** Writing to it now would be an error, which would keep it from ending when all has been read. */
+  /**
+   * Stops the output: a write after the reset would be an error, and the byte stream would not emit 'end' after its
+   * received bytes.
+   */
   streamAborted(): void {
     this.output.stop();
   }
@@ -185,10 +203,10 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   }
 
   streamClosed(): void {
-    // Called twice for a stream that was destroyed before start() and has not emitted 'close' yet.
+    // For a stream that was destroyed before start() and had not emitted 'close' yet, this is called twice.
     if (this.#state !== 'open') return;
     this.#state = 'disconnected';
-    // Gone without an end: a reset.
+    // 'close' without 'end': the byte stream was reset.
     if (!this.#stream.readableEnded && !this.input.isOver)
       this.#streamError ??= new Error('the byte stream was cut off');
     this.output.closed();
@@ -198,7 +216,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     this.#closeIfOver();
   }
 
-  // What the two halves report.
+  // Calls of the input and the output (InputReceiver, OutputOwner).
 
   receive(item: Incoming): boolean {
     return this.#owner.receive(item);
@@ -225,7 +243,9 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     this.#owner.sendingFailed(error);
   }
 
-  /** Reports the end, once the byte stream is gone and everything that came has been received or discarded. */
+  /**
+   * Calls `owner.closed()` once the byte stream has closed, and all received bytes have been delivered or discarded.
+   */
   #closeIfOver(): void {
     if (this.#state !== 'disconnected' || !this.input.isOver) return;
     this.#state = 'closed';

@@ -5,43 +5,57 @@ import { WebSocketError } from '../errors';
 import type { CompressionCounter } from '../framing/counters';
 import type { MessageReader } from '../framing/messageReader';
 
-/** The reader of messages, as far as the input uses it. */
+/** The methods of a MessageReader that the input uses. */
 export type InputReader = Pick<MessageReader, 'feed' | 'next' | 'finish' | 'release' | 'inMessage' | 'decompression'>;
 
-/** Lends a reader to the input. A FramingPool does. */
+/** Lends readers to inputs. Implemented by FramingPool. */
 export interface ReaderPool {
   takeReader(): InputReader;
-  /** Takes a reader back if it is idle. Returns the reader that the input goes on with, if any. */
+  /**
+   * Takes a reader back if it is idle, and returns undefined; otherwise returns the same reader, which the input keeps.
+   */
   returnReader(reader: InputReader | undefined): InputReader | undefined;
 }
 
-/** The readable side of a byte stream, as far as the input holds it back. */
+/** The methods of the byte stream that the input uses to pause it. */
 export type InputStream = Pick<Duplex, 'isPaused' | 'pause' | 'resume' | 'unshift'>;
 
-/** What stands above the input of a connection. */
+/** The receiver of decoded items: a ByteChannel. */
 export interface InputReceiver {
-  /** Takes a message or a control frame. False stops the reading until `readOn()`. */
+  /**
+   * Receives a message or a control frame. If it returns false, the input decodes no further item until `readOn()` is
+   * called.
+   */
   receive(item: Incoming): boolean;
-  /** Nothing more will come, and all that came has been received. The error says why, unless the peer just ended its side. */
+  /**
+   * Called once, when the last received item has been passed to `receive()` and no more bytes can arrive.
+   * @param error undefined if the peer has ended its side of the byte stream and nothing was truncated or invalid
+   */
   inputEnded(error: WebSocketError | undefined): void;
-  /** Calls back in the asynchronous context of the connection. */
+  /** Runs `work` in the asynchronous context of the connection. */
   inContext(work: () => void): void;
 }
 
-/** The half of a connection that reads: from the bytes of the byte stream to messages, as fast as its receiver takes them. */
+/**
+ * The reading half of a connection: decodes the bytes of the byte stream into messages, one at a time, as long as its
+ * receiver accepts more.
+ */
 export class ByteInput {
-  /** Bytes that have come. */
+  /** Received bytes. */
   received = 0;
   readonly #stream: InputStream;
   readonly #pool: ReaderPool;
   readonly #receiver: InputReceiver;
-  /** There while something goes on (see FramingPool). */
+  /** Undefined while the connection is idle: the reader is then returned to the FramingPool. */
   #reader: InputReader | undefined;
-  /** The reader has bytes that have not been decoded. */
+  /** Whether the reader has bytes that have not been decoded. */
   #undecoded = false;
-  /** `'elsewhere'`: a message is being decompressed on another thread; those behind it wait. */
+  /** `'elsewhere'`: a message is being decompressed on another thread, and the messages after it wait. */
   #decoding: 'no' | 'here' | 'elsewhere' = 'no';
-  /** `'ended'`: the peer's bytes have; `'over'`: and all has been received; `'discarding'`: nothing is looked at any more. */
+  /**
+   * `'ended'`: the byte stream has emitted 'end'; `'over'`: all received bytes have also been delivered;
+   * `'discarding'`: received bytes are dropped.
+   */
   #end: 'open' | 'ended' | 'over' | 'discarding' = 'open';
   #failure: Error | undefined;
   /** The value of `received` when `hasHeard()` was last called. */
@@ -55,17 +69,17 @@ export class ByteInput {
     this.#receiver = receiver;
   }
 
-  /** Whether everything that came has been received, or was discarded. */
+  /** Whether all received bytes have been delivered, or are discarded. */
   get isOver(): boolean {
     return this.#end === 'over' || this.#end === 'discarding';
   }
 
-  /** Whether the byte stream stands still because the receiver has enough. */
+  /** Whether reading is paused because the receiver accepts no more items (backpressure). */
   get isPaused(): boolean {
     return this.#undecoded && !this.isOver;
   }
 
-  /** Whether a message has begun and not ended. */
+  /** Whether a message has been received in part. */
   get inMessage(): boolean {
     return this.#reader?.inMessage === true;
   }
@@ -74,22 +88,23 @@ export class ByteInput {
     return this.#reader?.decompression;
   }
 
-  /** Milliseconds in which nothing was read because the receiver had enough. */
+  /** Milliseconds for which the byte stream was paused because the receiver accepted no more items. */
   get pausedTime(): number {
     return this.#pausedTime + (this.#pausedSince === undefined ? 0 : performance.now() - this.#pausedSince);
   }
 
-  /** Whether bytes have come since this was last asked. */
+  /** Returns whether bytes were received since the last call. */
   hasHeard(): boolean {
     const heard = this.received > this.#heard;
     this.#heard = this.received;
     return heard;
   }
 
-  /** The byte stream has read these bytes. */
+  /** Decodes the bytes of a 'data' event. */
   read(bytes: Buffer): void {
     if (this.#undecoded && this.#end !== 'discarding') {
-      // Somebody else has resumed the byte stream: the reader takes one chunk at a time.
+      // The byte stream was resumed by other code than this class. The reader holds one chunk at a time, so put this
+      // one back.
       this.#stream.pause();
       this.#stream.unshift(bytes);
       return;
@@ -102,29 +117,33 @@ export class ByteInput {
     this.#decode();
   }
 
-  /** The receiver takes more. */
+  /** Goes on with decoding: the receiver accepts more items. */
   readOn(): void {
     if (this.#undecoded) this.#decode();
   }
 
-  /** The peer's bytes have ended. The end is reported when all that came before it has been received. */
+  /**
+   * Called when the byte stream has emitted 'end' or 'close'. The receiver is told when all bytes received before have
+   * been delivered.
+   */
   end(): void {
     if (this.isOver) return;
     this.#end = 'ended';
     if (!this.#undecoded) this.#finish();
   }
 
-  /** Looks at nothing more that comes. */
+  /** Discards all bytes that are received from now on, and those that have not been decoded. */
   discard(): void {
     this.#end = 'discarding';
     this.#undecoded = false;
-    // Not inside of the decompression itself.
+    // The reader must not be released while its next() is running; #decode() releases it afterwards.
     if (this.#decoding !== 'here') this.#release();
     this.#resume();
   }
 
   #decode(): void {
-    // A receiver may ask for more inside of receive(): the loop that called it goes on.
+    // A receiver may call readOn() inside of receive(). The loop that called receive() is still running and goes on by
+    // itself.
     if (this.#decoding !== 'no') return;
     this.#decoding = 'here';
     let completed = false;
@@ -133,14 +152,15 @@ export class ByteInput {
       completed = true;
     } finally {
       if (this.#decoding === 'here') this.#decoding = 'no';
-      // What a listener throws is the program's affair; the messages behind the one in hand are delivered all the same.
+      // A listener of the program has thrown. The exception is not caught; if the process goes on, the next messages
+      // are still delivered.
       if (!completed && this.#undecoded) setImmediate(() => this.#receiver.inContext(() => this.readOn()));
       if (!completed && this.#end === 'discarding') this.#release();
     }
     this.#afterDecoding();
   }
 
-  /** Returns whether to go on. */
+  /** Decodes and delivers one item. Returns whether another one may follow. */
   #decodeNext(): boolean {
     const item = this.#nextItem();
     if (item === undefined) {
@@ -194,7 +214,8 @@ export class ByteInput {
         this.#finish();
       });
     };
-    // Not in the callbacks of the promise, where an exception of a listener would become a rejection.
+    // nextTick(), because an exception of a listener inside the callbacks of the promise would become an unhandled
+    // rejection.
     message.then(
       (decompressed) => process.nextTick(deliver, decompressed),
       (error) => process.nextTick(fail, error),
@@ -231,7 +252,7 @@ export class ByteInput {
     this.#countPause();
   }
 
-  /** The pause, if there is one, is over. */
+  /** Adds the current pause, if there is one, to the paused time. */
   #countPause(): void {
     this.#pausedTime = this.pausedTime;
     this.#pausedSince = undefined;

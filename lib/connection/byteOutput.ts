@@ -6,30 +6,36 @@ import type { MessageWriter } from '../framing/messageWriter';
 import { flushLater } from './endOfTick';
 import { callAll, PacedWriter, type WriteCallback } from './pacedWriter';
 
-/** The writer of messages, as far as the output uses it. */
+/** The methods of a MessageWriter that the output uses. */
 export type OutputWriter = Omit<MessageWriter, 'idle' | 'pieces'>;
 
-/** Lends a writer to the output. A FramingPool does. */
+/** Lends writers to outputs. Implemented by FramingPool. */
 export interface WriterPool {
   takeWriter(): OutputWriter;
-  /** Takes a writer back if it is idle. Returns the writer that the output goes on with, if any. */
+  /**
+   * Takes a writer back if it is idle, and returns undefined; otherwise returns the same writer, which the output
+   * keeps.
+   */
   returnWriter(writer: OutputWriter): OutputWriter | undefined;
 }
 
-/** What stands above the output of a connection. */
+/** The owner of a ByteOutput: a ByteChannel. */
 export interface OutputOwner {
-  /** `offer()` takes items again. */
+  /** Called when `offer()` accepts items again after it has returned false. */
   outputDrained(): void;
-  /** The byte stream has enough: bytes wait until it emits 'drain'. */
+  /** Called when a write to the byte stream has returned false: bytes wait until it emits 'drain'. */
   outputStalled(): void;
-  /** A message that was taken cannot be sent after all. */
+  /** Called when a message that `offer()` has accepted cannot be encoded. */
   outputFailed(error: WebSocketError): void;
 }
 
-/** Bytes of frames that are passed on at once, even if the tick is not over. */
+/** If so many bytes of frames are encoded, they are written at once and not at the end of the tick. */
 const batchSize = 64 * 1024;
 
-/** The half of a connection that writes: from messages to bytes, as fast as the byte stream takes them. */
+/**
+ * The writing half of a connection: encodes messages and control frames, and writes the bytes to the byte stream with
+ * backpressure.
+ */
 export class ByteOutput {
   /** Bytes that were written to the byte stream. */
   sent = 0;
@@ -37,23 +43,29 @@ export class ByteOutput {
   readonly #pool: WriterPool;
   readonly #owner: OutputOwner;
   readonly #largestWrite: number;
-  /** There once there was more than the byte stream should have at once. */
+  /** Made when more than `largestWrite` bytes have to be written at once for the first time. */
   #pacer: PacedWriter | undefined;
-  /** There while something goes on (see FramingPool). */
+  /** Undefined while the connection is idle: the writer is then returned to the FramingPool. */
   #writer: OutputWriter | undefined;
-  /** What is sent leaves with `release()`, not at the end of the tick. */
+  /** Whether encoded bytes are written by `release()` and not at the end of the tick. */
   #held = false;
   #flushScheduled = false;
-  /** The byte stream has more than it can take at the moment. */
+  /** Whether the last write to the byte stream returned false, and it has not drained since. */
   #full = false;
-  /** `'whenSent'`: the byte stream is to be ended when everything in hand has left; `'over'`: it was ended, or takes no more bytes. */
+  /**
+   * `'whenSent'`: the byte stream will be ended when everything that was sent has been written; `'over'`: it was ended,
+   * or accepts no more bytes.
+   */
   #end: 'open' | 'whenSent' | 'over' = 'open';
-  /** The callbacks of what has been encoded and not been written. */
+  /** The callbacks of items that were encoded and have not been written to the byte stream. */
   #callbacks: WriteCallback[] | undefined;
-  /** The callbacks of what was written and has not left, oldest first. */
+  /**
+   * The callbacks of items that were written to the byte stream and have not reached the operating system, oldest
+   * first.
+   */
   #unsettled: WriteCallback[][] | undefined;
 
-  /** @param largestWrite bytes that the byte stream is given at a time */
+  /** @param largestWrite most bytes of one write to the byte stream */
   constructor(stream: Duplex, pool: WriterPool, largestWrite: number, owner: OutputOwner) {
     this.#stream = stream;
     this.#pool = pool;
@@ -68,12 +80,12 @@ export class ByteOutput {
     return encoded + (this.#pacer?.length ?? 0) + this.#stream.writableLength;
   }
 
-  /** Whether `offer()` takes nothing for now. */
+  /** Whether `offer()` returns false at the moment. */
   get isFull(): boolean {
     return this.#full || this.#writer?.busy === true;
   }
 
-  /** Whether the byte stream can still take bytes. */
+  /** Whether bytes can still be written to the byte stream. */
   get isWritable(): boolean {
     return !this.#isOver && this.#stream.writable;
   }
@@ -87,8 +99,9 @@ export class ByteOutput {
   }
 
   /**
-   * Sends an item, unless the byte stream is full: then it returns false, and `owner.outputDrained()` says when to try again.
-   * @param callback called once, when the item has left to the operating system, or with the error
+   * Sends an item. If the byte stream is full, does nothing and returns false; `owner.outputDrained()` is called when
+   * the item can be offered again.
+   * @param callback called once: when the bytes of the item have reached the operating system, or with an error
    */
   offer(item: Outgoing, callback?: WriteCallback): boolean {
     if (this.isFull) return false;
@@ -96,7 +109,7 @@ export class ByteOutput {
     return true;
   }
 
-  /** Sends an item, full or not. */
+  /** Sends an item even if the byte stream is full. */
   send(item: Outgoing, callback?: WriteCallback): void {
     if (this.#isOver) {
       if (callback !== undefined) process.nextTick(callback, notOpen());
@@ -116,7 +129,7 @@ export class ByteOutput {
     this.#flushInTime();
   }
 
-  /** From now on what is sent leaves together, when `release()` is called. */
+  /** Collects what is sent from now on until `release()` writes all of it. */
   hold(): void {
     this.#held = true;
   }
@@ -126,7 +139,7 @@ export class ByteOutput {
     this.#flush();
   }
 
-  /** The byte stream takes bytes again. */
+  /** Called when the byte stream has emitted 'drain'. */
   drained(): void {
     if (this.#isOver || this.#pacer?.resume() === false) return;
     this.#full = false;
@@ -134,7 +147,7 @@ export class ByteOutput {
     else if (this.#writer?.busy !== true) this.#owner.outputDrained();
   }
 
-  /** Ends the byte stream when everything that was sent has left. */
+  /** Ends the byte stream when everything that was sent has been written to it. */
   end(): void {
     if (this.#isOver) return;
     if (this.#writer?.busy !== true) this.#flush();
@@ -148,7 +161,7 @@ export class ByteOutput {
     this.#end = 'over';
   }
 
-  /** The byte stream is gone: what has not left will not. */
+  /** Called when the byte stream has closed: fails everything that has not reached the operating system. */
   closed(): void {
     this.#end = 'over';
     this.#writer?.release();
@@ -182,12 +195,13 @@ export class ByteOutput {
   }
 
   #writePieces(writer: OutputWriter): void {
-    // What waits for another thread has its callbacks called with what is encoded behind it.
+    // If a message is being compressed on another thread, its callback must wait for its bytes. #callbacks does not say
+    // which callback belongs to which bytes, so all of them wait.
     const callback = writer.busy ? undefined : this.#settleLater();
     const only = writer.takeOnly();
     if (only !== undefined) return this.#write(only, callback);
     const pieces = writer.take();
-    // A header and its large payload leave in one system call.
+    // cork(), so that a header and its large payload are sent with one system call.
     if (pieces.length > 1) this.#stream.cork();
     pieces.forEach((piece, index) => {
       this.#write(piece, index === pieces.length - 1 ? callback : undefined);
@@ -210,7 +224,10 @@ export class ByteOutput {
     return callback === undefined ? this.#stream.write(bytes) : this.#stream.write(bytes, callback);
   }
 
-  /** Makes one callback of those that belong to the bytes in hand; undefined if there are none. */
+  /**
+   * Returns one callback for the write of the encoded bytes, which calls the callbacks of all their items; undefined if
+   * there are none.
+   */
   #settleLater(): WriteCallback | undefined {
     const batch = this.#callbacks;
     if (batch === undefined) return undefined;
@@ -219,14 +236,17 @@ export class ByteOutput {
     this.#unsettled.push(batch);
     return (error) => {
       const index = this.#unsettled?.indexOf(batch) ?? -1;
-      // The byte stream has closed before, and they have been called.
+      // The byte stream had closed before this call, and closed() has called the callbacks.
       if (index === -1) return;
       this.#unsettled?.splice(index, 1);
       callAll(batch, error ? notOpen(error) : undefined);
     };
   }
 
-  /** The message that was compressed on another thread is encoded, with what had to wait for it. */
+  /**
+   * Called when the message that was compressed on another thread has been encoded, together with the items that waited
+   * for it.
+   */
   #encoded(): void {
     if (this.#isOver) return;
     this.#flushInTime();

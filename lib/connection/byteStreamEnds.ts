@@ -1,29 +1,32 @@
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import type { Transport } from '../contracts';
 
-/** Milliseconds that we go on reading after our last byte has left. */
+/** Milliseconds for which the byte stream is still read after our side has finished. */
 export const lingerTime = 1000;
 
 type Ends = Pick<Transport, 'stream' | 'reset'>;
 
-/** Drops a byte stream, so that the peer sees that it was cut off. */
+/** Destroys a byte stream, so that the peer sees a reset. */
 export function resetByteStream({ stream, reset }: Ends): void {
   if (reset !== undefined) reset();
   else stream.destroy();
 }
 
 /**
- * Reads a byte stream to its end without looking, and drops it if that takes too long. Closing a socket with unread input makes the
- * kernel reset the connection, and what was on its way to the peer, a Close frame or a refusal, is lost.
- * @param timeout milliseconds without progress for our own last bytes to leave; the peer then has a second to end its side
+ * Reads a byte stream to its end, discards the bytes, and resets the byte stream if that takes too long. If a socket is
+ * closed while received bytes are unread, the kernel resets the connection, and bytes on the way to the peer, such as a
+ * Close frame or a refusal, are lost.
+ * @param timeout milliseconds without progress after which the byte stream is reset while our last bytes wait; when
+ * they have been sent, the peer has a second to end its side
  */
 export function discardUntilClosed(ends: Ends, timeout: number): void {
   const { stream } = ends;
   if (stream.destroyed) return;
-  // A stream of HTTP/2 that the peer has reset calls itself closed, takes no more bytes, and may stay like that: Node waits for
-  // what was written to leave. Where our side had ended there is no 'aborted' to tell of it, but an 'end'.
+  // If the peer has reset an HTTP/2 stream, its `closed` is true and it accepts no more bytes, but it may never emit
+  // 'close': Node waits until the written bytes are sent. If our side had ended before, 'aborted' is not emitted, but
+  // 'end' is.
   const dropIfReset = () => {
-    // Not inside of Node's own work on the session, which would go on forever.
+    // setImmediate(), because a reset inside of Node's own processing of the session makes that loop forever.
     if (stream.closed) setImmediate(() => resetByteStream(ends));
   };
   dropIfReset();
@@ -37,7 +40,7 @@ export function discardUntilClosed(ends: Ends, timeout: number): void {
   };
   if (stream.writableFinished) linger();
   else stream.once('finish', linger);
-  // Each 'drain' shows that bytes have left, and gives the rest its whole time.
+  // Each 'drain' shows that bytes were sent, so the timeout starts again.
   const progressed = () => lingering ?? timer.refresh();
   stream.on('drain', progressed);
   stream.once('close', () => {

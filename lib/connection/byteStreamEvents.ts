@@ -1,13 +1,16 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 
-/** The receiver of a byte stream's events. They are reported in its own asynchronous context: the byte stream has another one. */
+/**
+ * Receives the events of a byte stream. Its methods are called in its own asynchronous context, because that of the
+ * byte stream is another one.
+ */
 export interface ByteStreamWatcher extends Pick<AsyncResource, 'runInAsyncScope'> {
   streamData(bytes: Buffer): void;
   streamDrained(): void;
-  /** The peer has ended its side. */
+  /** Called when the peer has ended its side of the byte stream. */
   streamEnded(): void;
-  /** The peer has reset a stream of HTTP/2. */
+  /** Called when the peer has reset an HTTP/2 stream. */
   streamAborted(): void;
   streamFailed(error: Error): void;
   streamClosed(): void;
@@ -19,7 +22,9 @@ function watcherOf(stream: Duplex): ByteStreamWatcher {
   return watchers.get(stream) as ByteStreamWatcher;
 }
 
-/** One function each for all byte streams: six closures would be a tenth of the memory of an idle connection. */
+/**
+ * All byte streams share these functions: six closures for each would be a tenth of the memory of an idle connection.
+ */
 const listeners = {
   data(this: Duplex, bytes: Buffer) {
     const watcher = watcherOf(this);
@@ -45,7 +50,7 @@ const listeners = {
   },
 };
 
-/** Calls the watcher for these events from now on. A byte stream has one watcher. */
+/** Calls the methods of the watcher for these events. A byte stream has one watcher at a time. */
 export function watchByteStream(
   stream: Duplex,
   watcher: ByteStreamWatcher,

@@ -2,7 +2,10 @@ import { closeCodes, isCleanCloseCode } from '../closeCodes';
 import type { CloseFrame } from '../contracts';
 import { WebSocketError } from '../errors';
 
-/** Who has said goodbye (RFC 6455 §7.1). Each step is taken once; a Close frame is final for the side that sends it. */
+/**
+ * Which Close frames were sent and received (RFC 6455 §7.1). Each side sends one Close frame, and no data frame after
+ * it.
+ */
 type State =
   | { readonly at: 'open' }
   | { readonly at: 'closeSent'; readonly sent: CloseFrame }
@@ -14,7 +17,7 @@ type State =
       readonly initiator: 'us' | 'peer';
     };
 
-/** How a connection ended, as `closed` tells it. */
+/** How a connection ended, as `whenClosed()` reports it. */
 export interface CloseOutcome {
   /** The code in the peer's Close frame; 1005 if it had none, 1006 if there was no Close frame. */
   readonly code: number;
@@ -38,14 +41,14 @@ export class CloseHandshake {
     return this.#state.at === 'closeReceived' || this.#state.at === 'closed';
   }
 
-  /** Both sides have sent their Close frame. */
+  /** Whether both sides have sent their Close frame. */
   get complete(): boolean {
     return this.#state.at === 'closed';
   }
 
   /**
-   * Our side says goodbye. Returns the frame to send: the answer to the peer's Close, if that came first, has the peer's
-   * code (§5.5.1), whatever code was asked for. Undefined if a Close frame has been sent before.
+   * Returns the Close frame to send; undefined if one was sent before. If the peer's Close frame was received first,
+   * the returned answer has the peer's code, whatever code was asked for (RFC 6455 §5.5.1).
    */
   close(code: number, reason: string): CloseFrame | undefined {
     const state = this.#state;
@@ -61,8 +64,8 @@ export class CloseHandshake {
   }
 
   /**
-   * The peer says goodbye. Returns what must be sent although we have said it before: in drafts whose Close has a body of its
-   * own, an answer must repeat it (hybi-03 §4.3).
+   * Records the peer's Close frame. Returns a second Close frame to send after our own, which only hybi-03 needs: there
+   * the answer to a Close frame must repeat its body (hybi-03 §4.3).
    */
   receive(received: CloseFrame): CloseFrame | undefined {
     const state = this.#state;
@@ -73,8 +76,8 @@ export class CloseHandshake {
   }
 
   /**
-   * What the peer's Close means for whoever reads: nothing when the peer was done, or answers our own Close with its code;
-   * otherwise the peer stopped before its end, and the reader must not take that for completion.
+   * Returns undefined if the peer's Close frame has a clean code, or answers our Close frame with the same code.
+   * Otherwise returns the error for the reader, which must not take the received messages for complete.
    */
   verdict(): WebSocketError | undefined {
     const state = this.#state;
@@ -86,7 +89,7 @@ export class CloseHandshake {
     return new WebSocketError('WS_ERR_CLOSED_BY_PEER', text, { closeCode: code });
   }
 
-  /** How it ended, once the byte stream is gone. */
+  /** Returns how the connection ended, as far as the Close frames tell. */
   outcome(): CloseOutcome {
     const state = this.#state;
     if (state.at === 'open' || state.at === 'closeSent')

@@ -6,10 +6,10 @@ import { CloseHandshake, type CloseOutcome } from './closeHandshake';
 import type { ConnectionOwner } from './connectionOwner';
 import { Deadline } from './deadline';
 
-/** The end of the byte stream, where the version has no Close frame. */
+/** Stands for the end of the byte stream in versions that have no Close frame. */
 const endOfStream: CloseFrame = { opcode: 'close', code: closeCodes.noStatus, reason: '' };
 
-/** The byte stream in both directions, as far as its end needs it. A ByteChannel is one. */
+/** The methods of a ByteChannel that the CloseSequence uses. */
 export interface CloseChannel {
   readonly input: { readonly inMessage: boolean };
   readonly output: {
@@ -20,33 +20,38 @@ export interface CloseChannel {
   readonly isDisconnected: boolean;
   readonly isDestroyed: boolean;
   readonly isClosed: boolean;
-  /** Looks at nothing more that comes. */
+  /** Discards all bytes that are received from now on, and those that have not been decoded. */
   discard(): void;
-  /** Drops the byte stream now. */
+  /** Destroys the byte stream at once, so that the peer sees a reset. */
   reset(): void;
-  /** Lets what was sent leave, then ends our side of the byte stream; if `afterPeer`, not before the peer has ended its own. */
+  /**
+   * Ends our side of the byte stream when everything that was sent has been written, and discards what is received.
+   * @param afterPeer whether to wait until the peer has ended its side
+   */
   finish(afterPeer: boolean): void;
 }
 
-/** What the end of a connection reports to the WebSocket. */
+/** The methods of the WebSocket that the CloseSequence calls. */
 export type CloseSequenceOwner = Pick<ConnectionOwner, 'peerClosed' | 'answeredForProgram' | 'failed'>;
 
-/** How a connection ends: the close handshake and its deadlines, failures of the peer, and the destruction of the WebSocket. */
+/**
+ * Ends a connection: the close handshake and its deadlines, failures of the peer, and the destruction of the WebSocket.
+ */
 export class CloseSequence {
   readonly #channel: CloseChannel;
   readonly #settings: ConnectionSettings;
   readonly #owner: CloseSequenceOwner;
   readonly #handshake = new CloseHandshake();
-  /** The program has ended its side. */
+  /** Whether the program has ended the writable side. */
   #programEnded = false;
-  /** The WebSocket was destroyed. */
+  /** Whether the WebSocket was destroyed. */
   #left = false;
   #fault: WebSocketError | undefined;
-  /** Our Close has left to the operating system. */
+  /** Whether our Close frame has reached the operating system. */
   #closeLeft = false;
-  /** Every message had left to the operating system before our Close was sent. */
+  /** Whether every message had reached the operating system when our Close frame was sent. */
   #messagesLeft = false;
-  /** The last frame was sent, and the byte stream ends. */
+  /** Whether `#endStream()` was called. */
   #ending = false;
   #deadline: Deadline | undefined;
 
@@ -60,17 +65,23 @@ export class CloseSequence {
     return this.#handshake.closeSent;
   }
 
-  /** Whether the peer has sent its Close, and waits for ours. */
+  /** Whether the peer has sent its Close frame and waits for ours. */
   get isAwaited(): boolean {
     return this.#handshake.closeReceived && !this.#handshake.closeSent;
   }
 
-  /** Whether both sides have closed, but the connection was gone before all messages had left. Our Close alone is no loss. */
+  /**
+   * Whether both sides have sent a Close frame, but the byte stream closed before all messages had reached the
+   * operating system. False if only our Close frame had not.
+   */
   get wasCutOff(): boolean {
     return this.#channel.isClosed && this.#handshake.complete && !this.#closeLeft && !this.#messagesLeft;
   }
 
-  /** How the connection ended, or is ending; undefined while nothing is known. */
+  /**
+   * How the connection ended, or is ending. Undefined before the peer's Close frame, a failure, the destruction of the
+   * WebSocket or the end of the byte stream.
+   */
   get outcome(): CloseOutcome | undefined {
     const isKnown = this.#channel.isClosed || this.#handshake.closeReceived || this.#left || this.#fault !== undefined;
     if (!isKnown) return undefined;
@@ -78,21 +89,24 @@ export class CloseSequence {
     return { code, reason, wasClean: wasClean && this.#closeLeft };
   }
 
-  /** Sends our Close, or our answer to the peer's, once. */
+  /** Sends our Close frame, or our answer to the peer's. Later calls do nothing. */
   close(code: number, reason: string): void {
-    // The byte stream takes no bytes, so no Close can be sent: do not record one.
+    // The byte stream is not writable, so no Close frame can be sent; do not record one.
     if (!this.#channel.output.isWritable) return;
     const close = this.#handshake.close(code, reason);
     if (close === undefined) return;
     this.#deadline?.stop();
     this.#deadline = undefined;
     this.#sendClose(close);
-    // A version without Close frames can only end the byte stream, and nothing more is read from it.
+    // A version without Close frames can only end the byte stream. Nothing that the peer sends after that is read.
     if (!this.#settings.capabilities.close && !this.#handshake.complete) this.receiveClose(endOfStream);
     else this.#afterClose();
   }
 
-  /** The program has ended its side: what it wrote has closeTimeout to leave, counted from the last bytes that left. */
+  /**
+   * Called when the program has ended the writable side: the connection fails if written bytes wait and none is sent
+   * for closeTimeout.
+   */
   programEnded(): void {
     this.#programEnded = true;
     if (this.#handshake.closeSent || this.#channel.isDisconnected) return;
@@ -100,8 +114,9 @@ export class CloseSequence {
   }
 
   /**
-   * The WebSocket is destroyed: the peer is told why, if it can still be told, and the byte stream ends.
-   * @param code what to tell the peer, unless it has closed first or broken the protocol
+   * Called when the WebSocket is destroyed: sends a Close frame, if one can still be sent, and ends the byte stream.
+   * @param code the close code. If the peer has sent its Close frame first, the answer repeats the peer's code; if the
+   * peer has broken the protocol, the code of that error is sent
    */
   leave(code: number): void {
     this.#left = true;
@@ -110,31 +125,37 @@ export class CloseSequence {
     this.#channel.discard();
   }
 
-  /** The byte stream is dropped without a word. */
+  /** Destroys the byte stream without a Close frame. */
   abort(): void {
     this.#left = true;
     this.#channel.reset();
   }
 
-  /** Nothing more will come. Without an error, the peer has just ended its side of the byte stream. */
+  /** Called when no more bytes will be received. Without an error, the peer has ended its side of the byte stream. */
   inputEnded(error: WebSocketError | undefined): void {
-    // The peer may end its byte stream together with its Close; our answer can still leave.
+    // The peer may end its side of the byte stream right after its Close frame; our answer can still be sent.
     if (this.#handshake.complete || (error === undefined && this.#handshake.closeReceived)) return;
     if (error === undefined && !this.#settings.capabilities.close) this.receiveClose(endOfStream);
     else this.fail(error ?? new WebSocketError('WS_ERR_CONNECTION_LOST'));
   }
 
-  /** Bytes have left: what is to leave behind them has its whole time again, but not the program's answer to the peer's Close. */
+  /**
+   * Called when bytes have reached the operating system: the deadline for sending the rest starts again. The deadline
+   * for the program's answer to the peer's Close frame does not.
+   */
   progressed(): void {
     if (!this.#closeLeft && (this.#programEnded || this.closeSent)) this.#deadline?.progressed();
   }
 
-  /** The byte stream is gone. */
+  /** Called when the byte stream has closed. */
   disconnected(): void {
     this.#deadline?.stop();
   }
 
-  /** A clean Close ends the readable side; our answer leaves when the writable side ends (RFC 6455 §5.5.1). */
+  /**
+   * Called when a Close frame is received. If it is clean, the readable side ends, and our answer is sent when the
+   * writable side ends (RFC 6455 §5.5.1).
+   */
   receiveClose(close: CloseFrame): void {
     const answer = this.#handshake.receive(close);
     if (answer !== undefined) this.#channel.output.send(answer);
@@ -144,7 +165,10 @@ export class CloseSequence {
     else this.fail(fault);
   }
 
-  /** A Close in the middle of a message: the rest of it will never come, whatever the close code says. */
+  /**
+   * Returns the error for a Close frame in the middle of a message, whatever its close code: the rest of the message
+   * will not be received.
+   */
   #truncation(): WebSocketError | undefined {
     if (!this.#channel.input.inMessage) return undefined;
     return new WebSocketError('WS_ERR_TRUNCATED', 'the peer has closed in the middle of a message');
@@ -155,14 +179,14 @@ export class CloseSequence {
     this.#channel.output.send(close, (error) => {
       if (error) return;
       this.#closeLeft = true;
-      // The peer has its whole time from now on.
+      // The peer's time to answer starts now.
       this.#deadline?.progressed();
     });
   }
 
   /**
-   * After both Close frames the server ends the byte stream, and the client waits for that (RFC 6455 §7.1.1). After the first the other
-   * side has its time for its own.
+   * Called after a Close frame was sent or received. If both were, the server ends the byte stream, and the client
+   * waits for that (RFC 6455 §7.1.1). If only one was, starts the deadline for the other.
    */
   #afterClose(): void {
     const { closeTimeout, role, capabilities } = this.#settings;
@@ -170,7 +194,8 @@ export class CloseSequence {
       this.#deadline?.stop();
       this.#channel.finish(role === 'client' && capabilities.close);
     } else if (this.#deadline === undefined && !this.#channel.isDisconnected) {
-      // The peer began to wait before we knew, and may wait no longer than we would: our program has half of that.
+      // The peer started to wait when it sent its Close frame, and may wait only as long as we would, so the program
+      // has half of closeTimeout to answer.
       this.#deadline = this.#newDeadline(this.isAwaited ? closeTimeout / 2 : closeTimeout);
     }
   }
@@ -182,17 +207,20 @@ export class CloseSequence {
   #closeOverdue(): void {
     if (this.#fault !== undefined) return this.#endStream(this.#fault.closeCode);
     if (this.isAwaited) {
-      // The program takes its time, perhaps over messages that it has not read yet: no fault of the peer.
+      // The program has not answered yet, perhaps because it has not read all messages. That is no fault of the peer.
       this.close(closeCodes.normal, '');
       return this.#owner.answeredForProgram();
     }
-    // Nothing waits for the peer, so the program's own source has not come to its end.
+    // No byte waits for the peer, so the delay is on our side: a message source of the program has not ended.
     if (!this.#handshake.closeSent && this.#channel.output.bufferedAmount === 0) return this.#deadline?.progressed();
     this.#channel.reset();
     this.fail(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'));
   }
 
-  /** The one place where a failure of the peer, or of the transport, becomes a close. */
+  /**
+   * Ends the connection after a failure of the peer or of the transport. No other code turns an error into a Close
+   * frame.
+   */
   fail(fault: WebSocketError): void {
     if (this.#fault !== undefined || this.#left) return;
     this.#fault = fault;
@@ -206,7 +234,8 @@ export class CloseSequence {
     this.#ending = true;
     this.#deadline?.stop();
     if (this.#channel.isDestroyed) return;
-    // After our own Close there is nothing left to say to a peer that breaks the protocol, or off.
+    // Our Close frame was sent, so no other can follow. If the peer then breaks the protocol or cuts the connection
+    // off, reset the byte stream.
     if (this.#fault !== undefined && this.#handshake.closeSent && !this.#handshake.complete)
       return this.#channel.reset();
     if (this.isAwaited || isSendableCloseCode(code)) {

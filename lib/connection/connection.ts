@@ -11,7 +11,7 @@ import type { WriteCallback } from './pacedWriter';
 import { PendingPings, rejectPing } from './pendingPings';
 
 /**
- * An open connection below the WebSocket: everything that RFC 6455 wants done without the program: pongs, the close handshake, the
+ * An open connection below the WebSocket. It does what needs no help of the program: pongs, the close handshake, the
  * keepalive, and their deadlines.
  */
 export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnection {
@@ -22,9 +22,12 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   readonly #keepalive: Keepalive | undefined;
   readonly #sessionKeepalive: SessionKeepalive | undefined;
   #pings: PendingPings | undefined;
-  /** The answer to the latest ping, while the byte stream is full: earlier pings need none (RFC 6455 §5.5.3). */
+  /**
+   * The pong for the latest ping, while the byte stream is full. Earlier pings need no pong of their own (RFC 6455
+   * §5.5.3).
+   */
   #waitingPong: PingFrame | undefined;
-  /** The WebSocket was destroyed: nothing that comes is delivered. */
+  /** Whether the WebSocket was destroyed: received items are not delivered. */
   #left = false;
 
   constructor(transport: Transport, settings: ConnectionSettings, owner: ConnectionOwner) {
@@ -38,7 +41,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#sessionKeepalive?.watch(this, settings.heartbeat);
   }
 
-  /** Made when the end begins: most connections are idle for most of their time, and need no memory for it. */
+  /** Made when it is needed, to save the memory on connections that are open and idle. */
   get #end(): CloseSequence {
     this.#closeSequence ??= new CloseSequence(this.#channel, this.#settings, this.#owner);
     return this.#closeSequence;
@@ -49,7 +52,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return !this.#left && !this.isDisconnected && this.#closeSequence?.closeSent !== true;
   }
 
-  /** Whether the byte stream is gone, and everything that came has been received or discarded. */
+  /** Whether the byte stream has closed, and all received bytes have been delivered or discarded. */
   get isClosed(): boolean {
     return this.#channel.isClosed;
   }
@@ -58,22 +61,28 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return this.#channel.isDisconnected;
   }
 
-  /** Whether the peer has sent its Close, and waits for ours. */
+  /** Whether the peer has sent its Close frame and waits for ours. */
   get isAwaited(): boolean {
     return this.#closeSequence?.isAwaited === true;
   }
 
-  /** Whether both sides have closed, but the connection was gone before all messages had left. */
+  /**
+   * Whether both sides have sent a Close frame, but the byte stream closed before all messages had reached the
+   * operating system.
+   */
   get wasCutOff(): boolean {
     return this.#closeSequence?.wasCutOff === true;
   }
 
-  /** How the connection ended, or is ending; undefined while nothing is known. */
+  /**
+   * How the connection ended, or is ending. Undefined before the peer's Close frame, a failure, the destruction of the
+   * WebSocket or the end of the byte stream.
+   */
   get outcome(): CloseOutcome | undefined {
     return this.#closeSequence === undefined && !this.isClosed ? undefined : this.#end.outcome;
   }
 
-  /** Whether `offer()` takes nothing for now. */
+  /** Whether `offer()` returns false at the moment because the byte stream is full. */
   get isFull(): boolean {
     return this.#channel.output.isFull;
   }
@@ -83,22 +92,28 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return this.#channel.output.bufferedAmount;
   }
 
-  /** The counters of bytes; those of messages belong to the WebSocket. */
+  /** The counters of bytes. The counters of messages are 0 here: the WebSocket counts messages. */
   get counters(): ConnectionCounters {
     return this.#channel.counters;
   }
 
-  /** Sends a message, unless the byte stream is full or gone: then it returns false. `owner.drained()` says when to offer it again. */
+  /**
+   * Sends a message. If the byte stream is full or has closed, does nothing and returns false; `owner.drained()` is
+   * called when the message can be offered again.
+   */
   offer(item: Outgoing, callback?: WriteCallback): boolean {
     return this.#channel.offer(item, callback);
   }
 
-  /** The reader takes more messages. */
+  /** Goes on with reading after `owner.received()` has returned false. */
   readOn(): void {
     this.#channel.input.readOn();
   }
 
-  /** @param data default: a number that tells this ping from others */
+  /**
+   * Sends a ping and resolves with the round-trip time in milliseconds.
+   * @param data default: a number that no other pending ping has
+   */
   ping(data: Buffer | undefined): Promise<number> {
     if (!this.isOpen) return rejectPing();
     this.#pings ??= new PendingPings();
@@ -107,26 +122,31 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return this.#pings.add(payload);
   }
 
-  /** Returns whether it was sent. */
+  /** Sends a pong. If the connection is not open, does nothing and returns false. */
   pong(payload: Buffer): boolean {
     if (!this.isOpen) return false;
     this.#channel.output.send({ opcode: 'pong', payload });
     return true;
   }
 
-  /** Sends our Close, or our answer to the peer's, once. */
+  /** Sends our Close frame, or our answer to the peer's. Later calls do nothing. */
   close(code: number, reason: string): void {
     this.#end.close(code, reason);
   }
 
-  /** The program has ended its side: what it wrote has closeTimeout to leave, counted from the last bytes that left. */
+  /**
+   * Called when the program has ended the writable side: the connection fails if no written byte is sent for
+   * closeTimeout.
+   */
   programEnded(): void {
     this.#end.programEnded();
   }
 
   /**
-   * The WebSocket is destroyed: the peer is told why, if it can still be told, and the byte stream ends.
-   * @param code what to tell the peer, unless it has closed first or broken the protocol
+   * Called when the WebSocket is destroyed: sends a Close frame, if one can still be sent, and ends the byte stream.
+   * @param code the close code. If the peer has sent its Close frame first, the answer repeats the peer's code; if the
+   * peer has broken the protocol, the code of that error is sent
+   * @param error the cause of the errors that pending pings are rejected with
    */
   leave(code: number, error: Error | null): void {
     this.#left = true;
@@ -134,18 +154,18 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#end.leave(code);
   }
 
-  /** Drops the byte stream now. */
+  /** Destroys the byte stream without a Close frame. */
   abort(): void {
     this.#left = true;
     this.#pings?.rejectAll(null);
     this.#end.abort();
   }
 
-  // What the channel reports.
+  // Calls of the byte channel (ChannelOwner).
 
   receive(item: Incoming): boolean {
     if (this.#left) return false;
-    // Not by `instanceof`: under Jest a Buffer is of another realm than our own Uint8Array.
+    // Buffers are not recognized by `instanceof`: under Jest they belong to another realm than this file's Uint8Array.
     if (typeof item === 'string' || !('opcode' in item) || item.opcode === 'part') return this.#owner.received(item);
     if (item.opcode === 'close') this.#end.receiveClose(item);
     else if (item.opcode === 'ping') this.#receivePing(item.payload as Buffer);
@@ -191,7 +211,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   }
 
   #receivePing(payload: Buffer): void {
-    // The pong first: a listener may throw.
+    // The pong is sent before the 'ping' listeners are called, because a listener may throw.
     const pong: PingFrame = { opcode: 'pong', payload };
     if (this.isOpen && !this.#channel.output.offer(pong)) this.#waitingPong = pong;
     this.#owner.receivedPing(payload);
@@ -202,7 +222,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#owner.receivedPong(payload);
   }
 
-  // The keepalive.
+  // Calls of the keepalive (KeepaliveSubject, WatchedConnection).
 
   hasHeard(): boolean {
     return this.#channel.input.hasHeard();
@@ -212,7 +232,9 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return this.#channel.input.isPaused && this.isOpen;
   }
 
-  /** Also once a Close has been sent or has come: the close handshake has a deadline of its own, and needs no pongs. */
+  /**
+   * True also once a Close frame was sent or received: the close handshake has its own deadline and needs no keepalive.
+   */
   get isSilenceExcused(): boolean {
     return !this.isOpen || this.isAwaited || this.bufferedAmount > 0;
   }

@@ -1,27 +1,33 @@
 import type { Message, MessagePart } from '../contracts';
 import type { WebSocketError } from '../errors';
 
-/** What a connection reports to the WebSocket that stands on it. */
+/** The owner of a Connection: the core of a WebSocket. */
 export interface ConnectionOwner {
-  /** A message has come, or a part of one. False stops the reading until `readOn()`. */
+  /**
+   * Receives a message or a part of one. If it returns false, no further item is decoded until `readOn()` is called.
+   */
   received(message: Message | MessagePart): boolean;
   receivedPing(payload: Buffer): void;
   receivedPong(payload: Buffer): void;
-  /** The peer has closed cleanly: there will be no more messages. */
+  /** Called when a clean Close frame was received: no more messages follow. */
   peerClosed(): void;
-  /** The program has not answered the peer's Close in time, so it has been answered for it. */
+  /**
+   * Called when the program has not answered the peer's Close frame in time, so that the connection has sent the
+   * answer.
+   */
   answeredForProgram(): void;
   /**
-   * The peer or the transport has failed, and nothing more will come. True if messages that came before are still being read, and
-   * may be answered: the peer is then told when the owner leaves.
+   * Called when the peer or the transport has failed: no more messages are received.
+   * @returns true if messages received before are still being read and may be answered. The Close frame is then sent
+   * when the owner calls `leave()`, or after closeTimeout
    */
   failed(fault: WebSocketError): boolean;
-  /** A message that was taken cannot be sent after all. */
+  /** Called when a message that `offer()` has accepted cannot be encoded. */
   writeFailed(error: WebSocketError): void;
-  /** `offer()` takes messages again. */
+  /** Called when `offer()` accepts messages again after it has returned false. */
   drained(): void;
-  /** The byte stream is gone; messages that came before may still have to be received. */
+  /** Called when the byte stream has closed. Messages received earlier may still have to be delivered. */
   disconnected(): void;
-  /** The byte stream is gone, and everything that came has been received or discarded. */
+  /** Called when the byte stream has closed, and all received bytes have been delivered or discarded. */
   closed(): void;
 }

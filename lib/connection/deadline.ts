@@ -1,18 +1,18 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 
-/** A timer that can be put off: each `progressed()` gives it its whole time again. */
+/** A timer that each call of `progressed()` starts again from zero. */
 export class Deadline {
   readonly #expired: () => void;
   readonly #timer: NodeJS.Timeout;
   #stopped = false;
 
-  /** @param milliseconds until `expired` is called, once */
+  /** @param milliseconds the time after which `expired` is called */
   constructor(milliseconds: number, expired: () => void) {
     this.#expired = expired;
     this.#timer = setTimeout(() => this.#expired(), milliseconds);
   }
 
-  /** Starts to count anew, also after it has expired, but not after `stop()`. */
+  /** Starts the timer again, also if it has expired. Does nothing after `stop()`. */
   progressed(): void {
     // refresh() would start a cleared timer again.
     if (!this.#stopped) this.#timer.refresh();
@@ -23,7 +23,7 @@ export class Deadline {
     clearTimeout(this.#timer);
   }
 
-  /** Lets the process end although it is still counting. */
+  /** Lets the process end while the timer is running. */
   unref(): this {
     this.#timer.unref();
     return this;

@@ -1,11 +1,14 @@
-/** Something with bytes that leave at the end of the tick. */
+/** An object whose encoded bytes are written at the end of the tick. */
 interface Flushable {
   flushScheduled(): void;
 }
 
 let waiting: Flushable[] = [];
 
-/** One callback at the end of the tick does for all: a broadcast has thousands of connections. */
+/**
+ * Calls `flushScheduled()` at the end of the tick. All connections share one nextTick(), because a broadcast writes to
+ * thousands of them.
+ */
 export function flushLater(flushable: Flushable): void {
   if (waiting.push(flushable) === 1) process.nextTick(flushAll);
 }
@@ -17,7 +20,7 @@ function flushAll(): void {
   try {
     while (next < all.length) (all[next++] as Flushable).flushScheduled();
   } finally {
-    // A transport of somebody else's may throw, which is no matter of the other connections.
+    // A byte stream that is not Node's own may throw in write(). The other connections must still be flushed.
     if (next < all.length) for (const flushable of all.slice(next)) flushLater(flushable);
   }
 }

@@ -1,44 +1,53 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { HeartbeatSettings } from '../options';
 
-/** A connection, as far as its keepalive looks at it. */
+/** The methods of a Connection that the keepalive uses. */
 export interface KeepaliveSubject {
-  /** Whether bytes have come since this was last asked. */
+  /** Returns whether bytes were received since the last call. */
   hasHeard(): boolean;
-  /** Whether this end does not read at the moment, because its program has enough. */
+  /** Whether reading is paused because the program accepts no more messages (backpressure). */
   readonly isReadingPaused: boolean;
-  /** Whether the peer's silence may have a reason on this end: bytes, a ping perhaps, wait to leave, or the connection is closing. */
+  /**
+   * Whether the peer may be silent because of this end: bytes, such as a ping, wait to be sent, or the connection is
+   * closing.
+   */
   readonly isSilenceExcused: boolean;
   sendPing(): void;
-  /** Tells the peer that this end lives, though it reads nothing and so answers no ping: an unsolicited pong (RFC 6455 §5.5.3). */
+  /**
+   * Sends an unsolicited pong (RFC 6455 §5.5.3). An end whose reading is paused sees no pings and answers none; the
+   * pong shows the peer that it is still alive.
+   */
   sendSignOfLife(): void;
-  /** The peer has not answered in time. */
+  /** Called when nothing was received within the timeout after a ping. */
   peerLost(): void;
 }
 
-/** Into how many ticks the shorter of interval and timeout is divided. */
+/** The number of ticks in the interval or in the timeout, whichever is shorter. */
 const precision = 10;
 
-/** Ticks between two signs of life of an end that does not read: a peer with the same settings waits for twice as many. */
+/**
+ * Ticks between two unsolicited pongs of an end whose reading is paused. A peer with the same settings waits for an
+ * answer for at least twice as many.
+ */
 const ticksToSignOfLife = precision / 2;
 
-/** Milliseconds by which a timer fires late when nothing holds it up. */
+/** Milliseconds by which a timer of Node fires late on an idle machine. */
 const lateness = 1;
 
-/** The part of the interval that a peer may be silent in any case. */
+/** The fraction of the interval for which a peer may always be silent before it is pinged. */
 const shortestSilence = 0.7;
 
 /**
- * Pings a peer that is silent, and reports one that stays so. It counts ticks, not time: a tick that comes late, because the process
- * was busy or asleep, counts once.
+ * Pings a silent peer, and reports a peer that does not answer. It counts ticks of a timer, not time: a tick that is
+ * late, because the process was busy or suspended, counts as one.
  */
 export class Keepalive {
   readonly #subject: KeepaliveSubject;
   readonly #timer: KeepaliveTimer;
-  /** Ticks since the last byte came, or since the ping. */
+  /** Ticks since the last byte was received, or since the ping was sent. */
   #silence = 0;
   #pinged = false;
-  /** Ticks since this end has stopped to read, or since its last sign of life. */
+  /** Ticks since reading was paused, or since the last unsolicited pong. */
   #pausedFor = 0;
 
   constructor(subject: KeepaliveSubject, timer: KeepaliveTimer) {
@@ -79,7 +88,7 @@ export class Keepalive {
   }
 }
 
-/** The one timer of all connections with the same settings. It does not keep the process alive. */
+/** One timer for all connections with the same settings. It does not keep the process alive. */
 class KeepaliveTimer {
   readonly #keepalives = new Set<Keepalive>();
   readonly #key: string;
@@ -91,10 +100,10 @@ class KeepaliveTimer {
   constructor(key: string, { interval, timeout }: HeartbeatSettings) {
     this.#key = key;
     this.#tick = Math.max(1, Math.min(interval, timeout) / precision);
-    // A ping has the whole timeout for its answer.
+    // Rounded up: the peer has at least the whole timeout to answer a ping.
     this.#ticksToAnswer = Math.floor(timeout / this.#tick) + 1;
-    // An answer is seen at the tick behind it, and each tick may be late by as much as a timer of Node's is: what is left of both
-    // settings is for the silence before the ping.
+    // A lost peer must be reported within interval + timeout. An answer is seen at the next tick only, and each tick
+    // may be late by `lateness`. The ticks that remain are for the silence before the ping.
     const ticks = Math.floor((interval + timeout) / (this.#tick + lateness)) - this.#ticksToAnswer - 1;
     this.#ticksToPing = Math.max(1, ticks, Math.floor((shortestSilence * interval) / this.#tick));
   }
@@ -120,8 +129,9 @@ class KeepaliveTimer {
 const timers = new Map<string, KeepaliveTimer>();
 
 /**
- * Watches a connection until `stop()` is called. A silent peer is pinged after the interval; if nothing at all comes from it within
- * the timeout, it is lost (RFC 6455 §5.5.2 leaves the keepalive to us).
+ * Watches a connection until `stop()` is called. A silent peer is pinged after the interval. If no byte is received
+ * from it within the timeout, `peerLost()` is called. RFC 6455 §5.5.2 allows pings as a keepalive and does not say when
+ * to send them.
  */
 export function startKeepalive(subject: KeepaliveSubject, settings: HeartbeatSettings): Keepalive {
   const key = `${settings.interval} ${settings.timeout}`;

@@ -3,8 +3,8 @@ import type { Writable } from 'node:stream';
 export type WriteCallback = (error?: Error | null) => void;
 
 /**
- * Calls all of them. What one of them throws is thrown again in a later tick: it must cut off neither the others nor the byte stream that calls
- * this, which would not finish any more.
+ * Calls all callbacks. If one throws, the exception is thrown again in a later tick: the other callbacks must still be
+ * called, and an exception inside of the write callback of the byte stream would keep the stream from finishing.
  */
 export function callAll(callbacks: readonly WriteCallback[], error: Error | undefined): void {
   for (const callback of callbacks) {
@@ -24,25 +24,25 @@ interface Waiting {
 }
 
 /**
- * Hands bytes to a byte stream in pieces of a limited size, the next one when the stream has room again. A stream tells of progress
- * only between writes, and what a stream of HTTP/2 has been given counts for the memory of its session.
+ * Writes bytes to a byte stream in pieces of a limited size, each one when the stream has drained. A stream reports
+ * progress only between writes, and bytes written to an HTTP/2 stream count for the memory of its session.
  */
 export class PacedWriter {
-  /** Bytes that wait. */
+  /** Bytes that wait to be written to the byte stream. */
   length = 0;
   readonly #stream: Writable;
   readonly #limit: number;
   readonly #waiting: Waiting[] = [];
 
-  /** @param limit bytes of one write */
+  /** @param limit most bytes of one write */
   constructor(stream: Writable, limit: number) {
     this.#stream = stream;
     this.#limit = limit;
   }
 
   /**
-   * Returns false if the stream has enough. It then emits 'drain', and `resume()` goes on.
-   * @param callback called when the last of these bytes has left, or failed
+   * Writes bytes. Returns false if the stream is full; when it emits 'drain', call `resume()`.
+   * @param callback called when the last of these bytes has reached the operating system, or with an error
    */
   write(bytes: Uint8Array, callback?: WriteCallback): boolean {
     if (this.#waiting.length === 0 && bytes.length <= this.#limit) return writeTo(this.#stream, bytes, callback);
@@ -51,7 +51,7 @@ export class PacedWriter {
     return !this.#stream.writableNeedDrain && this.resume();
   }
 
-  /** Goes on after 'drain'. Returns whether nothing waits any longer, and the stream has room. */
+  /** Goes on with writing after 'drain'. Returns true if no bytes wait any more and the stream is not full. */
   resume(): boolean {
     while (this.#waiting.length > 0) {
       const [first] = this.#waiting as [Waiting];
