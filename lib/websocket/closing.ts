@@ -7,18 +7,21 @@ import { WebSocketError } from '../errors';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
-/** The Close that a WebSocket sends if its program asks for no other. */
+/** The Close frame that a WebSocket sends if its program asks for no other. */
 export const normalClose: Pick<CloseFrame, 'code' | 'reason'> = { code: closeCodes.normal, reason: '' };
 
-/** How a WebSocket ends: the Close that it sends, the outcome, who waits for it, and the error to report after both sides have ended. */
+/**
+ * The state of the end of a WebSocket: the Close frame to send, the outcome, the promises that wait for it, and the
+ * error to report after both sides have ended.
+ */
 export class Closing {
-  /** What our Close says. */
+  /** The code and reason of our Close frame. */
   close = normalClose;
-  /** The transport is to be dropped without a Close. */
+  /** Whether `abort()` was called: no Close frame is sent. */
   aborted = false;
-  /** Why the program could not say everything it wanted to: reported after both sides have ended. */
+  /** Why not everything that was written could be sent. Reported after both sides have ended. */
   errorToReport: Error | undefined;
-  /** Completes the destruction of the stream when the connection has ended. */
+  /** Completes the destruction of the stream. Called when the connection has ended. */
   whenEnded: (() => void) | undefined;
   #outcome: CloseOutcome | undefined;
   #waiting: ((outcome: CloseOutcome) => void)[] | undefined;
@@ -27,7 +30,7 @@ export class Closing {
     return this.#outcome;
   }
 
-  /** The connection has ended, or never was. Counts once. */
+  /** Sets the outcome when the connection has ended, or will never be opened. Later calls do nothing. */
   settle(outcome: CloseOutcome = neverOpened): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
@@ -36,14 +39,17 @@ export class Closing {
     for (const resolve of waiting) resolve(outcome);
   }
 
-  /** The program accepts the request after all, although the client had left: the connection will have an outcome of its own. */
+  /**
+   * Removes the outcome. The client had left before `connect()`, but the program calls `connect()` all the same, and
+   * the connection will have its own outcome.
+   */
   reopen(): void {
     this.#outcome = undefined;
   }
 
   /**
-   * The error of a stream that is destroyed without one, after both of its sides have ended: what could not be said. A program that destroys
-   * the stream half-way has no use for more errors.
+   * Returns the error for a stream that is destroyed without an error: why not everything could be sent. Returns null
+   * if the readable side has not ended, because then the program has destroyed the stream itself.
    */
   failureAtTheEnd(
     stream: Pick<Duplex, 'readableEnded' | 'listeners' | 'on'>,
@@ -57,7 +63,7 @@ export class Closing {
     return this.errorToReport ?? null;
   }
 
-  /** Never rejects. */
+  /** Resolves with the outcome when there is one. Never rejects. */
   whenClosed(): Promise<CloseOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
     return new Promise((resolve) => {
@@ -68,14 +74,17 @@ export class Closing {
 }
 
 /**
- * The code that tells the peer that the WebSocket was destroyed. A client that has sent everything leaves as a browser does (1001); in every
- * other case the peer must not take what it has for complete.
+ * Returns the close code for a WebSocket that is destroyed. A client that has sent everything closes with 1001, as a
+ * browser does; in every other case the code is 1011, because the peer must not take the messages for complete.
  */
 export function destructionCode(role: Role, error: Error | null, hasSentAll: boolean): number {
   return error === null && hasSentAll && role === 'client' ? closeCodes.goingAway : closeCodes.internalError;
 }
 
-/** From now on an 'error' that nobody listens for does not end the process: it is not the program's mistake. */
+/**
+ * Adds an 'error' listener that does nothing, so that an error that is not the program's mistake does not end the
+ * process.
+ */
 export function tolerateErrors(stream: Pick<EventEmitter, 'listeners' | 'on'>): void {
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
 }

@@ -18,17 +18,17 @@ import { type Delivered, StreamedMessages } from './streamedMessages';
 import { webStreamCloser } from './webStreamReader';
 import { type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
 
-/** What a WebSocket is made from. */
+/** The values that a WebSocket is made from. */
 export interface CoreSetup extends HandshakeSetup {
-  /** On a client: starts the handshake. */
+  /** For a client: starts the handshake. */
   readonly dial?: Dial;
-  /** Called when the connection has ended: one function for the many WebSockets of a server. */
+  /** Called when the connection has ended. All WebSockets of a server share one function. */
   readonly closed?: (webSocket: never, outcome: CloseOutcome) => void;
 }
 
 /**
- * Joins the parts of one WebSocket: the stream that the program sees, its two queues, its handshake, its end, and the connection below.
- * It decides nothing that a part can decide.
+ * Connects the parts of one WebSocket: the stream that the program sees, its two queues, its handshake, its end, and
+ * the connection. It decides nothing that a part can decide.
  */
 export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   readonly handshake: Handshake;
@@ -39,9 +39,9 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   readonly #stream: DuplexOfMessages<Delivered>;
   readonly #closedHook: CoreSetup['closed'];
   #connection: Connection | undefined;
-  /** There with the option `messages: 'stream'`. */
+  /** Undefined without the option `messages: 'stream'`. */
   #streamedMessages: StreamedMessages | undefined;
-  /** There once something was written too late. */
+  /** Made at the first write after the end of the writable side. */
   #lateWrites: LateWrites | undefined;
 
   constructor(stream: DuplexOfMessages<Delivered>, setup: CoreSetup) {
@@ -58,13 +58,13 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       });
   }
 
-  /** Made when it is needed, which for an idle connection without pipes is never. */
+  /** Made when it is needed, to save the memory on idle connections without pipes. */
   get halfClose(): HalfClose {
     this.#halfClose ??= new HalfClose(this.#stream, this);
     return this.#halfClose;
   }
 
-  /** Made when it is needed: an open connection has none. */
+  /** Made when it is needed, to save the memory on open connections. */
   get closing(): Closing {
     this.#closing ??= new Closing();
     return this.#closing;
@@ -78,7 +78,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return this.handshake.settings;
   }
 
-  /** How the connection ended, or is ending; undefined while nothing is known. */
+  /** How the connection ended, or is ending; undefined before. */
   get outcome(): CloseOutcome | undefined {
     return this.#closing?.outcome ?? this.#connection?.outcome;
   }
@@ -89,7 +89,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return { ...(this.#connection?.counters ?? noCounters), messagesReceived: received, messagesSent: sent };
   }
 
-  // The beginning.
+  // Opening.
 
   /** @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, and what `Opening.accept()` throws */
   connect(options: ConnectOptions | Streamed<ConnectOptions> | undefined): void {
@@ -124,11 +124,12 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.writeQueue.open(connection);
   }
 
-  /** The request is over without `connect()`. */
+  /** Called when the request has been answered, or the client has left, without `connect()`. */
   #unaccepted(refused: boolean): void {
     if (this.#connection !== undefined) return;
     this.closing.settle();
-    // Of a client that has left the program learns when it connects, as of one that leaves right after that.
+    // If the client has left, the WebSocket stays: `connect()` works, and the connection then ends as if the client had
+    // left right after it.
     if (!refused) return;
     this.handshake.forget();
     this.#stream.destroy();
@@ -148,13 +149,13 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return this.writeQueue.write(message, callback);
   }
 
-  /** The writable side has ended, with messages in the queue perhaps. */
+  /** Called when the writable side has ended. Messages may still be in the write queue. */
   ended(): void {
     this.#connection?.programEnded();
     this.halfClose.unpipeFeeds(this.#stream);
   }
 
-  /** Calls back when everything that was written is on its way, and our Close behind it. */
+  /** Sends our Close frame after everything that was written, and then calls `done`. */
   sendClose(done: () => void): void {
     this.writeQueue.end(() => {
       const { code, reason } = this.closing.close;
@@ -171,13 +172,19 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (diagnostics.messageSent.hasSubscribers) diagnostics.messageSent.publish({ webSocket: this.#stream, message });
   }
 
-  /** What was written may have come from a peer, in an echo for example, and a peer must not be able to end the process. */
+  /**
+   * Destroys the stream. The message may be one that a peer has sent, in an echo for example, and a peer must not be
+   * able to end the process.
+   */
   writeFailed(error: WebSocketError, fromSource = false): void {
     if (fromSource || error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
     this.#stream.destroy(error);
   }
 
-  /** Fails one write and leaves the stream as it is. The peer has chosen the version: on a server this must not end the process. */
+  /**
+   * Fails one write and does not destroy the stream. The peer has chosen the version, so on a server the error must not
+   * end the process.
+   */
   #failWrite(callback: WriteCallback | undefined): boolean {
     const error = new WebSocketError('WS_ERR_UNSUPPORTED', `${this.handshake.version} has no binary messages`);
     this.#tolerateErrors();
@@ -186,7 +193,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return true;
   }
 
-  // What the connection reports.
+  // Calls of the connection (ConnectionOwner).
 
   received(message: Message | MessagePart): boolean {
     if (this.#streamedMessages !== undefined) return this.#streamedMessages.receive(message);
@@ -202,13 +209,15 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   peerClosed(): void {
-    // The writable side ends when the peer does: a write that comes too late for that is no mistake of the program.
+    // The library ends the writable side after the peer's Close frame, so a write after that is no mistake of the
+    // program.
     this.#tolerateErrors();
-    // Not from the beginning: a listener for 'end' beside that of a pipe is memory that an idle connection would keep.
+    // The listener is added now and not in the constructor, to save its memory on idle connections.
     this.#stream.prependListener('end', () => this.halfClose.readingEnded());
     this.readQueue.end();
     if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
-    // A program that has not begun to read may still want to answer; one that only writes does not.
+    // Nobody reads, so 'end' will not be emitted. If the program has written messages, it only writes, and the writable
+    // side is ended now. If it has not, it may still begin to read and answer.
     if (this.writeQueue.sent > 0 || this.writeQueue.length > 0) this.halfClose.nobodyReads();
   }
 
@@ -248,7 +257,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.closing.whenEnded?.();
   }
 
-  /** The listeners of 'message' or 'data' have changed. */
+  /** Called when the listeners of 'message' or 'data' have changed. */
   listenersChanged(): void {
     this.readQueue.listenersChanged();
     const closeWebStream = webStreamCloser(this.#stream);
@@ -256,9 +265,9 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.keepUnread();
   }
 
-  // The end.
+  // Ending.
 
-  /** Messages that nobody reads are kept for closeTimeout after the connection has gone. */
+  /** Keeps messages that nobody reads for closeTimeout after the connection is lost, and then destroys the stream. */
   keepUnread(): void {
     if (this.#connection?.isDisconnected !== true) return;
     this.readQueue.keepUnreadFor(this.settings.closeTimeout, (failure) => {
@@ -285,7 +294,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
         diagnostics.error.publish({ webSocket: this.#stream, error: failure });
       done(failure);
     };
-    // A clean end is complete when the connection has ended; an error is reported at once.
+    // Without an error, 'close' waits until the connection has ended. An error is reported at once.
     if (error === null && connection?.isClosed === false) this.closing.whenEnded = finish;
     else finish();
   }
@@ -295,7 +304,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     tolerateErrors(this.#stream);
   }
 
-  /** A peer that has closed and was gone before it had everything that was written: the program must know. */
+  /**
+   * Fails the stream if the peer has sent its Close frame and the byte stream has closed before everything that was
+   * written was sent: the program must know.
+   */
   #failIfAwaited(): void {
     if (this.#connection?.isAwaited !== true) return;
     this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
@@ -307,7 +319,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     return this.readQueue.deliver(message);
   }
 
-  /** From now on an error that nobody listens for is the peer's doing, and must not end the process of a server. */
+  /**
+   * On a server, lets errors without an 'error' listener be ignored: from now on they are caused by the peer, which
+   * must not be able to end the process.
+   */
   #tolerateErrors(): void {
     if (this.handshake.role === 'server') tolerateErrors(this.#stream);
   }

@@ -3,7 +3,10 @@ import type { AnyListener } from './events';
 
 type Name = string | symbol;
 
-/** Overrides the methods that add and remove listeners, so that `changed` is called after a change to those of 'message' or 'data'. */
+/**
+ * Overrides the methods that add and remove listeners: calls `changed` after a listener of 'message' or 'data' was
+ * added or removed.
+ */
 export function overrideListenerMethods<S extends Duplex>(prototype: S, changed: (stream: S) => void): void {
   const override = (method: 'on' | 'prependListener' | 'removeListener', ...names: string[]) => {
     const original = Duplex.prototype[method] as (this: S, event: Name, listener: AnyListener) => S;
@@ -15,13 +18,13 @@ export function overrideListenerMethods<S extends Duplex>(prototype: S, changed:
     for (const name of names)
       Object.defineProperty(prototype, name, { value: overridden, writable: true, configurable: true });
   };
-  // once() and prependOnceListener() call these.
+  // once() and prependOnceListener() need no override: they call on() and prependListener().
   override('on', 'on', 'addListener');
   override('prependListener', 'prependListener');
   override('removeListener', 'removeListener', 'off');
 }
 
-/** Overrides properties that Node defines by getters, which TypeScript declares as fields. */
+/** Overrides properties that Node defines by getters. A class cannot: TypeScript declares them as fields. */
 export function overrideGetters<S extends Duplex>(prototype: S, getters: Record<string, (stream: S) => unknown>): void {
   for (const [name, getter] of Object.entries(getters)) {
     Object.defineProperty(prototype, name, {
@@ -33,7 +36,7 @@ export function overrideGetters<S extends Duplex>(prototype: S, getters: Record<
   }
 }
 
-/** The operators of Readable that return a Readable of what they make of each message. */
+/** The operators of Readable that return another Readable. */
 const operators = ['map', 'filter', 'flatMap', 'take', 'drop', 'asIndexedPairs'] as const;
 
 /** Calls `noted` when an operator of Readable is applied to the stream. */

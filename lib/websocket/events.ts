@@ -6,55 +6,55 @@ import type { Delivered } from './streamedMessages';
 
 /** The second argument of a 'message' listener. */
 export interface MessageInfo {
-  /** Whether it is a binary message; a text message otherwise. */
+  /** True for a binary message, false for a text message. */
   readonly binary: boolean;
 }
 
-/** No argument; optional, so that the `resolve` of a promise is a good listener. */
+/** An event without an argument. The optional parameter lets the `resolve` function of a promise be a listener. */
 type Nothing = [nothing?: undefined];
 
 /**
  * The events of a WebSocket with the arguments of their listeners.
- * @typeParam M what is delivered: messages, or, with the option `messages: 'stream'`, each message as a stream
+ * @typeParam M the type of a delivered message; with the option `messages: 'stream'`, a MessageStream
  */
 export interface WebSocketEvents<M extends Delivered = Message> {
-  /** A message has come. Listening is reading: it starts the flow. */
+  /** Emitted for each received message. Adding a listener starts the flow. */
   message: [message: M, info: MessageInfo];
-  /** A message has come, as on every readable stream. */
+  /** Emitted for each received message, as on every Readable. */
   data: [message: M];
-  /** Messages can be read with `read()`. */
+  /** Emitted when messages can be read with `read()`. */
   readable: Nothing;
-  /** `connect()` was called. */
+  /** Emitted when `connect()` is called. */
   start: Nothing;
-  /** The connection is open: messages can be sent. */
+  /** Emitted when the connection is open and messages can be sent. */
   open: Nothing;
-  /** The peer sent a ping; the pong was sent. */
+  /** Emitted when a ping is received. The pong has been sent, or waits for the byte stream to drain. */
   ping: [payload: Buffer];
-  /** The peer sent a pong. */
+  /** Emitted when a pong is received. */
   pong: [payload: Buffer];
-  /** The peer has closed cleanly, and everything it sent has been read. */
+  /** Emitted when the peer has closed cleanly and all messages have been read. */
   end: Nothing;
-  /** `write()` has returned false before, and may be called again. */
+  /** Emitted when `write()` may be called again after it has returned false. */
   drain: Nothing;
-  /** The writable side has ended, and everything that was written has been sent. */
+  /** Emitted when the writable side has ended and everything that was written has been sent. */
   finish: Nothing;
-  /** The connection has ended other than cleanly. */
+  /** Emitted when the connection has not ended cleanly. */
   error: [error: WebSocketError];
-  /** Both sides are over: the last event. */
+  /** The last event: emitted when both sides have ended, or the stream was destroyed. */
   close: Nothing;
-  /** `pause()` was called. */
+  /** Emitted when `pause()` is called. */
   pause: Nothing;
-  /** Reading has begun or goes on after `pause()`. */
+  /** Emitted when reading starts, or goes on after `pause()`. */
   resume: Nothing;
-  /** The writable side has ended; 'finish' follows when everything was sent. For Node's own use. */
+  /** Emitted when the writable side has ended, before 'finish'. For Node's own use. */
   prefinish: Nothing;
-  /** A stream was piped into this one. */
+  /** Emitted when a stream is piped into this one. */
   pipe: [source: Readable];
-  /** A stream is not piped into this one any more. */
+  /** Emitted when a stream is no longer piped into this one. */
   unpipe: [source: Readable];
-  /** A listener will be added, as on every EventEmitter. */
+  /** Emitted before a listener is added, as on every EventEmitter. */
   newListener: [event: string | symbol, listener: (...parameters: unknown[]) => void];
-  /** A listener was removed, as on every EventEmitter. */
+  /** Emitted after a listener was removed, as on every EventEmitter. */
   removeListener: [event: string | symbol, listener: (...parameters: unknown[]) => void];
 }
 
@@ -65,7 +65,7 @@ type ListenerOf<M extends Delivered, E extends EventName> = (...parameters: WebS
 // biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares the listeners of events it knows nothing about
 export type AnyListener = (...parameters: any[]) => void;
 
-/** Node's Duplex with the events of a WebSocket: of other names it takes only symbols. */
+/** Node's Duplex with the events of a WebSocket. Other event names must be symbols. */
 export interface DuplexOfMessages<M extends Delivered = Message> extends Duplex {
   on<E extends EventName>(event: E, listener: ListenerOf<M, E>): this;
   on(event: symbol, listener: AnyListener): this;
@@ -86,7 +86,7 @@ export interface DuplexOfMessages<M extends Delivered = Message> extends Duplex 
   emit(event: symbol, ...parameters: any[]): boolean;
 }
 
-/** Node's own Duplex class under that type. */
+/** Node's Duplex class with the type `DuplexOfMessages`. */
 export const DuplexOfMessages = Duplex as unknown as {
   new <M extends Delivered = Message>(options: DuplexOptions): DuplexOfMessages<M>;
 };
@@ -94,7 +94,7 @@ export const DuplexOfMessages = Duplex as unknown as {
 const textInfo: MessageInfo = Object.freeze({ binary: false });
 const binaryInfo: MessageInfo = Object.freeze({ binary: true });
 
-/** The 'data' listener behind the 'message' event: one function for all WebSockets. */
+/** The 'data' listener that emits 'message'. All WebSockets share this function. */
 export function emitMessage(this: Readable, message: Delivered): void {
   const isText = typeof message === 'string' || (message instanceof MessageStream && !message.binary);
   this.emit('message', message, isText ? textInfo : binaryInfo);

@@ -4,26 +4,33 @@ import type { WebSocketError } from '../errors';
 
 type Listener = (error?: WebSocketError) => unknown;
 
-/** Mostly there is one, or none, and an idle connection should not keep an array for it. */
+/**
+ * A list without an array for one item, to save memory: most WebSockets have at most one source and one destination.
+ */
 type OneOrMany<T> = T | readonly T[] | undefined;
 
-/** The WebSocket as a stream, as far as its half-close looks at it. */
+/** The properties of the WebSocket stream that HalfClose uses. */
 export type HalfCloseStream = Pick<Duplex, 'readableEnded' | 'writableEnded' | 'destroyed' | 'listeners' | 'end'>;
 
-/** What else the half-close must know of the WebSocket. */
+/** The owner of a HalfClose: the core of a WebSocket. */
 export interface HalfCloseOwner {
-  /** `allowHalfOpen` as Node's option; undefined: this file decides. */
+  /**
+   * As Node's option: true if the program always ends the writable side, false if it ends together with the readable
+   * side; undefined: HalfClose decides.
+   */
   readonly settings: { readonly allowHalfOpen: boolean | undefined };
-  /** How many loops read at the moment. */
+  /** The number of `for await` loops that read at the moment. */
   readonly readQueue: { readonly loops: number };
 }
 
 /**
- * Decides who ends the writable side after the readable side has ended, so that the peer's Close is answered (RFC 6455 §5.5.1): the
- * WebSocket itself, in the same turn of the event loop, unless a chain of streams leads from its readable side back to its writable side. A
- * chain ends the writable side when its last stage has handed over what it still holds. There is a chain if
+ * Decides who ends the writable side after the readable side has ended, so that the peer's Close is answered (RFC 6455
+ * §5.5.1): the WebSocket itself, in the same turn of the event loop, unless a chain of streams leads from its readable
+ * side back to its writable side. A chain ends the writable side when its last stage has handed over what it still
+ * holds. There is a chain if
  *
- * - a stream that can be read is fed by `pipe()` or `pipeline()` from this WebSocket, and a stream that can be written is piped into it;
+ * - a stream that can be read is fed by `pipe()` or `pipeline()` from this WebSocket, and a stream that can be written
+ * is piped into it;
  * - a stream whose own writable side has ended is piped into it;
  * - an operator of Readable (`map()`, `filter()`, …) reads it, and a stream is piped into it;
  * - a loop reads it, and `pipeline()` writes to it for an async generator;
@@ -64,12 +71,12 @@ export class HalfClose {
     this.#destinations = withItem(this.#destinations, destination);
   }
 
-  /** @param destination undefined: all of them */
+  /** @param destination undefined for all destinations */
   destinationRemoved(destination: Writable | undefined): void {
     this.#destinations = destination === undefined ? undefined : without(this.#destinations, destination);
   }
 
-  /** @param close closes a web stream that reads the WebSocket, when everything has been read */
+  /** @param close closes a web stream that reads the WebSocket; called when everything has been read */
   webStreamAdded(close: () => void): void {
     this.#closeWebStreams ??= [];
     this.#closeWebStreams.push(close);
@@ -79,27 +86,27 @@ export class HalfClose {
     this.#hasOperator = true;
   }
 
-  /** The readable side has ended, and everything has been read. */
+  /** Called when the readable side has emitted 'end'. */
   readingEnded(): void {
     this.#wasReadByWebStream = this.#listeners('data').some(isOfWebStream);
     this.#finishNow();
     if (this.#owner.readQueue.loops === 0) this.#endSoon();
   }
 
-  /** A loop has come to the end of the readable side. */
+  /** Called when a `for await` loop has reached the end of the readable side. */
   loopEnded(): void {
     this.#wasReadByLoop = true;
     if (this.#stream.readableEnded && this.#owner.readQueue.loops === 0) this.#endSoon();
   }
 
-  /** The peer has closed, and nobody has begun to read what it sent. */
+  /** Called when the peer has closed and nobody reads its messages, so that 'end' will not be emitted. */
   nobodyReads(): void {
     this.#endSoon();
   }
 
   /**
-   * The stream is destroyed, and 'drain' will not come any more: releases those who write for Node and know no other end. Programs see that
-   * the stream is destroyed.
+   * Calls the 'drain' listeners of `pipeline()` and of web streams after the stream was destroyed: they wait for
+   * 'drain' and do not notice the destruction.
    */
   releaseWriters(error: WebSocketError): void {
     for (const listener of this.#listeners('drain')) {
@@ -129,15 +136,15 @@ export class HalfClose {
     if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#stream.end();
   }
 
-  /** The writable side has ended: lets go of the feeds, whose writes would only fail. */
+  /** Unpipes the feeds after the writable side has ended, because their writes would fail. */
   unpipeFeeds(writable: Writable): void {
     if (this.#sources === undefined || this.isChain) return;
     for (const source of listOf(this.#sources)) source.unpipe(writable);
   }
 
   /**
-   * Our Close was sent: lets the WebSocket emit 'finish'. That makes Node unpipe a chain that still writes, which would then read no more,
-   * so 'finish' waits until everything has been read.
+   * Lets the WebSocket emit 'finish' after our Close frame was sent. At 'finish', Node unpipes a chain that still
+   * writes, and the chain would then stop to read. So if a chain writes, 'finish' waits until everything has been read.
    */
   finish(done: () => void): void {
     this.#finish = done;
@@ -159,19 +166,23 @@ export class HalfClose {
     return listOf(this.#sources).some((source) => !source.readableEnded) && this.isChain;
   }
 
-  /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */
+  /**
+   * Ends the writable side at the end of this turn of the event loop, so that 'end' listeners can still write a
+   * message, and a pipe can call `end()`.
+   */
   #endSoon(): void {
     const { allowHalfOpen } = this.#owner.settings;
     if (allowHalfOpen === true) return;
     setImmediate(() => {
-      // A web stream that is closed behind the end of the Duplex makes Node throw; it learns of its end by 'close'.
+      // If the writable side has ended, closing the web stream makes Node throw; the web stream then closes at 'close'
+      // of the Duplex.
       if (!this.#stream.writableEnded) for (const close of this.#closeWebStreams?.splice(0) ?? []) close();
       if (allowHalfOpen === false || (this.#owner.readQueue.loops === 0 && !this.isChain)) this.endForProgram();
     });
   }
 }
 
-/** `pipeline()` waits for 'drain' with a function that takes an error, where it writes for an async generator. */
+/** `pipeline()` that writes for an async generator waits for 'drain' with a function that takes an error. */
 function isOfPipeline(listener: Listener): boolean {
   return listener.length > 0;
 }

@@ -23,13 +23,13 @@ import {
 } from '../options';
 import { protocolVersion } from '../versions';
 
-/** What a handshake starts from. */
+/** The values that a handshake starts with. */
 export interface HandshakeSetup {
   readonly role: Role;
-  /** On a server: the request, which waits for `connect()`. */
+  /** For a server: the request, which waits for `connect()`. */
   readonly opening?: Opening;
   readonly options?: ConnectionOptions;
-  /** A client's version, and the subprotocols that it offers. */
+  /** For a client: the version, and the subprotocols that are offered. */
   readonly version?: Version;
   readonly protocols?: readonly string[];
 }
@@ -37,15 +37,18 @@ export interface HandshakeSetup {
 const noProtocols: readonly string[] = [];
 const noOptions: ConnectionOptions = {};
 
-/** The facts of an opening handshake: what was asked for, what was agreed on, and the settings that follow from it. */
+/** The state of an opening handshake: the request, what was agreed on, and the settings that follow. */
 export class Handshake {
   /** Undefined for a WebSocket that did not come from a request. */
   readonly request: HttpRequest | undefined;
   readonly protocols: readonly string[];
   settings: ConnectionSettings;
-  /** `connect()` was called. */
+  /** Whether `connect()` was called. */
   #isAccepted = false;
-  /** There until the connection is open: the request, or what gives a client's handshake up. */
+  /**
+   * Undefined once the connection is open or cannot be opened. For a server: the request. For a client: the function
+   * that gives the handshake up.
+   */
   #pending: Opening | Pick<Opening, 'abandon'> | undefined;
   #agreement: Pick<Agreement, 'version' | 'protocol' | 'extensions'> & { readonly transport?: TransportName };
   #responseHeaders: OutgoingHttpHeaders | undefined;
@@ -93,8 +96,8 @@ export class Handshake {
 
   /**
    * Accepts the opening request of a server's WebSocket.
-   * @param starting called before the answer is made
-   * @param opened called with the transport, at once or when the rest of the handshake is over
+   * @param starting called before the response is made
+   * @param opened called with the transport, at once or when the handshake is complete
    * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, and what `Opening.accept()` throws
    */
   accept(
@@ -108,12 +111,12 @@ export class Handshake {
       throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
     const protocol = this.#chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
     starting();
-    // Connections that set nothing of their own share the options of the server.
+    // To save memory, connections without options of their own share the options of the server.
     const connectionOptions = options === undefined ? this.#options : { ...this.#options, ...options };
     const extensions = answerExtensions(opening.extensions, connectionOptions);
     const headers = { ...this.#responseHeaders, ...options?.headers };
     const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
-    // The rest of the handshake may come later, outside of the context that the request was handled in.
+    // The handshake may be completed later, outside of the asynchronous context that the request was handled in.
     const context = new AsyncResource('WebSocket');
     opening.accept({ protocol, extensions, headers }, (transport) =>
       context.runInAsyncScope(opened, undefined, transport, agreement, connectionOptions),
@@ -122,9 +125,9 @@ export class Handshake {
     this.agreeOn(agreement, connectionOptions);
   }
 
-  /** Starts the handshake of a client's WebSocket, or takes a transport that is open already. */
+  /** Starts the handshake of a client's WebSocket. The dial may also open a transport at once. */
   dial(dial: Dial, { opened, failed }: DialResult): void {
-    // `AsyncResource.bind()` is slow: it marks a property of each function as deprecated.
+    // Not AsyncResource.bind(), which is slow: it marks a property of each function as deprecated.
     const context = new AsyncResource('WebSocket');
     let isOpen = false;
     const abandon = dial({
@@ -142,18 +145,21 @@ export class Handshake {
     this.settings = settingsFor(options, this.role, agreement, protocolVersion(agreement.version).capabilities);
   }
 
-  /** The subprotocol to agree on, '' for none: one that was not offered must not be answered (RFC 6455 §4.2.2). */
+  /**
+   * Returns the subprotocol to agree on, '' for none. A server must not choose one that was not offered (RFC 6455
+   * §4.2.2).
+   */
   #chooseProtocol(wanted: string | undefined, mayDecline: boolean): string {
     const choice = wanted ?? (mayDecline ? '' : this.protocols[0]);
     return choice !== undefined && this.protocols.includes(choice) ? choice : '';
   }
 
-  /** Gives the handshake up, if the connection is not open yet. */
+  /** Gives the handshake up if the connection is not open yet. */
   abandon(): void {
     this.#pending?.abandon();
   }
 
-  /** The connection is open, or never will be: it must not keep its handshake. */
+  /** Frees the memory of the handshake when the connection is open or cannot be opened. */
   forget(): void {
     this.#pending = undefined;
   }
@@ -161,7 +167,10 @@ export class Handshake {
 
 const plainAgreements = new Map<string, Agreement>();
 
-/** Connections that have agreed on a version and no more share one object for it. */
+/**
+ * Returns one shared object for all connections that have agreed on the same transport and version, and on no
+ * subprotocol or extension.
+ */
 function sharedAgreement(agreement: Agreement): Agreement {
   const { transport, version, protocol, extensions } = agreement;
   if (protocol !== '' || extensions !== '') return agreement;

@@ -6,7 +6,10 @@ import { isMessageSource } from './messageSources';
 import type { Delivered } from './streamedMessages';
 import { refuseSource, type WriteCallback } from './writeQueue';
 
-/** Fails what is written after the end of the writable side, ours or the program's own: that is no mistake, and must hold nobody back. */
+/**
+ * Fails writes after the end of the writable side, whether the library or the program has ended it. Such a write is no
+ * mistake of the program, and its writer must not wait for 'drain' forever.
+ */
 export class LateWrites {
   readonly #stream: Pick<DuplexOfMessages<Delivered>, 'destroyed' | 'emit'>;
   readonly #halfClose: Pick<HalfClose, 'releaseWriters'>;
@@ -21,9 +24,9 @@ export class LateWrites {
   }
 
   /**
-   * Fails one write, and holds its writer back for one turn of the event loop only.
-   * @param isReadByLoop whether a loop reads the WebSocket
-   * @returns what `write()` returns
+   * Fails one write, and emits 'drain' in the next turn of the event loop.
+   * @param isReadByLoop whether a `for await` loop reads the WebSocket
+   * @returns the return value of `write()`
    */
   refuse(message: unknown, callback: WriteCallback | undefined, isReadByLoop: () => boolean): false {
     const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the writable side has ended');
@@ -33,7 +36,8 @@ export class LateWrites {
     this.#drainScheduled = true;
     setImmediate(() => {
       this.#drainScheduled = false;
-      // Also on a destroyed stream, for a loop that reads: it has its last message in hand, and learns of the end by reading on.
+      // A `for await` loop may wait for 'drain' before it reads on and so learns of the end; it needs 'drain' also from
+      // a destroyed stream.
       if (!this.#stream.destroyed || isReadByLoop()) this.#stream.emit('drain');
       if (this.#stream.destroyed) this.#halfClose.releaseWriters(error);
     });

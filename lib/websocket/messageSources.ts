@@ -5,7 +5,7 @@ import type { Capabilities, DataFrame } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type BinaryData, toBytes } from '../framing/outgoingMessage';
 
-/** What can be sent as one message, piece by piece: all of the pieces strings, or all of them bytes. */
+/** A stream or iterable that is sent as one message. Its pieces must all be strings, or all be bytes. */
 export type MessageSource = Readable | ReadableStream | AsyncIterable<string | BinaryData>;
 
 export function isMessageSource(chunk: unknown): chunk is MessageSource {
@@ -14,11 +14,11 @@ export function isMessageSource(chunk: unknown): chunk is MessageSource {
 
 export interface StreamingRules {
   readonly capabilities: Capabilities;
-  /** Bytes that are collected for versions without fragments. */
+  /** Most bytes that are collected for one message in versions without fragments. */
   readonly maxMessageSize: number;
 }
 
-/** Sends a fragment, and calls back when the next one may follow. */
+/** Sends a fragment, and calls `sent` when the next one may follow. */
 type SendFragment = (fragment: DataFrame, sent: (error?: Error | null) => void) => void;
 
 type Kind = 'text' | 'binary';
@@ -26,20 +26,23 @@ type Kind = 'text' | 'binary';
 /** Reads a source of any kind, piece by piece, until it is stopped. */
 interface SourceReader {
   next(): Promise<IteratorResult<unknown, unknown>>;
-  /** Tells the source that nothing more will be read. Called once, unless the source has ended. */
+  /** Cancels the source: nothing more will be read. Called at most once, and not after the source has ended. */
   cancel(error: Error): void;
 }
 
-/** One source on its way: its pieces become the fragments of a message. It can be stopped at any time, whatever it waits for. */
+/**
+ * A source that is being sent, its pieces as the fragments of one message. It can be stopped at any time, also while it
+ * waits for a piece.
+ */
 export class OutgoingSource {
   readonly #source: MessageSource;
   #reader: SourceReader | undefined;
   #kind: Kind | undefined;
-  /** The first half of a surrogate pair, whose other half the next piece must have. */
+  /** The high surrogate at the end of the last piece, whose low surrogate is expected in the next piece. */
   #half = '';
-  /** The source has ended, or was told that nothing more will be read. */
+  /** Whether the source has ended or was cancelled. */
   #over = false;
-  /** The error that it was stopped with, or that has failed it: nothing is read or sent after that. */
+  /** The error that the source was stopped with or has failed with. Nothing is read or sent after that. */
   #failure: WebSocketError | undefined;
   #done: ((error?: WebSocketError) => void) | undefined;
 
@@ -47,28 +50,30 @@ export class OutgoingSource {
     this.#source = source;
     const { binary } = source as { readonly binary?: unknown };
     if (typeof binary === 'boolean') this.#kind = binary ? 'binary' : 'text';
-    // An error before its turn is found when it is read; it must not end the process until then.
+    // A source may fail while it waits in the write queue. The error is reported when the source is read, and must not
+    // end the process before.
     if (isNodeStream(source)) source.on('error', ignore);
   }
 
   /**
    * Sends the source as one message.
-   * @param done called once: with WS_ERR_SOURCE_FAILED, WS_ERR_INVALID_ARGUMENT, WS_ERR_MESSAGE_TOO_BIG, WS_ERR_UNSUPPORTED, or the error that
-   * it was stopped with
+   * @param done called once, without an error or with WS_ERR_SOURCE_FAILED, WS_ERR_INVALID_ARGUMENT,
+   * WS_ERR_MESSAGE_TOO_BIG, WS_ERR_UNSUPPORTED, or the error passed to `stop()`
    */
   send(sendFragment: SendFragment, rules: StreamingRules, done: (error?: WebSocketError) => void): void {
     this.#done = done;
     const send = (fragment: DataFrame) =>
       new Promise<void>((resolve, reject) => sendFragment(fragment, (error) => (error ? reject(error) : resolve())));
     const sending = rules.capabilities.fragments ? this.#sendFragments(send) : this.#sendWhole(send, rules);
-    // Not in the callbacks of the promise, where an exception of a listener would become a rejection.
+    // nextTick(), because an exception of a listener inside the callbacks of the promise would become an unhandled
+    // rejection.
     sending.then(
       () => process.nextTick(() => this.#finish(undefined)),
       (error) => process.nextTick(() => this.#fail(error as WebSocketError)),
     );
   }
 
-  /** Nothing more will be sent: the source learns it at once, and so does whoever waits for the message. */
+  /** Stops sending: cancels the source and calls `done` with the error. */
   stop(error: WebSocketError): void {
     this.#fail(error);
   }
@@ -85,7 +90,7 @@ export class OutgoingSource {
       this.#reader ??= readerOf(this.#source);
       this.#reader.cancel(error);
     } catch {
-      // A locked web stream, for example, cannot be told.
+      // A source that cannot be cancelled, such as a locked web stream, is left as it is.
     }
   }
 
@@ -108,7 +113,7 @@ export class OutgoingSource {
     await sendNext(this.#half, true);
   }
 
-  /** For versions that have no fragments. */
+  /** Sends the whole source in one frame, for versions without fragments. */
   async #sendWhole(
     send: (fragment: DataFrame) => Promise<void>,
     { capabilities, maxMessageSize }: StreamingRules,
@@ -133,11 +138,11 @@ export class OutgoingSource {
     });
   }
 
-  /** The next payload; undefined at the end of the source. */
+  /** Returns the next payload; undefined at the end of the source. */
   async #next(): Promise<string | Uint8Array | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
     const result = await this.#read();
-    // A web stream that is cancelled answers as if it had come to its end.
+    // If a web stream is cancelled during the read, the result is the same as at its end.
     if (this.#failure !== undefined) throw this.#failure;
     if (result.done === true) {
       this.#over = true;
@@ -160,13 +165,16 @@ export class OutgoingSource {
       this.#reader ??= readerOf(this.#source);
       return await this.#reader.next();
     } catch (cause) {
-      // It has failed by itself, and knows.
+      // The source has failed by itself, so it need not be cancelled.
       this.#over = true;
       throw new WebSocketError('WS_ERR_SOURCE_FAILED', (cause as Error)?.message, { cause });
     }
   }
 
-  /** Each fragment is encoded by itself, so none may end between the halves of a character. */
+  /**
+   * Returns the piece without a high surrogate at its end, which is kept for the next piece. Each fragment is encoded
+   * on its own, so none may end between the two halves of a surrogate pair.
+   */
   #wholeCharacters(piece: string): string {
     const text = this.#half + piece;
     const last = text.charCodeAt(text.length - 1);
@@ -176,7 +184,10 @@ export class OutgoingSource {
   }
 }
 
-/** By its methods: a stream of another realm, or of the package `readable-stream`, is no instance of this realm's Readable. */
+/**
+ * Recognizes a Node stream by its methods: a stream of another realm, or of the package `readable-stream`, is no
+ * instance of this realm's Readable.
+ */
 function isNodeStream(source: MessageSource): source is Readable {
   return (
     'destroy' in source && 'on' in source && typeof source.destroy === 'function' && typeof source.on === 'function'
@@ -196,11 +207,11 @@ function readerOf(source: MessageSource): SourceReader {
     };
   }
   const iterator = source[Symbol.asyncIterator]();
-  // A generator that never goes on never answers either.
+  // The result of return() is not awaited: a generator that waits forever never settles it.
   return { next: () => iterator.next(), cancel: () => settleQuietly(iterator.return?.()) };
 }
 
-/** What a source says to its cancellation is nobody's affair. */
+/** Ignores the rejection of a cancellation. */
 function settleQuietly(answer: Promise<unknown> | undefined): void {
   if (answer !== undefined) Promise.resolve(answer).catch(ignore);
 }

@@ -4,32 +4,33 @@ import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
 import { throwLater } from './throwLater';
 
-/** Bytes of a message, or characters of a text, that are kept for a reader before the peer is held back. */
+/** The high water mark: bytes of a binary message, or characters of a text message. */
 const readAhead = 64 * 1024;
 
 /**
- * One message while it comes: a stream of bytes, or, for a text, of strings. It holds back what is behind it until it has been
- * read; `resume()` or `destroy()` skips it. If the connection fails before the message has ended, so does the stream.
+ * One message as a Readable, while it is being received: of bytes, or of strings for a text message. The next message
+ * is not delivered until this one has been read; `resume()` or `destroy()` skips it. If the connection fails before the
+ * message has ended, the stream is destroyed with the error.
  */
 export class MessageStream extends Readable {
-  /** Whether it is a binary message. */
+  /** True for a binary message, false for a text message. */
   readonly binary: boolean;
   readonly #readOn: () => void;
   #failure: Error | undefined;
-  /** Pieces that have come since nothing was left to read. */
+  /** Pieces received since the queue of the stream was last empty. */
   #pieces = 0;
-  /** The stream would take more bytes, but not more pieces. */
+  /** Whether the stream has asked for more, but pieces are held back because the queue keeps too much memory alive. */
   #held = false;
 
   constructor(binary: boolean, readOn: () => void) {
     super({ highWaterMark: readAhead, ...(!binary && { encoding: 'utf8' }) });
     this.binary = binary;
     this.#readOn = readOn;
-    // The WebSocket tells of failures too. One that breaks off a message nobody looks at must not end the process.
+    // The WebSocket reports failures too. An error of a message that nobody reads must not end the process.
     this.on('error', ignore);
   }
 
-  /** A message that has come as a whole. */
+  /** Returns a stream of a message that was received as a whole. */
   static of(message: Message): MessageStream {
     const stream = new MessageStream(typeof message !== 'string', ignore);
     if (message.length > 0) stream.push(message, 'utf8');
@@ -37,7 +38,7 @@ export class MessageStream extends Readable {
     return stream;
   }
 
-  /** Takes the next part. Returns false if that is enough for now. */
+  /** Receives the next part. Returns false if the high water mark is reached. */
   receive({ payload, last }: MessagePart): boolean {
     if (this.destroyed) return true;
     if (payload.length > 0) {
@@ -50,26 +51,29 @@ export class MessageStream extends Readable {
 
   get #isFull(): boolean {
     if (this.readableLength === 0) this.#pieces = 0;
-    // A peer that sends bytes one by one must not fill the memory with what holds them.
+    // Each piece counts with its overhead: a peer that sends single bytes must not fill the memory with Buffer objects.
     return this.readableLength + overhead * this.#pieces >= readAhead;
   }
 
-  /** Nothing more will come, and this is why. What has come is read first. */
+  /** Destroys the stream with the error, after the received pieces have been read. */
   fail(error: Error): void {
     if (this.readableLength === 0) this.destroy(error);
     else this.#failure = error;
   }
 
-  /** Returns bytes or, of a text message, characters, as every Readable does; null if none have arrived. */
+  /**
+   * Returns the bytes of a binary message or the characters of a text message, as `read()` of every Readable; null if
+   * none are in the queue.
+   */
   override read(size?: number): string | Buffer | null {
     const bytes = super.read(size);
     if (this.#failure !== undefined && this.readableLength === 0) {
-      // What is in hand reaches its reader before the error does.
+      // setImmediate(): these bytes must reach the reader before the error does.
       setImmediate(() => this.destroy(this.#failure));
     }
     if (this.#held && !this.#isFull) {
       this.#held = false;
-      // Not now: what is in hand must reach its reader before what comes next.
+      // nextTick(): these bytes must reach the reader before the next ones do.
       process.nextTick(this.#readOn);
     }
     return bytes;
@@ -85,7 +89,7 @@ export class MessageStream extends Readable {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.unpipe();
     done(error);
-    // The rest of it is skipped.
+    // Skip the rest of the message.
     throwLater(this.#readOn);
   }
 }

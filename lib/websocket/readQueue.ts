@@ -6,7 +6,7 @@ import { emitMessage } from './events';
 import type { Delivered } from './streamedMessages';
 import { throwLater } from './throwLater';
 
-/** The readable side of a WebSocket, as far as its queue looks at it. */
+/** The properties of the WebSocket stream that the ReadQueue uses. */
 export type ReadableSide = Pick<
   Readable,
   | 'on'
@@ -27,36 +27,37 @@ export type ReadableSide = Pick<
   | 'readableEncoding'
 >;
 
-/** Where the messages come from: a connection. */
+/** The source of the messages: a Connection. */
 export interface MessageSupply {
   readOn(): void;
 }
 
 /**
- * Delivers messages to the readable side of a WebSocket, up to two marks ahead of the reader: a number of messages, and the bytes of memory
- * that they keep alive. What is behind that stays with the peer. It also knows who reads, in whatever way.
+ * Delivers messages to the readable side of a WebSocket, ahead of the reader up to two high water marks: a number of
+ * messages, and the bytes of memory that they keep alive. At a mark, reading from the connection is paused. The queue
+ * also knows whether the program reads: with a listener, a pipe, a `for await` loop, or `read()`.
  */
 export class ReadQueue {
-  /** Messages that have come. */
+  /** Received messages. */
   received = 0;
   marks: Marks;
   readonly #stream: ReadableSide;
   #supply: MessageSupply | undefined;
   /** Bytes of memory that the messages in the queue keep alive. */
   #cost = 0;
-  /** The stream has asked for more messages than the marks allow. */
+  /** Whether the stream has asked for messages while a mark was reached. */
   #held = false;
-  /** Messages are dropped: the program has closed and never read. */
+  /** Whether messages are dropped, because the program has closed and has never read. */
   #discarding = false;
-  /** There are 'message' listeners. */
+  /** Whether there are 'message' listeners. */
   #listensForMessages = false;
-  /** There is no 'data' listener but the one behind 'message'. */
+  /** Whether `emitMessage` is the only 'data' listener. */
   #onlyMessages = false;
-  /** The flow was paused because the last 'message' listener was removed. */
+  /** Whether the flow was paused because the last 'message' listener was removed. */
   #pausedForLackOfListeners = false;
-  /** Loops that read at the moment. */
+  /** The number of `for await` loops that read at the moment. */
   #loops = 0;
-  /** The error to destroy the stream with when everything before it has been read. */
+  /** The error to destroy the stream with when all messages received before it have been read. */
   #failure: Error | undefined;
   #unread: NodeJS.Timeout | undefined;
 
@@ -65,31 +66,33 @@ export class ReadQueue {
     this.marks = marks;
   }
 
-  /** Whether somebody reads, in whatever way, or has decided to pause. */
+  /** Whether the program reads in some way, or has called `pause()`. */
   get hasReader(): boolean {
     const flows = this.#stream.readableFlowing !== null && !this.#pausedForLackOfListeners;
     return flows || this.#loops > 0 || this.#stream.listenerCount('readable') > 0;
   }
 
-  /** From now on there is a connection to read from. */
+  /** Sets the connection to read from. */
   open(supply: MessageSupply): void {
     this.#supply = supply;
   }
 
-  /** Delivers a message. Returns false if that is enough for now. */
+  /** Delivers a message. Returns false if a mark is reached. */
   deliver(message: Delivered): boolean {
     this.received++;
     if (this.#discarding) return true;
     const stream = this.#stream;
-    // Past the queue of the stream if nothing waits in it, which would schedule a tick of the event loop for each message (0.3 of 10 µs for a
-    // small echo). Not the first one: a stream must know that it was read.
+    // If the stream flows and its queue is empty, emit 'data' without push(), which would schedule a tick of the event
+    // loop for each message (0.3 of 10 µs for a small echo). The first message always goes through push(), which sets
+    // readableDidRead.
     if (
       stream.readableFlowing === true &&
       stream.readableLength === 0 &&
       stream.readableDidRead &&
       stream.readableEncoding === null
     ) {
-      // Past 'data' if that would only lead to 'message' (a twentieth of a small echo).
+      // If 'message' listeners are the only ones, emit 'message' without 'data' (a twentieth of the time of a small
+      // echo).
       if (this.#onlyMessages) emitMessage.call(stream as Readable, message);
       else stream.emit('data', message);
       return true;
@@ -98,35 +101,38 @@ export class ReadQueue {
     try {
       stream.push(message);
     } finally {
-      // The stream may have emitted it at once, to a listener that has thrown perhaps.
+      // push() may have emitted the message at once, and a listener may have thrown.
       if (stream.readableLength === 0) this.#cost = 0;
     }
     return this.#wantsMore;
   }
 
-  /** The stream asks for more messages. */
+  /** Called when the stream asks for more messages. */
   requested(): void {
     if (this.#wantsMore) throwLater(() => this.#supply?.readOn());
     else this.#held = true;
   }
 
-  /** A message was read; null: the queue is empty. */
+  /** Called after `read()` has returned a message, or null for an empty queue. */
   taken(message: unknown): void {
     if (message !== null && (this.#held || this.#cost > 0)) this.#makeRoom(message);
     this.#failWhenEmpty();
   }
 
-  /** A listener has thrown while a message was read: goes on with the messages behind it, if the process does. */
+  /** Called after a listener has thrown inside of `read()`. If the process goes on, the next messages are delivered. */
   readingThrew(): void {
     process.nextTick(() => {
       while (this.#stream.readableFlowing === true && this.#stream.read() !== null);
     });
-    // The message in hand has been taken all the same.
+    // The message whose listener has thrown has left the queue.
     this.#makeRoom(undefined);
     this.#failWhenEmpty();
   }
 
-  /** Drops what was received and what comes, if nobody has ever read: the program has closed and does not want it. */
+  /**
+   * Drops all messages, received and future ones, if nobody has ever read: the program has closed and does not want
+   * them.
+   */
   discardUnread(): void {
     const stream = this.#stream;
     if (this.hasReader || stream.readableDidRead || this.#discarding) return;
@@ -135,16 +141,16 @@ export class ReadQueue {
     this.#supply?.readOn();
   }
 
-  /** The peer has closed cleanly: the readable side ends behind the messages in the queue. */
+  /** Ends the readable side after the messages in the queue, when the peer has closed cleanly. */
   end(): void {
     this.#stream.push(null);
-    // With nobody reading and nothing to read, 'end' would never come, and 'close' neither.
+    // If nobody reads and the queue is empty, only read(0) makes the stream emit 'end' and then 'close'.
     if (!this.hasReader && this.#stream.readableLength === 0) this.#stream.read(0);
   }
 
   /**
-   * Destroys the stream with this error when everything before it has been read. Returns whether somebody is reading that; if nobody does,
-   * `keepUnreadFor()` sets the time.
+   * Destroys the stream with this error when all messages in the queue have been read. Returns whether somebody reads
+   * them at the moment. If nobody does, `keepUnreadFor()` limits the time.
    */
   failAfterReading(error: Error): boolean {
     if (this.#stream.readableLength === 0) {
@@ -155,7 +161,10 @@ export class ReadQueue {
     return this.#stream.readableFlowing === true || this.#loops > 0;
   }
 
-  /** From now on messages that nobody reads are kept for a limited time, in milliseconds. */
+  /**
+   * Calls `expired` after a time if nobody reads until then. Does nothing if somebody reads already.
+   * @param time milliseconds
+   */
   keepUnreadFor(time: number, expired: (failure: Error | undefined) => void): void {
     if (this.hasReader || this.#stream.destroyed) return;
     if (this.#unread !== undefined) {
@@ -167,7 +176,7 @@ export class ReadQueue {
     }, time).unref();
   }
 
-  /** The stream is destroyed. */
+  /** Called when the stream is destroyed. */
   stop(): void {
     clearTimeout(this.#unread);
     this.#failure = undefined;
@@ -185,7 +194,7 @@ export class ReadQueue {
     return this.#loops;
   }
 
-  /** The listeners of 'message' or 'data' have changed. */
+  /** Called when the listeners of 'message' or 'data' have changed. */
   listenersChanged(): void {
     const stream = this.#stream;
     const listens = stream.listenerCount('message') > 0;
@@ -205,7 +214,10 @@ export class ReadQueue {
     this.#stream.resume();
   }
 
-  /** Without a listener the flow would throw messages away: `once(ws, 'message')` must not cost the second one. */
+  /**
+   * Pauses the flow, because a flowing stream without a listener drops its messages: after `once(ws, 'message')` the
+   * second message must not be lost.
+   */
   #stopMessages(): void {
     const stream = this.#stream;
     stream.removeListener('data', emitMessage);
@@ -219,18 +231,20 @@ export class ReadQueue {
   }
 
   #makeRoom(message: unknown): void {
-    // What the program has put back with unshift() was not counted.
+    // Messages that the program has put back with unshift() were not counted, so the cost could fall below 0.
     this.#cost = this.#stream.readableLength === 0 ? 0 : Math.max(0, this.#cost - costOf(message));
     if (!this.#held || !this.#wantsMore) return;
     this.#held = false;
-    // Not now: the message in hand must reach the reader before the end does, of which a stream may tell at once.
+    // nextTick(): this message must reach the reader before the end of the connection does, which a stream may report
+    // at once.
     process.nextTick(() => this.#supply?.readOn());
   }
 
   #failWhenEmpty(): void {
     const failure = this.#failure;
     if (failure === undefined || this.#stream.readableLength > 0) return;
-    // The message in hand reaches its reader before the error does; a loop may also answer it.
+    // setImmediate(): the last message must reach the reader before the error does, and a `for await` loop may answer
+    // it.
     setImmediate(() => this.#stream.destroy(failure));
   }
 }

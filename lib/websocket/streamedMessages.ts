@@ -1,18 +1,18 @@
 import type { Message, MessagePart } from '../contracts';
 import { MessageStream } from './messageStream';
 
-/** What a reader gets: messages as they are, or, with the option `messages: 'stream'`, each message as a stream. */
+/** The type of a delivered message; with the option `messages: 'stream'`, a MessageStream. */
 export type Delivered = Message | MessageStream;
 
-/** Makes a stream of each message that comes, with the option `messages: 'stream'`. */
+/** Makes a MessageStream of each received message, with the option `messages: 'stream'`. */
 export class StreamedMessages {
   readonly #deliver: (message: MessageStream) => boolean;
   readonly #readOn: () => void;
-  /** The message that has begun and not ended. */
+  /** The message that has been received in part. */
   #current: MessageStream | undefined;
 
   /**
-   * @param deliver hands a stream to the reader; returns false if the reader has enough
+   * @param deliver delivers a stream to the reader; returns false if the read queue is full
    * @param readOn asks the connection for more
    */
   constructor(deliver: (message: MessageStream) => boolean, readOn: () => void) {
@@ -20,18 +20,18 @@ export class StreamedMessages {
     this.#readOn = readOn;
   }
 
-  /** Takes a message, or a part of one. Returns false if the reader has enough. */
+  /** Receives a message or a part of one. Returns false if the read queue, or the stream of the message, is full. */
   receive(received: Message | MessagePart): boolean {
     if (typeof received === 'string' || !('opcode' in received)) return this.#deliver(MessageStream.of(received));
     if (!received.first) return this.#continue(received);
     const stream = new MessageStream(!received.text, this.#readOn);
-    // Before it is delivered, for a listener may throw, and the parts behind this one still belong to it.
+    // Set before the stream is delivered: a listener may throw, and the next parts still belong to this stream.
     this.#current = stream;
     const room = this.#continue(received);
     return this.#deliver(stream) && room;
   }
 
-  /** The message that is coming will not come to its end. */
+  /** Fails the stream of the message that has been received in part: the rest will not be received. */
   fail(error: Error): void {
     this.#current?.fail(error);
     this.#current = undefined;

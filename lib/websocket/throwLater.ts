@@ -1,6 +1,6 @@
 /**
- * Does the work, and throws its exception when the calls in progress have returned. Inside of `_read()` and `_destroy()` Node catches what
- * a listener of the program throws, and destroys the stream with it.
+ * Calls `work`, and throws its exception in a later tick. If a listener of the program threw inside of `_read()` or
+ * `_destroy()`, Node would catch the exception and destroy the stream with it.
  */
 export function throwLater(work: () => void): void {
   try {

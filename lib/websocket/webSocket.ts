@@ -24,22 +24,25 @@ import type { MessageStream } from './messageStream';
 import type { Delivered } from './streamedMessages';
 import type { WriteCallback } from './writeQueue';
 
-/** A WebSocket, whichever way its messages are delivered. */
+/** A WebSocket with or without the option `messages: 'stream'`. */
 export type AnyWebSocket = WebSocket<Delivered>;
 
-/** What a message can be written as. */
+/** The types that `write()` accepts as a message. */
 export type WritableMessage = string | BinaryData | PreparedMessage | MessageSource;
 
-/** Node's own marks count messages only, and are fixed when a stream is made; those of the queues come before them. */
+/**
+ * Turns Node's own high water marks off: they count messages only, and are fixed when a stream is made. The read queue
+ * and the write queue have marks of their own.
+ */
 const noMark = Number.MAX_SAFE_INTEGER;
 
 /**
  * One WebSocket as an object-mode Duplex: each chunk is a message, a string for text, a Buffer for binary.
  *
- * The readable side ends with the peer's Close, after the last message; the writable side ends with ours, after the last write. Any
- * other end destroys the stream with a `WebSocketError`. WebSockets come from `res.webSocket`, `connect()`, `reconnecting()` and
- * `createPair()`.
- * @typeParam M what is read: messages, or, with the option `messages: 'stream'`, each message as a stream
+ * The readable side ends after the last message, with the peer's Close frame. `end()` and `close()` end the writable
+ * side, and our Close frame is sent after the last write. Any other end of the connection destroys the stream with a
+ * `WebSocketError`. WebSockets come from `res.webSocket`, `connect()`, `reconnecting()` and `createPair()`.
+ * @typeParam M the type of a delivered message; with the option `messages: 'stream'`, a MessageStream
  */
 export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M> {
   readonly #core: Core;
@@ -56,12 +59,12 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     WebSocket.#addOwnListeners(this);
   }
 
-  /** The opening request; undefined for a WebSocket that did not come from one. */
+  /** The opening request of a server's WebSocket; undefined on a client and for a pair. */
   get request(): HttpRequest | undefined {
     return this.#core.handshake.request;
   }
 
-  /** The subprotocols that the client offered, best first. */
+  /** The subprotocols that the client offered, in the client's order of preference. */
   get protocols(): readonly string[] {
     return this.#core.handshake.protocols;
   }
@@ -71,7 +74,9 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return this.#core.handshake.protocol;
   }
 
-  /** What carries the connection: 'http1', 'http2', or 'pair'; undefined for a client until it is open. */
+  /**
+   * The transport of the connection: 'http1', 'http2', or 'pair'. Undefined for a client until the connection is open.
+   */
   get transport(): TransportName | undefined {
     return this.#core.handshake.transport;
   }
@@ -81,51 +86,56 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return this.#core.handshake.version;
   }
 
-  /** The extensions in use with their parameters, as the server's answer has them; '' for none. */
+  /** The extensions in use with their parameters, as in the server's `Sec-WebSocket-Extensions`; '' for none. */
   get extensions(): string {
     return this.#core.handshake.extensions;
   }
 
-  /** Headers for the answer to the opening request; set them before `connect()`. */
+  /** Headers for the response to the opening request. Set them before `connect()`. */
   get responseHeaders(): OutgoingHttpHeaders {
     return this.#core.handshake.responseHeaders;
   }
 
-  /** The code of the peer's Close frame: 1005 if it had none, 1006 if the connection ended without one, undefined before. */
+  /**
+   * The close code in the peer's Close frame: 1005 if the frame has none, 1006 if the connection has ended without a
+   * Close frame, undefined before.
+   */
   get closeCode(): number | undefined {
     return this.#core.outcome?.code;
   }
 
-  /** The reason in the peer's Close frame; '' if there is none. */
+  /** The close reason in the peer's Close frame; '' if there is none. */
   get closeReason(): string {
     return this.#core.outcome?.reason ?? '';
   }
 
-  /** Whether both sides have sent a Close frame, and ours has left. */
+  /** Whether both sides have sent a Close frame, and ours has reached the operating system. */
   get wasClean(): boolean {
     return this.#core.outcome?.wasClean ?? false;
   }
 
-  /** Bytes that were written and have not reached the operating system. */
+  /** The number of written bytes that have not reached the operating system. */
   get bufferedAmount(): number {
     return this.#core.writeQueue.bufferedAmount;
   }
 
-  /** What has happened on this connection so far. */
+  /** The numbers of messages and bytes of this connection so far. */
   get counters(): ConnectionCounters {
     return this.#core.counters;
   }
 
   /**
-   * Resolves with the close code, the reason, and whether both sides have closed, when the connection has ended and everything that came has
-   * been read or discarded. It never rejects: 'error' tells of failures.
+   * Resolves with the close code, the close reason, and whether both sides have sent a Close frame. It resolves when
+   * the connection has ended and all received messages have been delivered or discarded. It never rejects: failures are
+   * reported by 'error'.
    */
   whenClosed(): Promise<CloseOutcome> {
     return this.#core.closing.whenClosed();
   }
 
   /**
-   * Accepts the opening request: the positive answer leaves through the response, with the headers set on it so far.
+   * Accepts the opening request: sends the 101 (over HTTP/2, the 200) through the response, with the headers set on it
+   * so far.
    * @throws WebSocketError WS_ERR_ALREADY_CONNECTED, WS_ERR_NOT_OPEN, WS_ERR_RESPONSE_STARTED, WS_ERR_INVALID_ARGUMENT
    * @example
    * const ws = res.webSocket.connect({ protocol: 'chat' });
@@ -141,10 +151,12 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Writes a message. Returns false if the program should wait for 'drain'. After the end of the writable side it fails the callback with
-   * WS_ERR_NOT_OPEN and returns false.
-   * @param callback called once: without an error when the message has left to the operating system
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for null and undefined; for other things that are no message the stream is destroyed
+   * Writes a message. Returns false if the program should wait for 'drain'. After the end of the writable side, it
+   * calls the callback with WS_ERR_NOT_OPEN and returns false. A value that is no message destroys the stream with
+   * WS_ERR_INVALID_ARGUMENT.
+   * @param callback called once: without an error when the message has reached the operating system, otherwise with the
+   * error
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for null and undefined
    */
   override write(message: WritableMessage, callback?: WriteCallback): boolean;
   override write(message: WritableMessage, encoding?: BufferEncoding, callback?: WriteCallback): boolean;
@@ -153,9 +165,9 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Sends text, whatever the argument's type. Returns false if the program should wait for 'drain'. Bytes that are not UTF-8 destroy the
-   * stream with WS_ERR_INVALID_UTF8.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
+   * Sends a text message, also if the data is bytes. Returns false if the program should wait for 'drain'. Bytes that
+   * are not UTF-8 destroy the stream with WS_ERR_INVALID_UTF8.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the data is neither a string nor bytes
    */
   sendTextMessage(data: string | BinaryData, callback?: WriteCallback): boolean;
   sendTextMessage(data: string | BinaryData, options?: SendOptions, callback?: WriteCallback): boolean;
@@ -165,8 +177,8 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Sends bytes, whatever the argument's type; of a string its UTF-8. Returns false if the program should wait for 'drain'.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
+   * Sends a binary message. A string is sent as its UTF-8 bytes. Returns false if the program should wait for 'drain'.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the data is neither a string nor bytes
    */
   sendBinaryMessage(data: string | BinaryData, callback?: WriteCallback): boolean;
   sendBinaryMessage(data: string | BinaryData, options?: SendOptions, callback?: WriteCallback): boolean;
@@ -179,7 +191,10 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return this.#core.write(binaryMessage(data, options), callback);
   }
 
-  /** Ends the writable side: our Close (1000, unless `close()` says otherwise) leaves behind everything that was written. */
+  /**
+   * Ends the writable side: sends a Close frame after everything that was written. Its code is 1000, or the code given
+   * to `close()`.
+   */
   override end(callback?: WriteCallback): this;
   override end(message: WritableMessage, callback?: WriteCallback): this;
   override end(message: WritableMessage, encoding?: BufferEncoding, callback?: WriteCallback): this;
@@ -199,8 +214,9 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Starts the close handshake when everything that was written has left: `end()` with a code and a reason.
-   * @param code 1000 to 1014 but 1004 to 1006, or 3000 to 4999; default 1000
+   * Starts the close handshake: ends the writable side as `end()` does, with a close code and a reason. The Close frame
+   * is sent after everything that was written. If the writable side has ended already, does nothing.
+   * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999; default 1000
    * @param reason at most 123 bytes of UTF-8; default none
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
@@ -209,11 +225,14 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     if (this.writableEnded) return;
     this.#core.closing.close = { code, reason };
     this.end();
-    // A program that closes and has never read wants nothing of what was sent to it.
+    // A program that closes and has never read does not want the messages that were received.
     setImmediate(() => this.#core.readQueue.discardUnread());
   }
 
-  /** Drops the connection at once, without a Close frame. The error, if there is one, is emitted. */
+  /**
+   * Closes the connection at once, without a Close frame, and destroys the stream.
+   * @param error emitted as 'error'; default none
+   */
   abort(error?: Error): void {
     this.#core.closing.aborted = true;
     if (this.destroyed) this.#core.connection?.abort();
@@ -221,10 +240,10 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Sends a ping and resolves with the round-trip time in milliseconds. It goes between messages, not behind those that wait.
-   * Rejects with WS_ERR_NOT_OPEN if the connection is not open, or closes before the pong, and with WS_ERR_UNSUPPORTED in versions without
-   * pings (RFC 6455 §5.5.2).
-   * @param data at most 125 bytes; default: a number that tells this ping from others
+   * Sends a ping (RFC 6455 §5.5.2) and resolves with the round-trip time in milliseconds. The ping does not wait for
+   * messages in the write queue. Rejects with WS_ERR_NOT_OPEN if the connection is not open, or closes before the pong
+   * is received, and with WS_ERR_UNSUPPORTED in versions without pings.
+   * @param data at most 125 bytes; default: a number that no other pending ping has
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   ping(data?: string | Uint8Array): Promise<number> {
@@ -235,8 +254,8 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Sends a pong that answers no ping (RFC 6455 §5.5.3); pings are answered without the program's help. Returns false if the connection is
-   * not open.
+   * Sends an unsolicited pong (RFC 6455 §5.5.3). Pings are answered by the library. Returns false if the connection is
+   * not open, or if the version has no pongs.
    * @param data at most 125 bytes; default none
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
@@ -245,19 +264,25 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return (this.#core.settings.capabilities.ping && this.#core.connection?.pong(payload)) || false;
   }
 
-  /** Holds back what is written from now on, until `uncork()`. */
+  /** Keeps messages that are written from now on in the write queue, until `uncork()` is called. */
   override cork(): void {
     super.cork();
     this.#core.writeQueue.cork();
   }
 
-  /** Sends what was held back since `cork()`, once it was called as often as `cork()`. */
+  /**
+   * Sends the messages that were kept since `cork()`. If `cork()` was called several times, `uncork()` must be called
+   * as often.
+   */
   override uncork(): void {
     super.uncork();
     if (this.writableCorked === 0) this.#core.writeQueue.uncork();
   }
 
-  /** Writes each message that is received to the destination, which ends when this stream ends, as with every Readable. */
+  /**
+   * Writes each received message to the destination, and ends the destination when this stream ends, as with every
+   * Readable.
+   */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
     this.#core.halfClose.destinationAdded(destination as unknown as Writable);
     return super.pipe(destination, options);
@@ -285,8 +310,8 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   }
 
   /**
-   * Reads until the end. Leaving the loop early destroys the stream, as with every stream. Reaching the end does not: what was written in
-   * the loop still has to leave.
+   * Reads messages until the end. Leaving the loop early destroys the stream, as with every stream. Reaching the end
+   * does not, so that messages written in the loop are still sent.
    */
   override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<M> {
     let finished = false;
@@ -301,7 +326,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     }
   }
 
-  /** Removes the listeners of an event, or all listeners, of the program. */
+  /** Removes the program's listeners of an event; without an argument, of all events. */
   override removeAllListeners(event?: string | symbol): this {
     super.removeAllListeners(event);
     WebSocket.#addOwnListeners(this);
@@ -336,7 +361,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     noteOperators(WebSocket.prototype, (webSocket) => webSocket.#core.halfClose.operatorAdded());
   }
 
-  /** Listeners that every WebSocket has: one function each for all of them. */
+  /** The listeners that every WebSocket has. All WebSockets share the functions. */
   static readonly #ownListeners: readonly (readonly [event: 'pipe' | 'unpipe', listener: AnyListener])[] = [
     [
       'pipe',
@@ -352,7 +377,9 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     ],
   ];
 
-  /** Also again after `removeAllListeners()`, by which a program does not mean these. */
+  /**
+   * Adds the listeners of the library. Called again after `removeAllListeners()`, which must remove only the program's.
+   */
   static #addOwnListeners(webSocket: AnyWebSocket): void {
     for (const [event, listener] of WebSocket.#ownListeners)
       if (!webSocket.listeners(event).includes(listener)) webSocket.on(event, listener);

@@ -4,29 +4,32 @@ import { costOfOutgoing, messageSize, toOutgoing } from '../framing/outgoingMess
 import type { ConnectionSettings } from '../options';
 import { isMessageSource, type MessageSource, OutgoingSource } from './messageSources';
 
-/** Called once with the fate of a message: without an error when its bytes have left to the operating system. */
+/**
+ * Called once for a message: without an error when its bytes have reached the operating system, otherwise with the
+ * error.
+ */
 export type WriteCallback = (error?: Error | null) => void;
 
-/** What the queue sends through: a connection. */
+/** The methods of a Connection that the WriteQueue uses. */
 export interface Outlet {
-  /** Whether `offer()` takes nothing for now. */
+  /** Whether `offer()` returns false at the moment because the byte stream is full. */
   readonly isFull: boolean;
-  /** Bytes that were taken and have not reached the operating system. */
+  /** Bytes that were accepted and have not reached the operating system. */
   readonly bufferedAmount: number;
-  /** Takes a message, or returns false. */
+  /** Sends a message. If the byte stream is full or has closed, does nothing and returns false. */
   offer(item: Outgoing, callback?: WriteCallback): boolean;
 }
 
-/** The WebSocket, as far as its write queue needs it. */
+/** The owner of a WriteQueue: the core of a WebSocket. */
 export interface WriteQueueOwner {
   readonly settings: ConnectionSettings;
-  /** `write()` may be called again after it has returned false. */
+  /** Called when writers may go on after `write()` has returned false. */
   writersMayGoOn(): void;
-  /** The outlet has taken a message. */
+  /** Called when the connection has accepted a message. */
   messageSent(message: Outgoing): void;
   /**
-   * A message cannot be sent, and the stream must end with this error.
-   * @param fromSource whether it came from a source, which may have come from a peer
+   * Called when a message cannot be sent, and the stream must be destroyed with this error.
+   * @param fromSource whether the message is a message source, whose pieces a peer may have sent
    */
   writeFailed(error: WebSocketError, fromSource?: boolean): void;
 }
@@ -38,20 +41,21 @@ interface Entry {
   readonly cost: number;
 }
 
-/** What an empty queue has, which takes no memory of its own. Never changed. */
+/** The shared array of all empty queues, to save memory. It is never changed. */
 const none: Entry[] = [];
 
 /**
- * Keeps what was written and cannot leave yet, because the connection is not open or has enough. The writer may go on up to two marks: a
- * number of messages, and bytes of memory, those that the connection holds included.
+ * Keeps written messages that cannot be sent yet, because the connection is not open or the byte stream is full.
+ * `write()` returns true up to two high water marks: a number of messages, and bytes of memory, including those that
+ * the connection holds.
  */
 export class WriteQueue {
-  /** Messages that were sent. */
+  /** The number of messages that the connection has accepted. */
   sent = 0;
   readonly #owner: WriteQueueOwner;
   #outlet: Outlet | undefined;
   #entries: Entry[] = none;
-  /** A fragment of the source in front, which waits for room. */
+  /** A fragment of the first source, which waits until the byte stream has drained. */
   #fragment: { readonly item: DataFrame; readonly sent: WriteCallback } | undefined;
   #sourceInFront = false;
   #corked = false;
@@ -65,29 +69,29 @@ export class WriteQueue {
     this.#owner = owner;
   }
 
-  /** Messages that wait. */
+  /** The number of messages in the queue. */
   get length(): number {
     return this.#entries.length;
   }
 
-  /** Bytes that wait here and in the connection. */
+  /** Bytes that wait in the queue and in the connection. */
   get bufferedAmount(): number {
     const fragment = this.#fragment === undefined ? 0 : messageSize(this.#fragment.item.payload);
     return this.#size + fragment + (this.#outlet?.bufferedAmount ?? 0);
   }
 
-  /** Whether a writer was told to wait. */
+  /** Whether `write()` has returned false, and 'drain' has not been emitted since. */
   get needsDrain(): boolean {
     return this.#needsDrain;
   }
 
-  /** From now on there is a connection to send through. */
+  /** Sets the connection to send through, and sends what waits. */
   open(outlet: Outlet): void {
     this.#outlet = outlet;
     this.sendWaiting();
   }
 
-  /** Takes a message. Returns false if the writer should wait. */
+  /** Sends or queues a message. Returns false if the writer should wait for 'drain'. */
   write(chunk: unknown, callback: WriteCallback | undefined): boolean {
     const item = isMessageSource(chunk) ? new OutgoingSource(chunk) : toOutgoing(chunk);
     if (item instanceof WebSocketError) return this.#fail(item, callback);
@@ -108,7 +112,7 @@ export class WriteQueue {
     return this.#mayGoOn();
   }
 
-  /** Holds everything back until `uncork()`. */
+  /** Queues all messages until `uncork()` is called. */
   cork(): void {
     this.#corked = true;
   }
@@ -118,13 +122,13 @@ export class WriteQueue {
     this.sendWaiting();
   }
 
-  /** Calls back when everything that was written has been taken by the connection. Nothing is written after this. */
+  /** Calls `whenSent` when the connection has accepted all messages. No message is written after this call. */
   end(whenSent: () => void): void {
     this.#whenSent = whenSent;
     this.#endIfSent();
   }
 
-  /** There may be room for what waits. */
+  /** Sends messages from the queue until the byte stream is full. */
   sendWaiting(): void {
     this.#sendFragmentAgain();
     while (!this.#sourceInFront && !this.#corked && this.#sendFirst());
@@ -132,14 +136,17 @@ export class WriteQueue {
     this.#endIfSent();
   }
 
-  /** Nothing more will be sent: every callback learns it, and every source. Default error: the WebSocket was destroyed. */
+  /**
+   * Fails all messages in the queue: calls their callbacks with an error and stops the sources. Default error: the
+   * WebSocket was destroyed.
+   */
   fail(cause: Error | null = null): void {
     this.#whenSent = undefined;
     this.#failEntries(() => (cause instanceof WebSocketError ? cause : notSent('the WebSocket was destroyed', cause)));
   }
 
   /**
-   * Fails everything that waits, and holds no writer back any more; the end of the queue, if it was asked for, is reached by that.
+   * Fails all messages in the queue, and lets the writers go on. If `end()` was called, its callback is called now.
    * Default error: the connection ended.
    */
   drop(error?: WebSocketError): void {
@@ -150,7 +157,10 @@ export class WriteQueue {
     process.nextTick(() => this.#owner.writersMayGoOn());
   }
 
-  /** @param failure makes the error, whose stack takes time to collect; nearly always nothing waits */
+  /**
+   * @param failure makes the error. It is called only if messages wait, which is rare, because collecting the stack of
+   * an error takes time
+   */
   #failEntries(failure: () => WebSocketError): void {
     const entries = this.#entries;
     if (entries.length === 0) return;
@@ -159,7 +169,7 @@ export class WriteQueue {
     this.#size = this.#cost = 0;
     this.#fragment = undefined;
     for (const { item, callback } of entries) {
-      // The source in front calls back itself.
+      // The first source, which is being sent, calls its callback itself.
       if (item instanceof OutgoingSource) item.stop(error);
       if (!(this.#sourceInFront && item === entries[0]?.item)) callLater(callback, error);
     }
@@ -195,7 +205,7 @@ export class WriteQueue {
       },
       { capabilities, maxMessageSize },
       (error) => {
-        // After fail(), what is in front is not this source any more.
+        // After fail(), this source is not the first entry any more.
         const isInFront = this.#entries[0]?.item === source;
         if (isInFront) {
           this.#sourceInFront = false;
@@ -226,14 +236,14 @@ export class WriteQueue {
     return true;
   }
 
-  /** Fails one message and, with it, the stream. */
+  /** Fails one message, and destroys the stream with the error. */
   #fail(error: WebSocketError, callback: WriteCallback | undefined): boolean {
     callLater(callback, error);
     process.nextTick(() => this.#owner.writeFailed(error));
     return false;
   }
 
-  /** What `write()` returns. */
+  /** Returns the return value of `write()`, and notes if the writer has to wait. */
   #mayGoOn(): boolean {
     if (this.#needsDrain) return false;
     if (this.#isEmpty) return true;
@@ -246,10 +256,10 @@ export class WriteQueue {
   #drainIfEmpty(): void {
     if (!this.#needsDrain || this.#drainScheduled || !this.#isEmpty) return;
     this.#drainScheduled = true;
-    // Not inside a call of the program, `uncork()` for example.
+    // nextTick(), because this may be inside of a call of the program, such as `uncork()`.
     process.nextTick(() => {
       this.#drainScheduled = false;
-      // Unless somebody has written meanwhile.
+      // The program may have written since.
       if (!this.#isEmpty || !this.#needsDrain) return;
       this.#needsDrain = false;
       this.#owner.writersMayGoOn();
@@ -280,7 +290,7 @@ function callLater(callback: WriteCallback | undefined, error: Error | null): vo
   if (callback !== undefined) process.nextTick(callback, error);
 }
 
-/** A source that is refused before it is written learns it. */
+/** Cancels a source that is refused. */
 export function refuseSource(source: MessageSource, error: WebSocketError): void {
   new OutgoingSource(source).stop(error);
 }
