@@ -1,9 +1,9 @@
-/** Bytes of memory that a message in a queue takes beside its payload: an estimate. */
+/** An estimate of the bytes of memory that a message in a queue takes in addition to its payload. */
 export const overhead = 128;
 
 /**
- * Returns the bytes of memory that a queued message keeps alive, at the most: two for each character of a string. A MessageStream counts as
- * `overhead`, since it has a high water mark of its own.
+ * Returns an upper limit of the bytes of memory that a queued message keeps alive. A character of a string counts as
+ * two bytes. A MessageStream counts as `overhead`, because it has its own high water mark.
  */
 export function costOf(message: unknown): number {
   if (typeof message === 'string') return overhead + 2 * message.length;

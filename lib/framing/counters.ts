@@ -1,12 +1,12 @@
-/** The totals of one connection, or of all connections of a server, so far. */
+/** The numbers of messages and bytes of one connection, or of all connections of a server, so far. */
 export interface ConnectionCounters {
-  /** Messages that were received, also one that is delivered as a stream and has not ended. */
+  /** Received messages. A message that is delivered as a stream counts from its first part on. */
   readonly messagesReceived: number;
-  /** Messages that were sent, without those that wait in the write queue. */
+  /** Sent messages. Messages in the write queue do not count. */
   readonly messagesSent: number;
-  /** Bytes received behind the opening handshake, with all frame headers. */
+  /** Bytes received after the opening handshake, including frame headers. */
   readonly bytesReceived: number;
-  /** Bytes sent behind the opening handshake, with all frame headers. */
+  /** Bytes sent after the opening handshake, including frame headers. */
   readonly bytesSent: number;
   /** Payload bytes of the messages that were sent compressed, before compression. */
   readonly bytesBeforeCompression: number;
@@ -16,7 +16,7 @@ export interface ConnectionCounters {
   readonly bytesBeforeDecompression: number;
   /** Payload bytes of the messages that were received compressed, after decompression. */
   readonly bytesAfterDecompression: number;
-  /** Milliseconds in which the byte stream was not read because the read queue was full. */
+  /** Milliseconds for which the byte stream was paused because the read queue was full. */
   readonly pausedTime: number;
 }
 

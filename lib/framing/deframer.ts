@@ -5,7 +5,7 @@ import { MessageReader } from './messageReader';
 
 /** The options of a Deframer. */
 export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDeflate'> {
-  /** The end of the connection that the Deframer stands at: a server reads masked frames, a client unmasked ones (RFC 6455 §5.1). */
+  /** The role of this end of the connection: a server reads masked frames, a client unmasked ones (RFC 6455 §5.1). */
   role: Role;
   /** The version of the protocol. Default `'13'`. */
   version?: Version;
@@ -14,20 +14,22 @@ export interface DeframerOptions extends Pick<ExtensionOptions, 'perMessageDefla
   /** The agreed extensions, as in the server's `Sec-WebSocket-Extensions` (RFC 6455 §9.1). Default `''`: none. */
   extensions?: string;
   /**
-   * Whether a message that does not arrive in one piece is emitted as `MessagePart`s while it arrives, in versions that have
-   * fragments. Default false.
+   * Whether a message that does not arrive in one piece is emitted as `MessagePart`s while it arrives, in versions that
+   * have fragments. Default false.
    */
   parts?: boolean;
 }
 
 /**
- * Decodes a byte stream of frames (RFC 6455 §5) into messages and control frames. It emits a string for a text message, a Buffer for
- * a binary one, and an object with an `opcode` for a control frame. Fragments are joined, compressed messages are decompressed.
+ * Decodes a byte stream of frames (RFC 6455 §5) into messages and control frames. It emits a string for a text message,
+ * a Buffer for a binary one, and an object with an `opcode` for a control frame. Fragments are joined, compressed
+ * messages are decompressed.
  *
- * Bytes that the protocol forbids destroy it with a `WebSocketError`, after all items before them have been read; its `closeCode` is the
- * one to close the connection with. If the bytes end inside a frame or a message, the code is `WS_ERR_TRUNCATED`.
+ * Bytes that the protocol forbids destroy the Deframer with a `WebSocketError`, after all items before them have been
+ * read. The `closeCode` of the error is the one to close the connection with. If the bytes end inside a frame or a
+ * message, the code is `WS_ERR_TRUNCATED`.
  *
- * It decodes when it is read, so `pause()` takes effect at the next message.
+ * One item is decoded for each read, so `pause()` takes effect at the next message.
  *
  * @example
  * socket.pipe(new Deframer({ role: 'server' })).on('data', (item) => {
@@ -40,12 +42,13 @@ export class Deframer extends Transform {
   #done: TransformCallback | undefined;
   #failure: Error | undefined;
   #pulling = false;
-  /** A message is being decompressed on another thread; the items behind it wait. */
+  /** Whether a message is being decompressed on another thread. The items after it wait. */
   #decompressing = false;
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: DeframerOptions) {
-    // With a mark of one item, pause() takes effect at the next message. A plain Transform would decode the whole chunk.
+    // With a mark of one item, pause() takes effect at the next message. A plain Transform would decode the whole
+    // chunk.
     super({ readableObjectMode: true, readableHighWaterMark: 1 });
     checkOptions(options, 'role', 'version', 'maxMessageSize', 'extensions', 'perMessageDeflate', 'parts');
     const { version = defaults.version, maxMessageSize = defaults.maxMessageSize, extensions = '' } = options;
@@ -82,7 +85,7 @@ export class Deframer extends Transform {
     done();
   }
 
-  /** Decodes until the reader has enough or the chunk is used up. */
+  /** Decodes items until the readable queue is full or the chunk is used up. */
   #pull(): void {
     // push() may call _read(), which must not start a second loop inside this one.
     if (this.#pulling || this.#decompressing) return;
@@ -104,7 +107,10 @@ export class Deframer extends Transform {
     this.#settle(done, this.#failure);
   }
 
-  /** The next item; undefined at the end of the chunk or at an error. An error that a listener throws is not caught here. */
+  /**
+   * Returns the next item; undefined at the end of the chunk or after an error. Only errors of the decoder are caught
+   * here, not those of a listener.
+   */
   #next(): Incoming | Promise<Message> | undefined {
     try {
       return this.#reader.next();
@@ -125,7 +131,8 @@ export class Deframer extends Transform {
       this.#failure = error;
       this.#finishChunk();
     };
-    // Not in the promise's own callback, where an error that a listener throws would become an unhandled rejection.
+    // nextTick(), because an exception of a listener inside the promise's callbacks would become an unhandled
+    // rejection.
     decompressed.then(
       (message) => process.nextTick(goOn, message),
       (error) => process.nextTick(fail, error),
@@ -133,8 +140,9 @@ export class Deframer extends Transform {
   }
 
   /**
-   * Calls back for a chunk that is decoded, or bad. While read() is taking the last item from the queue, which is when it calls
-   * _read(), this waits a tick: an error would drop that item, and the Transform would take its queue for full.
+   * Calls the callback of a chunk that was decoded or has failed. If read() is taking the last item from the queue,
+   * which is when it calls _read(), the call waits a tick: an error would drop that item, and the Transform would take
+   * its queue for full.
    */
   #settle(done: TransformCallback, failure: Error | undefined): void {
     if (this.readableLength === 0) done(failure);

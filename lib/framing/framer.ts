@@ -5,7 +5,7 @@ import { MessageWriter } from './messageWriter';
 
 /** The options of a Framer. */
 export interface FramerOptions extends ExtensionOptions {
-  /** The end of the connection that the Framer stands at: a client masks its frames, a server does not (RFC 6455 §5.1). */
+  /** The role of this end of the connection: a client masks its frames, a server does not (RFC 6455 §5.1). */
   role: Role;
   /** The version of the protocol. Default `'13'`. */
   version?: Version;
@@ -13,17 +13,17 @@ export interface FramerOptions extends ExtensionOptions {
   extensions?: string;
 }
 
-/** When this many bytes have been encoded, they are passed on before the tick is over. */
+/** If so many bytes have been encoded, they are pushed at once and not at the end of the tick. */
 export const batchSize = 64 * 1024;
 
 /**
- * Encodes messages and control frames as a byte stream of frames (RFC 6455 §5). A string becomes a text message, a Buffer or another
- * Uint8Array a binary one, and an object with an `opcode` becomes that frame; `fin: false` makes it a fragment. Text that is given as
- * bytes is not checked.
+ * Encodes messages and control frames as a byte stream of frames (RFC 6455 §5). A string becomes a text message, a
+ * Buffer or another Uint8Array a binary one, and an object with an `opcode` becomes that frame; `fin: false` makes it a
+ * fragment. If the payload of a text frame is bytes, they are not checked to be UTF-8.
  *
- * The frames that are written in one tick leave in one chunk. An item that no frame can carry destroys the Framer with a
- * `WebSocketError`: `WS_ERR_INVALID_ARGUMENT`, or `WS_ERR_UNSUPPORTED` if the version has no such frame. What was written before it
- * still leaves.
+ * The frames that are written in one tick are emitted as one chunk. A value that is no message or frame destroys the
+ * Framer with `WS_ERR_INVALID_ARGUMENT`, and a frame that the version does not have with `WS_ERR_UNSUPPORTED`. Frames
+ * written before it are still emitted.
  *
  * @example
  * const framer = new Framer({ role: 'server' });
@@ -40,7 +40,8 @@ export class Framer extends Transform {
 
   /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
   constructor(options: FramerOptions) {
-    // One byte that is not read stops the encoding; write() returns false at the second item that has to wait.
+    // With these marks, encoding stops as soon as one byte is unread, and write() returns false at the second waiting
+    // item.
     super({ writableObjectMode: true, writableHighWaterMark: 2, readableHighWaterMark: 1 });
     checkOptions(options, 'role', 'version', 'extensions', 'perMessageDeflate');
     const { version = defaults.version, extensions = '' } = options;
@@ -79,8 +80,8 @@ export class Framer extends Transform {
   }
 
   #finish(done: TransformCallback, failure: Error | undefined): void {
-    // While nobody reads, the bytes must be in the readable queue at once: only there do they make write() return false. Before an
-    // error they must be there as well, so that what was written before the bad item leaves.
+    // If nobody reads, the bytes must be pushed at once, because only bytes in the readable queue make write() return
+    // false. Before an error they must be pushed too, so that the items before the invalid one are still emitted.
     if (failure === undefined && this.readableFlowing === true) this.#passOnSoon();
     else this.#passOn();
     done(failure);

@@ -2,12 +2,12 @@ import type { ConnectionSettings } from '../options';
 import { MessageReader } from './messageReader';
 import { MessageWriter } from './messageWriter';
 
-/** How many readers, and how many writers, are kept for the next connection that needs one. */
+/** The most readers, and the most writers, that are kept for later use. */
 const limit = 32;
 
 /**
- * Lends readers and writers to connections with the same settings. Between two messages they hold nothing, unless they compress, so a
- * silent connection returns them and has none: a fifth of the memory of an idle connection.
+ * Lends readers and writers to connections with the same settings. Between two messages, a reader or writer without
+ * compression has no state, so an idle connection returns it. This saves a fifth of the memory of an idle connection.
  */
 export class FramingPool {
   readonly #settings: ConnectionSettings;
@@ -26,14 +26,20 @@ export class FramingPool {
     return this.#writers.pop() ?? new MessageWriter(this.#settings);
   }
 
-  /** Takes a reader back if it is idle. Returns the reader that its connection goes on with, if any. */
+  /**
+   * Takes a reader back if it is idle, and returns undefined; otherwise returns the same reader, which its connection
+   * keeps.
+   */
   returnReader(reader: MessageReader | undefined): MessageReader | undefined {
     if (reader?.idle !== true) return reader;
     if (this.#readers.length < limit) this.#readers.push(reader);
     return undefined;
   }
 
-  /** Takes a writer back if it is idle. Returns the writer that its connection goes on with, if any. */
+  /**
+   * Takes a writer back if it is idle, and returns undefined; otherwise returns the same writer, which its connection
+   * keeps.
+   */
   returnWriter(writer: MessageWriter): MessageWriter | undefined {
     if (!writer.idle) return writer;
     if (this.#writers.length < limit) this.#writers.push(writer);

@@ -16,11 +16,11 @@ import { decompressorFor } from '../extensions';
 import { protocolVersion } from '../versions';
 import type { CompressionCounter } from './counters';
 
-/** What a MessageReader must know. Every value has been checked and has no default. */
+/** The settings of a MessageReader. They have been checked, and none has a default. */
 export interface MessageReaderSettings extends Pick<ExtensionOptions, 'perMessageDeflate'> {
   readonly role: Role;
   readonly version: Version;
-  /** Bytes of one message, after decompression. */
+  /** Most bytes of one message, after decompression. */
   readonly maxMessageSize: number;
   /** The agreed extensions, as in the server's `Sec-WebSocket-Extensions`; '' for none. */
   readonly extensions: string;
@@ -31,17 +31,18 @@ export interface MessageReaderSettings extends Pick<ExtensionOptions, 'perMessag
 const noBytes = Buffer.alloc(0);
 
 /**
- * Reads bytes and returns messages and control frames, one at each call, so that its caller decides when to stop. Fragments
- * are joined, compressed messages are decompressed. It has no queue and no events; the Deframer is a stream around it.
+ * Decodes bytes into messages and control frames. `next()` returns one at a time, so the caller decides when to stop.
+ * Fragments are joined, and compressed messages are decompressed. The reader has no queue and no events; the Deframer
+ * is a stream around it.
  */
 export class MessageReader {
   readonly #decoder: Decoder;
   readonly #decompressor: Decompressor | undefined;
   readonly #parts: boolean;
   #decompression: CompressionCounter | undefined;
-  /** What is left of the message part that is being decompressed. */
+  /** The rest of the message part that is being decompressed. */
   #pieces: Generator<MessagePart> | undefined;
-  /** Checks a text that is decompressed part by part. */
+  /** Checks the UTF-8 of a text message that is decompressed part by part. */
   #validator: Utf8Validator | undefined;
 
   constructor(settings: MessageReaderSettings) {
@@ -58,8 +59,9 @@ export class MessageReader {
   }
 
   /**
-   * Returns the next message or control frame, or undefined when the bytes are used up. A promise stands for a message that is
-   * being decompressed on another thread; `next()` must not be called until it has settled. After an error the reader is of no more use.
+   * Returns the next message or control frame, or undefined if the bytes are used up. A promise is returned for a
+   * message that is being decompressed on another thread; `next()` must not be called until it has settled. After an
+   * error the reader cannot be used.
    * @throws WebSocketError for the first byte that the protocol forbids
    */
   next(): Incoming | Promise<Message> | undefined {
@@ -70,20 +72,24 @@ export class MessageReader {
   }
 
   /**
-   * Says that the bytes have ended. Call it only after `next()` has returned undefined.
-   * @throws WebSocketError WS_ERR_TRUNCATED inside a frame or a message, also if a Close frame was read in the middle of the message
+   * Checks that the bytes may end here. Call it only after `next()` has returned undefined.
+   * @throws WebSocketError WS_ERR_TRUNCATED inside a frame or a message, also if a Close frame was read in the middle
+   * of the message
    */
   finish(): void {
     if (this.inMessage) throw new WebSocketError('WS_ERR_TRUNCATED');
     this.#decoder.finish();
   }
 
-  /** Whether it holds nothing that later bytes depend on: bytes of another connection with the same settings may come next. */
+  /**
+   * Whether the reader has no state that the next bytes depend on, so that another connection with the same settings
+   * may use it.
+   */
   get idle(): boolean {
     return this.#decompressor === undefined && this.#decoder.idle;
   }
 
-  /** Whether a message has begun and has not ended. This holds also when a Close frame was read in the middle of it. */
+  /** Whether a message has been read in part. True also if a Close frame was read in the middle of it. */
   get inMessage(): boolean {
     return this.#pieces !== undefined || this.#decoder.inMessage;
   }
@@ -93,7 +99,7 @@ export class MessageReader {
     return this.#decompression;
   }
 
-  /** Gives the memory for decompression back. Call it only when no more bytes will be read. */
+  /** Frees the memory for decompression. Call it only when no more bytes will be read. */
   release(): void {
     this.#decompressor?.release();
   }
@@ -131,7 +137,7 @@ export class MessageReader {
     if (!last) return;
     if (this.#validator?.complete === false)
       throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the last code point is cut off');
-    // The message has ended when its last part is returned: `inMessage` must say so before the next call.
+    // `inMessage` must be false as soon as the last part is returned, and not only at the next call.
     this.#pieces = undefined;
     yield { ...piece, last: true, payload: noBytes };
   }

@@ -16,7 +16,7 @@ import { compressorFor } from '../extensions';
 import { protocolVersion } from '../versions';
 import type { CompressionCounter } from './counters';
 
-/** What a MessageWriter must know. Every value has been checked and has no default. */
+/** The settings of a MessageWriter. They have been checked, and none has a default. */
 export interface MessageWriterSettings extends Pick<ExtensionOptions, 'perMessageDeflate'> {
   readonly role: Role;
   readonly version: Version;
@@ -28,28 +28,38 @@ export interface MessageWriterSettings extends Pick<ExtensionOptions, 'perMessag
 const copiedFrame = 4096;
 
 /**
- * With no bytes before it, a prepared frame from this size on is sent by reference as well: the copy for the next connection would be
- * in memory that no cache holds yet.
+ * If no other encoded bytes wait, a prepared frame larger than this is sent by reference as well. A copy for each
+ * connection would be written to memory that is not in the cache of the processor.
  */
 const sharedFrame = 256;
 
 /**
- * Encodes messages and control frames, and keeps the bytes until they are taken. A large message is compressed on another thread;
- * the writer is busy meanwhile, and what is written waits in order. It has no events but two callbacks; the Framer is a stream around it.
+ * Encodes messages and control frames, and keeps the bytes until they are taken. While a large message is compressed on
+ * another thread, the writer is busy, and later items wait in order. It has two callbacks and no events; the Framer is
+ * a stream around it.
  */
 export class MessageWriter {
-  /** Called when the writer is not busy any more: what was compressed on another thread, and all that waited for it, is encoded. */
+  /**
+   * Called when the writer is no longer busy: the message that was compressed on another thread, and all items that
+   * waited for it, have been encoded.
+   */
   onReady: (() => void) | undefined;
-  /** Called for each item that `write()` has accepted and that could not be encoded later. The items behind it are still encoded. */
+  /**
+   * Called for each item that `write()` has accepted and that could not be encoded later. The items after it are still
+   * encoded.
+   */
   onFailure: ((error: WebSocketError) => void) | undefined;
   readonly #encode: Encoder;
   readonly #compressor: Compressor | undefined;
-  /** Names the connections that send a prepared message in the same bytes; undefined for a client, where every frame has its own key. */
+  /**
+   * Connections with the same variant send a prepared message in the same bytes. Undefined for a client, where every
+   * frame has its own masking key.
+   */
   readonly #variant: string | undefined;
   readonly #output = new OutputQueue();
   #compression: CompressionCounter | undefined;
   #busy = false;
-  /** What was written while the writer was busy. */
+  /** The items that were written while the writer was busy. */
   readonly #waiting: Outgoing[] = [];
   #waitingBytes = 0;
 
@@ -61,9 +71,9 @@ export class MessageWriter {
   }
 
   /**
-   * Encodes an item, or lets it wait while the writer is busy. A ping or a pong does not wait: it may stand between any two
-   * frames (RFC 6455 §5.5).
-   * @throws WebSocketError for an item that the version has no frame for; what was written before it stays
+   * Encodes an item, or queues it while the writer is busy. Pings and pongs are not queued: a control frame may be sent
+   * between any two frames (RFC 6455 §5.5).
+   * @throws WebSocketError for an item that the version has no frame for; items written before it stay encoded
    */
   write(item: Outgoing): void {
     if (!this.#busy || isPingOrPong(item)) return this.#start(item);
@@ -81,17 +91,17 @@ export class MessageWriter {
     return this.#output.length;
   }
 
-  /** Payload bytes of all that has been written and is not encoded yet. */
+  /** Payload bytes of the items that were written and are not encoded yet. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** Returns the encoded bytes if they are in one piece, and undefined in every other case. */
+  /** Returns the encoded bytes and removes them, if they are in one piece; otherwise returns undefined. */
   takeOnly(): Uint8Array | undefined {
     return this.#output.takeOnly();
   }
 
-  /** Returns the encoded bytes in order, and keeps none of them. */
+  /** Returns the encoded bytes in order, and removes them. */
   take(): readonly Uint8Array[] {
     return this.#output.take();
   }
@@ -101,7 +111,10 @@ export class MessageWriter {
     return this.#output.pieces;
   }
 
-  /** Whether it holds nothing that the next item depends on: another connection with the same settings may use it. */
+  /**
+   * Whether the writer has no state that the next item depends on, so that another connection with the same settings
+   * may use it.
+   */
   get idle(): boolean {
     return this.#compressor === undefined && !this.#busy && this.#output.length === 0;
   }
@@ -111,7 +124,7 @@ export class MessageWriter {
     return this.#compression;
   }
 
-  /** Gives the memory for compression back. The writer can be used after that. */
+  /** Frees the memory for compression. The writer can be used after that. */
   release(): void {
     this.#compressor?.release();
   }
@@ -126,7 +139,7 @@ export class MessageWriter {
       this.#encode(withPayload(message, payload), this.#output);
     };
     if (!(compressed instanceof Promise)) return finish(compressed);
-    // If zlib gets no memory, say, the message can be sent uncompressed.
+    // If compression fails, because zlib gets no memory for example, the message is sent uncompressed.
     const uncompressed = () => undefined;
     this.#finishLater(item, compressed.catch(uncompressed), finish);
   }
@@ -142,7 +155,7 @@ export class MessageWriter {
     const encode = (payload: Uint8Array | undefined): PreparedFrame => {
       const output = new OutputQueue();
       this.#encode(withPayload(message, payload), output);
-      // In memory of its own: the slab that it was written to would be kept for as long as the message.
+      // Copied out of the slab: a reference would keep the whole slab in memory for as long as the message.
       return { bytes: Buffer.concat(output.take()), compressed: payload !== undefined };
     };
     const compressed = this.#compressor?.compressAlone(message.payload, message.compress);
@@ -168,7 +181,7 @@ export class MessageWriter {
     this.#compression.after += after.length;
   }
 
-  /** Lets what is written wait until `ready` has settled. */
+  /** Makes the writer busy until `ready` has settled, so that later items wait. */
   #finishLater<T>(item: Outgoing, ready: Promise<T>, finish: (value: T) => void): void {
     const size = payloadSize(item);
     this.#busy = true;
@@ -179,7 +192,8 @@ export class MessageWriter {
       this.#attempt(work);
       this.#writeWaiting();
     };
-    // Not in the promise's own callback, where an error that a callback throws would become an unhandled rejection.
+    // nextTick(), because an exception of a callback inside the promise's callbacks would become an unhandled
+    // rejection.
     ready.then(
       (value) => process.nextTick(goOn, () => finish(value)),
       (error) =>
@@ -207,7 +221,7 @@ export class MessageWriter {
   }
 }
 
-/** One frame of a message, as it is sent on every connection of a variant. */
+/** The encoded frame of a prepared message, the same for all connections of a variant. */
 interface PreparedFrame {
   readonly bytes: Uint8Array;
   readonly compressed: boolean;
@@ -237,7 +251,7 @@ function withPayload(message: DataFrame, compressed: Uint8Array | undefined): Da
   return compressed === undefined ? message : { opcode: message.opcode, payload: compressed, compressed: true };
 }
 
-/** The item as a message that can be compressed; undefined for one that cannot, a fragment or a control frame. */
+/** Returns the item as a message that can be compressed; undefined for a fragment or a control frame, which cannot. */
 function wholeMessage(item: Encodable): DataFrame | undefined {
   if (typeof item === 'string') return { opcode: 'text', payload: item };
   if (isBytes(item)) return { opcode: 'binary', payload: item };

@@ -8,16 +8,17 @@ import { costOf } from './cost';
 export type { BinaryData };
 export { toBytes };
 
-/** How one message is sent. */
+/** The options of one message. */
 export interface SendOptions {
   /**
-   * Whether the message is compressed, on connections that have agreed on compression (RFC 7692). Default: if it has at least
-   * `perMessageDeflate.threshold` bytes, and messages like it have become smaller.
+   * Whether the message is compressed, on connections that have agreed on compression (RFC 7692). Default: it is
+   * compressed if it has at least `perMessageDeflate.threshold` bytes, and if earlier messages of its type (text or
+   * binary) have become smaller.
    */
   compress?: boolean;
 }
 
-/** A message whose kind or compression does not follow from the type of its data: text that is given as bytes, for example. */
+/** A message whose type or compression does not follow from its data, such as a text message that is given as bytes. */
 class NamedMessage implements DataFrame {
   readonly fin = true;
   readonly compress?: boolean;
@@ -37,15 +38,15 @@ class NamedMessage implements DataFrame {
   }
 }
 
-/** How a prepared message is sent. */
+/** The options of a PreparedMessage. */
 export interface PreparedMessageOptions extends SendOptions {
   /** Whether it is a binary message. Default: false for a string, true for bytes. */
   binary?: boolean;
 }
 
 /**
- * A message for many connections. It is encoded, and compressed, once for all connections of a server that have the same version and
- * compression settings. It can be written to any number of WebSockets.
+ * A message for many connections. It is encoded, and compressed, once for all connections of a server that have the
+ * same version and compression settings. It can be written to any number of WebSockets.
  *
  * @example
  * const update = new PreparedMessage(JSON.stringify(prices));
@@ -60,8 +61,8 @@ export class PreparedMessage implements PreparedFrames {
   /**
    * Bytes are not copied, so they must not be changed afterwards.
    * @param data a string, or bytes: a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for other data or options, WS_ERR_INVALID_UTF8 for bytes with `binary: false` that
-   * are not UTF-8
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for other data or options, WS_ERR_INVALID_UTF8 for bytes with
+   * `binary: false` that are not UTF-8
    */
   constructor(data: string | BinaryData, options: PreparedMessageOptions = {}) {
     const { binary = typeof data !== 'string' } = options;
@@ -72,14 +73,17 @@ export class PreparedMessage implements PreparedFrames {
     if (checked instanceof WebSocketError) throw checked;
   }
 
-  /** Returns what `make()` returned for this variant of connections; calls it the first time. For Framers. */
+  /**
+   * Returns the result of `make()` for this variant of connections. `make()` is called once for each variant. Used by
+   * the Framer.
+   */
   once<T>(variant: string, make: () => T): T {
     if (!this.#made.has(variant)) this.#made.set(variant, make());
     return this.#made.get(variant) as T;
   }
 }
 
-/** Makes a text message from a string, or from bytes. That the bytes are UTF-8 is checked when they are sent. */
+/** Makes a text message from a string, or from bytes. Bytes are checked to be UTF-8 when they are sent. */
 export function textMessage(data: string | BinaryData, options?: SendOptions): string | DataFrame {
   if (typeof data === 'string') return options === undefined ? data : new NamedMessage('text', data, options);
   const bytes = toBytes(data);
@@ -94,7 +98,7 @@ export function binaryMessage(data: string | BinaryData, options?: SendOptions):
   return options === undefined ? bytes : new NamedMessage('binary', bytes, options);
 }
 
-/** Returns the item for the Framer that a written chunk stands for, or the error if the chunk is no message. */
+/** Returns a written chunk as an item for the MessageWriter, or an error if the chunk is no message. */
 export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
   if (typeof chunk === 'string' || isBytes(chunk) || chunk instanceof PreparedMessage) return chunk;
   if (!(chunk instanceof NamedMessage)) return toBytes(chunk) ?? invalidMessage(chunk);
@@ -105,13 +109,13 @@ export function toOutgoing(chunk: unknown): Outgoing | WebSocketError {
 
 const binaryKinds = 'a Buffer, a typed array, a DataView, an ArrayBuffer or a SharedArrayBuffer';
 
-/** The error for a value that is no message and no source of one. */
+/** Returns the error for a value that is neither a message nor a message source. */
 export function invalidMessage(chunk: unknown): WebSocketError {
   const accepted = `a string, ${binaryKinds}, a PreparedMessage, a Readable, a web ReadableStream or an async iterable`;
   return new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a message is ${accepted}, not ${describeNoMessage(chunk)}`);
 }
 
-/** The error for a value that has to be in memory as a whole, and is not. */
+/** Returns the error for a value that is neither a string nor bytes, where a message source is not accepted. */
 function invalidData(data: unknown): WebSocketError {
   const accepted = `a string, ${binaryKinds}`;
   return new WebSocketError(
@@ -120,13 +124,13 @@ function invalidData(data: unknown): WebSocketError {
   );
 }
 
-/** Whether a written chunk is a binary message; false also for what is no message at all. */
+/** Returns whether a written chunk is a binary message; false also for a value that is no message. */
 export function isBinary(chunk: unknown): boolean {
   if (chunk instanceof PreparedMessage) return chunk.message.opcode === 'binary';
   return chunk instanceof NamedMessage ? chunk.opcode === 'binary' : toBytes(chunk) !== undefined;
 }
 
-/** The payload bytes of a written chunk; 0 for what is no message. */
+/** Returns the payload bytes of a written chunk; 0 for a value that is no message. */
 export function messageSize(chunk: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk);
   if (chunk instanceof NamedMessage) return messageSize(chunk.payload);
@@ -134,7 +138,7 @@ export function messageSize(chunk: unknown): number {
   return toBytes(chunk)?.length ?? 0;
 }
 
-/** Bytes of memory that a written chunk keeps alive while it waits. */
+/** Returns the bytes of memory that a written chunk keeps alive while it waits. */
 export function costOfOutgoing(chunk: unknown): number {
   if (chunk instanceof NamedMessage) return costOf(chunk.payload);
   return costOf(chunk instanceof PreparedMessage ? chunk.message.payload : chunk);
