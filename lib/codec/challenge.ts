@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 
-/** Bytes of the challenge, which the client sends behind its request (hixie-76 §4.1). */
+/** Bytes of the challenge, which the client sends after the headers of its request (hixie-76 §4.1). */
 export const challengeSize = 8;
 
 /** Bytes of the server's reply to the challenge. */
@@ -9,8 +9,8 @@ export const replySize = 16;
 const largestNumber = 0xffffffff;
 
 /**
- * Returns the number in a `Sec-WebSocket-Key1` or `-Key2`: its digits, divided by the count of its spaces (hixie-76 §5.2). Undefined
- * for an invalid key.
+ * Returns the number in a `Sec-WebSocket-Key1` or `-Key2`: its digits, divided by the count of its spaces (hixie-76
+ * §5.2). Undefined for an invalid key.
  */
 export function keyNumber(key: string): number | undefined {
   const digits = key.replace(/[^0-9]/g, '');
@@ -36,12 +36,12 @@ export function createKey(): { readonly key: string; readonly number: number } {
   const characters = [...String(number * spaces)];
   for (let count = randomInt(1, 13); count > 0; count--)
     insert(characters, randomInt(0, characters.length + 1), randomCharacter());
-  // Not at the ends: the parser of a header removes spaces there.
+  // Spaces are not inserted at the ends, where the parser of a header would remove them.
   for (let count = spaces; count > 0; count--) insert(characters, randomInt(1, characters.length), ' ');
   return { key: characters.join(''), number };
 }
 
-/** Makes the eight random bytes that the client sends behind its request. */
+/** Makes the eight random bytes that the client sends after the headers of its request. */
 export function createChallenge(): Buffer {
   return randomBytes(challengeSize);
 }

@@ -8,7 +8,7 @@ import { describeNoMessage, describeValue } from './describeValue';
 /** The most payload bytes of a control frame (RFC 6455 §5.5). */
 export const maxControlPayload = 125;
 
-/** What the two bytes of the close code leave for a reason (RFC 6455 §5.5.1). */
+/** The most bytes of a close reason: the payload without the two bytes of the close code (RFC 6455 §5.5.1). */
 const maxReasonSize = maxControlPayload - 2;
 
 /**
@@ -24,7 +24,7 @@ export function checkControlPayload(payload: Uint8Array): void {
 }
 
 /**
- * Returns the bytes of what the program wants to send in a ping or a pong.
+ * Returns the data of a ping or pong of the program as bytes.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function controlPayload(data: string | BinaryData): Buffer {
@@ -37,7 +37,7 @@ export function controlPayload(data: string | BinaryData): Buffer {
     );
   }
   checkControlPayload(bytes);
-  // A copy: the program may change its own bytes before they are sent.
+  // The bytes are copied, because the program may change them before they are sent.
   return Buffer.from(bytes);
 }
 
@@ -50,7 +50,8 @@ export function checkClose(code: number, reason: string): void {
     const accepted = 'a number: 1000 to 1003, 1007 to 1014, or 3000 to 4999';
     throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close code must be ${accepted}, not ${describeValue(code)}`);
   }
-  // Buffer.byteLength() takes ArrayBuffers and views too; a reason is text (RFC 6455 §5.5.1).
+  // The type is checked first, because Buffer.byteLength() also accepts ArrayBuffers and views. A reason is text (RFC
+  // 6455 §5.5.1).
   const size = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
   if (size !== undefined && size <= maxReasonSize) return;
   const accepted = `a string of at most ${maxReasonSize} bytes`;

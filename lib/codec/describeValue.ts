@@ -1,6 +1,6 @@
 import { inspect, types } from 'node:util';
 
-/** What can be done with a value that is no message. */
+/** Advice for values that are no message. */
 const remedies: Readonly<Record<string, string>> = {
   'a plain object': 'JSON.stringify it',
   'an instance of Promise': 'await it',
@@ -19,13 +19,13 @@ export function describeValue(value: unknown): string {
   }
   if (types.isPromise(value)) return 'an instance of Promise';
   const prototype: unknown = Object.getPrototypeOf(value);
-  // The prototype of a plain object of any realm has no prototype itself.
+  // The prototype of a plain object has no prototype, in every realm.
   if (prototype === null || Object.getPrototypeOf(prototype) === null) return 'a plain object';
   const { name } = value.constructor ?? {};
   return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object';
 }
 
-/** Describes a value that is no message for an error message, with what can be done about it. */
+/** Describes a value that is no message for an error message, and adds advice. */
 export function describeNoMessage(value: unknown): string {
   const described = describeValue(value);
   const remedy = Array.isArray(value) ? 'JSON.stringify it' : remedies[described];

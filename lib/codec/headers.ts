@@ -20,7 +20,7 @@ export function splitList(value: string): string[] {
 export function hasToken(value: string | undefined, wanted: string): boolean {
   if (value === undefined) return false;
   const lowered = value.toLowerCase();
-  // The most frequent value has one element.
+  // Most headers have one element, so try that first.
   return lowered === wanted || splitList(lowered).includes(wanted);
 }
 
@@ -31,7 +31,7 @@ export function parseSubprotocols(value: string | undefined): string[] | undefin
   return names.every(isToken) && new Set(names).size === names.length ? names : undefined;
 }
 
-/** Trims spaces and tabs. A regular expression would take quadratic time over many spaces of a peer. */
+/** Trims spaces and tabs. A regular expression would take quadratic time for a header with many spaces. */
 function trimWhitespace(text: string): string {
   let from = 0;
   let to = text.length;
@@ -44,7 +44,10 @@ function isWhitespace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Reads a header value from left to right, in linear time: no pattern can match the same text in two ways. */
+/**
+ * Reads a header value from left to right. It takes linear time, because no pattern can match the same text in two
+ * ways.
+ */
 class HeaderReader {
   readonly #value: string;
   #at = 0;
@@ -87,8 +90,8 @@ class HeaderReader {
 }
 
 /**
- * The elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. Takes linear time: other servers
- * have been stopped with quoted strings of many escapes.
+ * Returns the elements of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or undefined for a malformed one. It
+ * takes linear time: quoted strings with many escapes have been used to block servers with slower parsers.
  */
 export function parseExtensions(value: string | undefined): ExtensionElement[] | undefined {
   if (value === undefined) return [];
@@ -125,35 +128,41 @@ function readParameter(reader: HeaderReader): [name: string, value: string | und
   return value === undefined ? undefined : [name, value];
 }
 
-/** uri-host [ ":" port ]: a reg-name or IPv4 address, or an address in brackets (RFC 9112 §3.2, RFC 3986 §3.2.2). */
+/**
+ * A `Host` value, uri-host [ ":" port ]: a reg-name or IPv4 address, or an address in brackets (RFC 9112 §3.2, RFC 3986
+ * §3.2.2).
+ */
 const hostValue =
   /^(?:(?:[a-z0-9\-._~!$&'()*+,;=]|%[0-9a-f]{2})*|\[[0-9a-f:.]+\]|\[v[0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+\])(?::\d*)?$/i;
 
-/** Whether this is a valid value of a `Host` header or an `:authority`. Others, `a@evil` for instance, name another host to some parsers. */
+/**
+ * Returns whether this is a valid value of a `Host` header or an `:authority`. Some parsers read an invalid value, such
+ * as `a@evil`, as another host.
+ */
 export function isHost(value: string): boolean {
   return hostValue.test(value);
 }
 
 /**
- * Whether this origin (RFC 6454 §6.1) names the host that the request was sent to. The scheme is not compared: a proxy that ends TLS
- * in front of the server changes it.
- * @param host for which `isHost()` is true
+ * Returns whether this origin (RFC 6454 §6.1) has the host that the request was sent to. The scheme is not compared,
+ * because a proxy that terminates TLS in front of the server changes it.
+ * @param host a value for which `isHost()` returns true
  */
 export function isSameOrigin(origin: string, host: string | undefined): boolean {
   try {
     const { protocol, host: originHost } = new URL(origin);
-    // Parsed with the scheme of the origin, so that its default port is removed on both sides.
+    // The host is parsed with the scheme of the origin, so that the default port is removed from both.
     return host !== undefined && originHost !== '' && new URL(`${protocol}//${host}`).host === originHost;
   } catch {
     return false; // 'null', or not a URL
   }
 }
 
-/** What a header value may not contain: all but HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5). */
+/** The characters that a header value may not contain: all except HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5). */
 const forbiddenInValue = /[^\t -~\x80-\xff]/;
 
 /**
- * Checks headers that the program gives for a response, before Node throws errors of its own for them.
+ * Checks the response headers of the program, before Node would throw its own errors for them.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, naming the header
  */
 export function checkHeaders(headers: OutgoingHttpHeaders): void {
@@ -170,7 +179,7 @@ export function checkHeaders(headers: OutgoingHttpHeaders): void {
 function checkHeaderValue(name: string, value: unknown): void {
   // Node would send an object as '[object Object]'.
   if (!['string', 'number', 'boolean'].includes(typeof value)) {
-    // The values in an array may be credentials, and error messages are logged.
+    // An array is not printed: its values may be credentials, and error messages are logged.
     const given = Array.isArray(value) ? 'an array in an array' : describeValue(value);
     throw invalidHeader(`the header ${name} must be a string, a number or an array of strings, not ${given}`);
   }

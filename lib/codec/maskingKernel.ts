@@ -1,11 +1,11 @@
 import { endianness } from 'node:os';
 
-/** A piece of memory, and the loop that masks what is in it. */
+/** A block of memory, and the function that masks the bytes in it. */
 export interface MaskingKernel {
   readonly memory: ArrayBuffer;
   /**
-   * XORs the bytes up to `end` with the masking key, beginning with its first byte at 0. Up to 15 bytes behind `end` are
-   * changed as well.
+   * XORs the bytes from 0 to `end` with the masking key, whose first byte is applied at 0. Up to 15 bytes after `end`
+   * are changed as well.
    * @param key the four bytes of the masking key, read as a little-endian integer
    */
   mask(end: number, key: number): void;
@@ -16,14 +16,14 @@ interface VectorExports {
   mask(at: number, end: number, key: number): void;
 }
 
-/** The part of WebAssembly that is used here; TypeScript has its types only for browsers. */
+/** The part of WebAssembly that is used here. TypeScript declares WebAssembly only with the types for browsers. */
 declare const WebAssembly:
   | { Module: new (bytes: Uint8Array) => object; Instance: new (module: object) => { readonly exports: VectorExports } }
   | undefined;
 
 /**
- * Returns the fastest kernel that the engine can run. 64 KiB take 2.7 µs with vectors in WebAssembly, 11 with a view of 32-bit words, 8
- * with one of 64-bit words, 170 byte by byte, and 2.3 with the native addon of ws.
+ * Returns the fastest kernel that the engine can run. 64 KiB take 2.7 µs with vectors in WebAssembly, 11 with a view of
+ * 32-bit words, 8 with one of 64-bit words, 170 byte by byte, and 2.3 with the native addon of ws.
  * @param size bytes of memory, up to 131,056
  */
 export function createMaskingKernel(size: number): MaskingKernel {
@@ -49,8 +49,9 @@ const vectorModule = Buffer.from(
 );
 
 /**
- * Returns undefined where WebAssembly is missing (`node --jitless`) or unusable: a processor without SSE 4.1 cannot compile vectors, and
- * under a limit of virtual memory (`ulimit -v`) there is no room for the gigabytes of addresses that V8 reserves for each memory.
+ * Returns undefined if WebAssembly is missing (`node --jitless`) or cannot be used: on a processor without SSE 4.1
+ * vectors cannot be compiled, and with a limit of virtual memory (`ulimit -v`) V8 cannot reserve the gigabytes of
+ * addresses that it needs for each memory.
  */
 function createVectorKernel(): MaskingKernel | undefined {
   if (typeof WebAssembly === 'undefined') return undefined;
@@ -63,7 +64,7 @@ function createVectorKernel(): MaskingKernel | undefined {
 }
 
 /**
- * Masks with JavaScript alone.
+ * Returns a kernel that needs no WebAssembly.
  * @param size bytes of memory
  */
 export function createWordKernel(size: number): MaskingKernel {

@@ -1,31 +1,36 @@
 import { readUtf8 } from './utf8';
 
 /**
- * The most bytes that are allocated for a frame header alone. What the header announces beyond this is allocated while it is
- * received, so a peer that announces much and sends little costs little memory.
+ * The most bytes that are allocated because of a frame header, before the payload is received. The rest of the
+ * announced length is allocated while it is received, so a peer that announces much and sends little costs little
+ * memory.
  */
 const trustedSize = 256 * 1024;
 
 /**
- * The most that is allocated for announced bytes, as a multiple of the received bytes. Memory that was never written to takes no
- * page of the machine, and each step copies all received bytes: with 2 in place of 8, a message of 16 MiB takes half as long again.
+ * The most that is allocated for announced bytes, as a multiple of the received bytes. Memory that was never written to
+ * takes no physical page, and each step of growth copies all received bytes: with 2 instead of 8, a message of 16 MiB
+ * takes 50 % more time.
  */
 const trust = 8;
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/** The sizes of the pieces of memory that are kept for later messages; the second is the default of `maxMessageSize`. */
+/**
+ * The sizes of the pieces of memory that are kept for later messages; the second is the default of `maxMessageSize`.
+ */
 const spareSizes = [256 * 1024, 2 * 1024 * 1024] as const;
 
 /**
- * The memory of earlier text messages, one piece for each size, for later ones: a text is handed over as a string, so its bytes are
- * free again. This saves an eighth of the cost of a message of 64 KiB, and half of the cost of one of 1 MiB.
+ * Memory that is used again for later text messages, one Buffer for each size: a text message is delivered as a string,
+ * so its bytes are free again. This saves an eighth of the time of a message of 64 KiB, and half of the time of one of
+ * 1 MiB.
  */
 const spares: Buffer[] = spareSizes.map(() => noBytes);
 
 /**
- * The bytes of a message that does not arrive in one piece. Fragments and parts of frames are joined in one growing buffer, so a
- * fragment costs its bytes and nothing else, however small it is.
+ * The bytes of a message that is not received in one piece. Fragments and parts of frames are joined in one growing
+ * Buffer, so a fragment takes no memory beyond its bytes, even if it is small.
  */
 export class MessageBuffer {
   #bytes = noBytes;
@@ -43,7 +48,7 @@ export class MessageBuffer {
     return this.#length;
   }
 
-  /** Says how many more bytes a frame header has announced, so that the right size is allocated once, at the first byte. */
+  /** Announces the payload length of a frame header, so that the right size is allocated once, at the first byte. */
   expect(size: number): void {
     this.#announced = this.#length + size;
   }
@@ -61,7 +66,10 @@ export class MessageBuffer {
     return this.#length * 1.25 < this.#bytes.length ? Buffer.from(message) : message;
   }
 
-  /** Returns the message as text. Its bytes have been checked: they are UTF-8. The buffer must not be used after that. */
+  /**
+   * Returns the message as text. The bytes must have been checked to be UTF-8. The MessageBuffer must not be used after
+   * that.
+   */
   toText(): string {
     const text = readUtf8(this.#bytes, 0, this.#length);
     keepSpare(this.#bytes);
@@ -70,7 +78,7 @@ export class MessageBuffer {
 
   #grow(needed: number): void {
     const { length: size } = this.#bytes;
-    // Grow by half at least: with many small steps the same bytes would be copied many times.
+    // Grow by half at least, because with many small steps the same bytes would be copied many times.
     const wanted = this.#announced >= size * 1.5 ? this.#announced : doubled(size, needed);
     const trusted = Math.max(trustedSize, needed * trust);
     const larger = Math.max(needed, Math.min(wanted, trusted));
@@ -81,7 +89,10 @@ export class MessageBuffer {
   }
 }
 
-/** The double of a size; but no more than what is kept for later messages, if that is enough: what is larger is let go each time. */
+/**
+ * Returns the double of a size; but at most the largest size that is kept for later messages, if that is enough. A
+ * larger Buffer would not be kept.
+ */
 function doubled(size: number, needed: number): number {
   const largestSpare = spareSizes[1];
   return needed <= largestSpare ? Math.min(size * 2, largestSpare) : size * 2;
@@ -99,7 +110,7 @@ function keepSpare(bytes: Buffer): void {
 function takeSpare(size: number): Buffer {
   const index = spareFor(size);
   const spare = spares[index];
-  // A small message must not keep a piece of more than eight times its size in memory.
+  // A small message must not use a Buffer of more than eight times its size.
   if (spare === undefined || size > spare.length || size * 8 < spare.length) return Buffer.allocUnsafeSlow(size);
   spares[index] = noBytes;
   return spare;

@@ -3,14 +3,15 @@ import type { ByteSink } from '../contracts';
 const slabSize = 64 * 1024;
 const noBytes = Buffer.alloc(0);
 
-/** The slab that all connections write into, one behind the other, and the number of its used bytes. */
+/** The slab that all connections write into, one after the other, and the number of its used bytes. */
 let slab = Buffer.allocUnsafeSlow(slabSize);
 let used = 0;
 
 /**
- * Encoded bytes that wait to be taken. Small frames are written one behind the other into a slab that all connections share, so the
- * messages of one tick leave in one write, and an idle connection has no memory for them. No byte of a slab is written twice: when it is
- * full, a new one is allocated, and the old one is garbage when the last write that refers to it is done.
+ * Encoded bytes that wait to be taken. Small frames are written one after the other into a slab that all connections
+ * share, so the messages of one tick are sent in one write, and an idle connection needs no memory for them. No byte of
+ * a slab is written twice. When a slab is full, a new one is allocated; the old one is collected when the last write
+ * that refers to it is done.
  */
 export class OutputQueue implements ByteSink {
   bytes: Buffer = noBytes;
@@ -19,7 +20,7 @@ export class OutputQueue implements ByteSink {
   #pieces: Uint8Array[] = [];
   #pieceLength = 0;
 
-  /** Bytes waiting to be taken. */
+  /** The number of bytes that wait to be taken. */
   get length(): number {
     return this.#pieceLength + this.#end - this.#start;
   }
@@ -52,7 +53,7 @@ export class OutputQueue implements ByteSink {
     this.#pieceLength += bytes.length;
   }
 
-  /** Returns the bytes in order, and keeps none of them. */
+  /** Returns the bytes in order, and removes them. */
   take(): readonly Uint8Array[] {
     this.#closeRegion();
     const pieces = this.#pieces;
@@ -61,7 +62,7 @@ export class OutputQueue implements ByteSink {
     return pieces;
   }
 
-  /** Returns the bytes without a list if they are in one piece; undefined in every other case. */
+  /** Returns the bytes and removes them, if they are in one piece; otherwise returns undefined. */
   takeOnly(): Uint8Array | undefined {
     if (this.pieces !== 1) return undefined;
     const piece = this.#pieces.pop();

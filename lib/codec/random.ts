@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 
-/** Random bytes for later keys: a call of the source costs 2 µs, for four bytes or for all of them. */
+/** Random bytes for later keys. A call of randomFillSync() takes 2 µs for four bytes, and the same for all of them. */
 const pool = Buffer.allocUnsafeSlow(4096);
 let position = pool.length;
 

@@ -24,25 +24,26 @@ const noBytes: Buffer = Buffer.alloc(0);
 const TOP_BIT = 0x80;
 
 /**
- * Reads the frames of RFC 6455, and of the drafts since hybi-01, and joins fragments. `next()` reads a header (`#readHeader`),
- * then either a frame that the chunk has as a whole (`#readWhole`), or the part of a message that the chunk has (`#readPart`).
+ * Reads the frames of RFC 6455, and of the drafts since hybi-01, and joins fragments. `next()` reads a header
+ * (`#readHeader`), then either a frame that the chunk has as a whole (`#readWhole`), or the part of a message that the
+ * chunk has (`#readPart`).
  */
 export class FrameDecoder implements Decoder {
   readonly #layout: FrameLayout;
   readonly #options: DecoderOptions;
   #chunk: Buffer = noBytes;
   #at = 0;
-  /** Payload bytes of the frame in hand that have not been read; undefined between frames. */
+  /** Payload bytes of the current frame that have not been read; undefined between frames. */
   #remaining: number | undefined;
   #kind = 0;
   #compressed = false;
   #last = false;
   #masked = false;
   #key = 0;
-  /** Payload bytes of the frame in hand that have been read. */
+  /** Payload bytes of the current frame that have been read: the position in the masking key. */
   #phase = 0;
   #message: PartialMessage | undefined;
-  /** A Close frame was read: what follows it is ignored (RFC 6455 §5.5.1). */
+  /** Whether a Close frame was read. The bytes after it are ignored (RFC 6455 §5.5.1). */
   #closed = false;
 
   constructor(layout: FrameLayout, options: DecoderOptions) {
@@ -51,7 +52,8 @@ export class FrameDecoder implements Decoder {
   }
 
   feed(chunk: Buffer): void {
-    // What is left is the beginning of a header or of a control frame: a few bytes.
+    // The bytes of the last chunk that have not been read are the beginning of a header or of a control frame, so few
+    // bytes are copied.
     this.#chunk = this.#chunk.length === 0 ? chunk : Buffer.concat([this.#chunk, chunk]);
     this.#at = 0;
   }
@@ -87,13 +89,13 @@ export class FrameDecoder implements Decoder {
     return this.#chunk.length - this.#at;
   }
 
-  /** Keeps the unread bytes until the next chunk, in a copy: they must not keep a whole read buffer in memory. */
+  /** Keeps a copy of the unread bytes until the next chunk. A reference would keep the whole read buffer in memory. */
   #keepRest(): undefined {
     this.#chunk = this.#available === 0 ? noBytes : Buffer.from(this.#chunk.subarray(this.#at));
     this.#at = 0;
   }
 
-  /** Reads one frame header. Returns false, and has changed nothing, if its last byte has not been received. */
+  /** Reads one frame header. If its last byte has not been received, changes nothing and returns false. */
   #readHeader(): boolean {
     const chunk = this.#chunk;
     const at = this.#at;
@@ -122,7 +124,8 @@ export class FrameDecoder implements Decoder {
       if (length < 0x10000) refuseLongForm(layout);
       size = 10;
     }
-    // Before the masking key and the payload are read: an oversized message is refused by its header.
+    // The size is checked before the masking key and the payload are read, so that a message that is too big is refused
+    // by its header.
     if (kind < kinds.close) this.#checkSize(first, kind, length);
     if (masked) {
       if (available < size + 4) return false;
@@ -139,7 +142,7 @@ export class FrameDecoder implements Decoder {
     return true;
   }
 
-  /** Refuses a kind of frame that may not stand here (RFC 6455 §5.2, §5.4, §5.5). */
+  /** Refuses a kind of frame that is not allowed at this point (RFC 6455 §5.2, §5.4, §5.5). */
   #checkKind(first: number, kind: number, last: boolean, length: number): void {
     if (kind === kinds.text || kind === kinds.binary) {
       if (this.#message !== undefined)
@@ -153,7 +156,7 @@ export class FrameDecoder implements Decoder {
     }
   }
 
-  /** Only the first frame of a message can say that it is compressed (RFC 7692 §6.1). */
+  /** Refuses reserved bits, except RSV1 in the first frame of a compressed message (RFC 7692 §6.1). */
   #checkReservedBits(first: number, kind: number): void {
     const startsMessage = kind === kinds.text || kind === kinds.binary;
     const compressed = (first & RESERVED_BITS) === this.#layout.compressedBit;
@@ -173,7 +176,7 @@ export class FrameDecoder implements Decoder {
     return this.#last && length <= this.#available && length <= maskingWindow;
   }
 
-  /** A message of one frame that lies in the chunk from end to end needs no PartialMessage. */
+  /** Reads a message of one frame that is in the chunk as a whole, without a PartialMessage. */
   #readWhole(): Incoming | CompressedMessage {
     const text = this.#kind === kinds.text;
     const message = text && !this.#compressed ? this.#takeText() : this.#takeBytes();
@@ -196,7 +199,7 @@ export class FrameDecoder implements Decoder {
     return text;
   }
 
-  /** Returns the payload in memory of its own, so that a kept message keeps no read buffer in memory, and shares none. */
+  /** Returns a copy of the payload, so that a message shares no read buffer and keeps none in memory. */
   #takeBytes(): Buffer {
     const length = this.#remaining as number;
     const to = this.#at + length;
@@ -207,7 +210,10 @@ export class FrameDecoder implements Decoder {
     return bytes;
   }
 
-  /** Reads what the chunk has of the frame in hand. Returns the message if that was the last of it, or a part of the message. */
+  /**
+   * Reads the bytes of the current frame that are in the chunk. Returns the message if it is complete, or a part of it;
+   * otherwise undefined.
+   */
   #readPart(): Incoming | CompressedMessage | undefined {
     this.#message ??= new PartialMessage(this.#kind === kinds.text, this.#compressed, this.#options.parts === true);
     const message = this.#message;

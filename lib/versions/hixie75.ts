@@ -5,7 +5,10 @@ import { Hixie76Decoder } from './hixie76Decoder';
 
 const legacyHeaders = ['sec-websocket-key', 'sec-websocket-key1', 'sec-websocket-key2', 'sec-websocket-draft'];
 
-/** hixie-75: the frames of hixie-76 without a close frame, and a handshake without keys. It proves nothing, so it is off by default. */
+/**
+ * hixie-75: the frames of hixie-76 without a close frame, and a handshake without keys. The handshake does not prove
+ * that the peer speaks WebSocket, so the version is off by default.
+ */
 export const hixie75: ProtocolVersion = {
   versions: ['draft75'],
   byDefault: false,

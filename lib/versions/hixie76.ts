@@ -87,7 +87,7 @@ export function challengeServer(
   };
 }
 
-/** The headers of a server's answer in which it repeats the client's origin and URL. */
+/** Returns the response headers in which the server repeats the client's origin and URL. */
 export function originAndLocation(
   prefix: 'Sec-WebSocket' | 'WebSocket',
   { headers, url = '' }: RequestHead,
@@ -131,7 +131,7 @@ function textOf(item: Exclude<Encodable, string | Uint8Array>, version: string):
   if (item.fin === false) throw unsupported(version, 'fragments');
   const payload = dataPayload(item);
   if (typeof payload === 'string') return Buffer.from(payload);
-  // A byte FF would end the frame, and the bytes behind it would be read as another frame.
+  // A byte FF would end the frame, and the peer would read the bytes after it as another frame.
   if (!isUtf8(payload))
     throw new WebSocketError('WS_ERR_INVALID_UTF8', 'the bytes of a text message that is to be sent');
   return payload;

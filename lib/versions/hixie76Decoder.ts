@@ -7,12 +7,15 @@ const END = 0xff;
 const TEXT = 0x00;
 const HAS_LENGTH = 0x80;
 
-/** The most digits of 7 bits in a length: they suffice for 2^53, and an endless row of zeros is refused. */
+/**
+ * The most digits of 7 bits in a length: they are enough for 2^53. A longer row of digits, such as endless zeros, is
+ * refused.
+ */
 const lengthDigits = 8;
 
 const noBytes = Buffer.alloc(0);
 
-/** What the next byte belongs to. */
+/** The element that the next byte belongs to. */
 type State =
   | { readonly in: 'nothing' }
   | { readonly in: 'text'; readonly text: MessageBuffer; readonly validator: Utf8Validator }
@@ -23,7 +26,10 @@ type State =
   | { readonly in: 'skipped'; remaining: number }
   | { readonly in: 'closed' };
 
-/** Reads the frames of hixie-75 and -76 (hixie-76 §5.3): text between 00 and FF, and frames of other types, which are skipped. */
+/**
+ * Reads the frames of hixie-75 and -76 (hixie-76 §5.3): text between 00 and FF, and frames of other types, which are
+ * skipped.
+ */
 export class Hixie76Decoder implements Decoder {
   readonly #role: Role;
   readonly #maxMessageSize: number;
@@ -92,7 +98,7 @@ export class Hixie76Decoder implements Decoder {
     return undefined;
   }
 
-  /** A text that ends in the chunk where it began. */
+  /** Reads a text that begins and ends in this chunk; undefined if it does not end in it. */
   #readWhole(): string | undefined {
     const end = this.#chunk.indexOf(END, this.#at);
     if (end === -1) return undefined;
@@ -102,7 +108,10 @@ export class Hixie76Decoder implements Decoder {
     return text;
   }
 
-  /** A client puts replacement characters where a server's text is not UTF-8 (hixie-76 §4.2); a server may refuse it, and does. */
+  /**
+   * Decodes a text. Where the text is not UTF-8, a client puts replacement characters (hixie-76 §4.2); a server may
+   * refuse the text, and this one does.
+   */
   #decode(from: number, to: number): string {
     if (this.#role === 'client') return this.#chunk.toString('utf8', from, to);
     const text = decodeUtf8(this.#chunk, from, to);
@@ -130,7 +139,7 @@ export class Hixie76Decoder implements Decoder {
     if (ended) this.#state = { in: 'nothing' };
   }
 
-  /** Takes the bytes up to the next FF, and the FF; without one, all bytes of the chunk. */
+  /** Takes the bytes up to and including the next FF; if the chunk has none, all bytes of the chunk. */
   #takeToEnd(): { readonly from: number; readonly to: number; readonly ended: boolean } {
     const from = this.#at;
     const end = this.#chunk.indexOf(END, from);

@@ -18,7 +18,7 @@ export const hybi03: ProtocolVersion = {
     extensions: false,
     declineProtocol: false,
   },
-  // hybi-02 and -03 both call themselves 2; clients of -01 say 1, and some say 3, which no draft has defined.
+  // hybi-02 and -03 both have the number 2. Clients of -01 send 1, and some clients send 3, which no draft has defined.
   claims: (headers) => (/^[123]$/.test(String(headers['sec-websocket-draft'])) ? 'draft03' : undefined),
   originHeader: () => 'origin',
   protocolHeader: 'Sec-WebSocket-Protocol',
@@ -57,8 +57,8 @@ function writeNamed(item: Exclude<Encodable, string | Uint8Array>, sink: ByteSin
 }
 
 /**
- * There are no close codes. An answer repeats the body of the peer's Close frame; our own Close frame has a body by which its answer
- * is recognised.
+ * Returns the body of a Close frame: in an answer, that of the peer's Close frame; otherwise one by which the peer's
+ * answer is recognized. There are no close codes.
  */
 function closeBodyOf({ body }: CloseFrame): Uint8Array {
   return body ?? ownCloseBody;

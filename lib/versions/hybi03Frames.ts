@@ -4,10 +4,13 @@ import { type FrameLayout, kindsByOpcode } from './frameLayout';
 
 export const opcodes = { continuation: 0, close: 1, ping: 2, pong: 3, text: 4, binary: 5 } as const;
 
-/** The topmost bit says that more frames of the message follow, where RFC 6455 has one for the last frame. */
+/** The topmost bit: more frames of the message follow. In RFC 6455 it marks the last frame. */
 export const MORE = 0x80;
 
-/** The body of our own Close frames, by which their answers differ from a Close of the peer: there are no close codes. */
+/**
+ * The body of our own Close frames. There are no close codes, and the body distinguishes the answer to our Close frame
+ * from a Close frame of the peer.
+ */
 export const ownCloseBody = Buffer.from('node-websocket-handler');
 
 export const layout: FrameLayout = {

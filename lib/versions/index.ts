@@ -8,8 +8,8 @@ import { hybi03 } from './hybi03';
 import { rfc6455 } from './rfc6455';
 
 /**
- * All wire formats, best first. A request belongs to the first one that claims it. A new one is a file in this folder and a line
- * in this list.
+ * All wire formats, in order of preference. A request belongs to the first one that claims it. To add one, add a file
+ * to this folder and a line to this list.
  */
 const supported: readonly ProtocolVersion[] = [rfc6455, hybi03, hixie76, hixie75];
 
@@ -24,7 +24,10 @@ export const http2Versions: readonly Version[] = supported.flatMap(
 /** The versions that a server accepts by default. */
 export const defaultVersions: readonly Version[] = supported.flatMap((wire) => (wire.byDefault ? wire.versions : []));
 
-/** Returns the version that a request asks for, known or not; undefined for a request that is no opening handshake. */
+/**
+ * Returns the version that a request asks for, also if the library does not know it; undefined for a request that is no
+ * opening handshake.
+ */
 export function claimedVersion(headers: IncomingHttpHeaders): string | undefined {
   for (const wire of supported) {
     const version = wire.claims(headers);

@@ -4,7 +4,7 @@ import { describeNoMessage } from '../codec/describeValue';
 import type { DataFrame, PingFrame } from '../contracts';
 import { WebSocketError } from '../errors';
 
-/** The error for an item that no version has a frame for. */
+/** Returns the error for an item that no version has a frame for. */
 export function invalidItem(item: unknown): WebSocketError {
   const opcode: unknown = item !== null && typeof item === 'object' && 'opcode' in item ? item.opcode : undefined;
   const given = typeof opcode === 'string' ? `an object with the opcode '${opcode}'` : describeNoMessage(item);

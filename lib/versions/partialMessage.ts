@@ -5,22 +5,22 @@ import type { CompressedMessage, DecoderOptions, Message, MessagePart } from '..
 import { WebSocketError } from '../errors';
 
 /**
- * A message whose end has not been received: a fragment of it has ended, or its frame goes on in a later chunk. Its bytes are either
- * joined until the end, or handed over part by part.
+ * A message whose end has not been received, because more fragments follow, or because its frame goes on in a later
+ * chunk. Its bytes are either joined until the end, or returned part by part.
  */
 export class PartialMessage {
   readonly text: boolean;
   readonly compressed: boolean;
-  /** Checks text while it is received; compressed text can be checked only later. */
+  /** Checks the UTF-8 of a text while it is received. Compressed text can be checked only after decompression. */
   readonly #validator: Utf8Validator | undefined;
-  /** The bytes so far; undefined if they are handed over in parts. */
+  /** The received bytes; undefined if they are returned in parts. */
   readonly #joined: MessageBuffer | undefined;
-  /** The part that is to be handed over next. */
+  /** The part that is returned next. */
   #part: Buffer | undefined;
   #firstPart = true;
   #size = 0;
 
-  /** @param parts whether it is handed over while it is received */
+  /** @param parts whether the message is returned in parts while it is received */
   constructor(text: boolean, compressed: boolean, parts: boolean) {
     this.text = text;
     this.compressed = compressed;
@@ -28,19 +28,20 @@ export class PartialMessage {
     this.#joined = parts ? undefined : new MessageBuffer(text && !compressed);
   }
 
-  /** Bytes that have been received. */
+  /** The number of received bytes. */
   get size(): number {
     return this.#size;
   }
 
-  /** Says how many more bytes a frame header has announced. */
+  /** Announces the payload length of a frame header, so that memory can be allocated. */
   expect(size: number): void {
     this.#joined?.expect(size);
   }
 
   /**
-   * Takes some bytes. Text is checked at once, so that its first impossible byte is refused, not its last (RFC 6455 §8.1).
-   * @param lasting whether the bytes stay as they are in the source
+   * Appends bytes. Text is checked at once, so that the connection fails at the first invalid byte and not at the end
+   * (RFC 6455 §8.1).
+   * @param lasting whether the bytes in the source will not be overwritten
    * @throws WebSocketError WS_ERR_INVALID_UTF8
    */
   append(source: Buffer, from: number, to: number, lasting: boolean): void {
@@ -50,17 +51,17 @@ export class PartialMessage {
     this.#size += to - from;
     if (this.#joined !== undefined) return this.#joined.append(source, from, to);
     const bytes = source.subarray(from, to);
-    // A small part must not keep a whole read buffer in memory; a large one may as well stay in it.
+    // A small part is copied, because a reference would keep the whole read buffer in memory.
     this.#part = lasting && bytes.length * 2 > source.length ? bytes : Buffer.from(bytes);
   }
 
-  /** Returns the part that has been received since the last one; undefined if there is none, or if the message is joined. */
+  /** Returns the bytes received since the last part; undefined if there are none, or if the message is joined. */
   part(): MessagePart | undefined {
     return this.#part === undefined ? undefined : this.#takePart(false);
   }
 
   /**
-   * Returns the message, or its last part. All its bytes have been received.
+   * Returns the message, or its last part. Call it when all bytes have been received.
    * @throws WebSocketError WS_ERR_INVALID_UTF8
    */
   end(): Message | CompressedMessage | MessagePart {
@@ -83,8 +84,8 @@ export class PartialMessage {
 }
 
 /**
- * Refuses a message by what its frame headers have announced so far. Where the program sets no limit, JavaScript does: a message
- * that cannot be delivered is not received.
+ * Refuses a message if the sum of the lengths in its frame headers is too large. If the program sets no limit, the
+ * limit is the largest string or Buffer of JavaScript: a message that cannot be delivered is not received.
  * @throws WebSocketError WS_ERR_MESSAGE_TOO_BIG
  */
 export function checkMessageSize(
@@ -97,7 +98,8 @@ export function checkMessageSize(
     : text && !compressed
       ? constants.MAX_STRING_LENGTH
       : constants.MAX_LENGTH;
-  // For a compressed message the limit is that of its decompressed size; what cannot be compressed grows by a few bytes.
+  // maxMessageSize limits the decompressed size. Bytes that cannot be compressed grow by a few bytes, so the compressed
+  // size may be a little larger.
   const allowed = compressed ? maxMessageSize + maxMessageSize / 1024 + 64 : maxMessageSize;
   const limit = Math.min(allowed, possible);
   if (size <= limit) return;

@@ -7,7 +7,10 @@ import { FrameDecoder } from './frameDecoder';
 import { rfc6455Encoder } from './rfc6455Encoder';
 import { layouts } from './rfc6455Frames';
 
-/** RFC 6455 (version 13), and the drafts hybi-07 to -12 (versions 7 and 8), which differ from it in the name of one header. */
+/**
+ * RFC 6455 (version 13), and the drafts hybi-07 to -12 (versions 7 and 8), which differ from it in the name of one
+ * header.
+ */
 export const rfc6455: ProtocolVersion = {
   versions: ['13', '8', '7'],
   byDefault: true,
@@ -29,7 +32,8 @@ export const rfc6455: ProtocolVersion = {
   protocolHeader: 'Sec-WebSocket-Protocol',
   answer({ headers }) {
     const key = headers['sec-websocket-key'];
-    // Two headers are joined by a comma, which no key can have; only one is allowed (RFC 6455 §11.3.1).
+    // Only one Sec-WebSocket-Key is allowed (RFC 6455 §11.3.1). Node joins two headers by a comma, which no valid key
+    // has.
     if (key === undefined || !isWebSocketKey(key)) {
       throw new WebSocketError(
         'WS_ERR_INVALID_HANDSHAKE',
@@ -58,7 +62,7 @@ export const rfc6455: ProtocolVersion = {
       replySize: 0,
       verify(answer) {
         checkUpgradeAnswer(answer);
-        // Two headers are joined by a comma, so they match nothing (RFC 6455 §4.1).
+        // Node joins two headers by a comma, so two of them do not match and are refused (RFC 6455 §4.1).
         if (answer.headers['sec-websocket-accept']?.trim() === acceptKey(key)) return;
         throw new WebSocketError(
           'WS_ERR_INVALID_HANDSHAKE',

@@ -10,10 +10,10 @@ export const FIN = 0x80;
 /** The first reserved bit: the message is compressed (RFC 7692 §6). */
 export const RSV1 = 0x40;
 
-/** Two bytes, an extended length of up to eight, a masking key of four. */
+/** The largest header: two bytes, eight bytes of extended length, and a masking key of four bytes. */
 export const maxHeaderSize = 14;
 
-/** How each role reads frames: a client masks what it sends, a server must not (RFC 6455 §5.1). */
+/** The layouts for reading, by role: a server requires masked frames and a client unmasked ones (RFC 6455 §5.1). */
 export const layouts: Readonly<Record<Role, FrameLayout>> = {
   server: layout(MASKED, 'WS_ERR_MASK_REQUIRED'),
   client: layout(0, 'WS_ERR_MASK_FORBIDDEN'),
