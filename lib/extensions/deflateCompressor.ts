@@ -5,7 +5,7 @@ import { type DeflateSettings, deflateOnThread, largeMessage, SyncDeflater } fro
 export interface CompressorSettings extends DeflateSettings {
   /** Whether each message is compressed alone. */
   readonly noContextTakeover: boolean;
-  /** Bytes: smaller messages are not compressed. */
+  /** Messages with fewer bytes are not compressed. */
   readonly threshold: number;
   /** Milliseconds without a message after which the window is emptied and its memory freed. */
   readonly idleRelease: number;
@@ -14,19 +14,24 @@ export interface CompressorSettings extends DeflateSettings {
 /** The compressed form of an empty message (RFC 7692 §7.2.3.6). */
 const emptyMessage = Buffer.from([0x00]);
 
-/** After messages that did not become smaller, at most this many are sent uncompressed before the next is tried. */
+/**
+ * The most messages that are sent uncompressed, after messages that did not become smaller, before compression is tried
+ * again.
+ */
 const mostSkipped = 15;
 
 const shared = new SharedEngines<SyncDeflater>();
 
 /**
- * Compresses the messages of one connection (RFC 7692 §7.2.1). The first message after a pause is compressed alone, by a shared engine:
- * only a connection that sends more than one gets an engine of its own, which takes 256 KiB.
+ * Compresses the messages of one connection (RFC 7692 §7.2.1). The first message after a pause is compressed alone, by
+ * a shared engine. Only for further messages a connection gets its own engine, which takes 256 KiB.
  */
 export class DeflateCompressor implements Compressor {
   readonly #settings: CompressorSettings;
   readonly #idle: IdleTimer;
-  /** It can be freed at any time: a sender need not refer to earlier messages. */
+  /**
+   * The engine of this connection. It can be freed at any time, because a sender need not refer to earlier messages.
+   */
   #deflater: SyncDeflater | undefined;
   readonly #textResults = new Results();
   readonly #binaryResults = new Results();
@@ -70,12 +75,15 @@ export class DeflateCompressor implements Compressor {
     this.#deflater?.reset();
   }
 
-  /** Returns the bytes of a message that is large enough, or that the program wants to be compressed; undefined for any other. */
+  /**
+   * Returns the bytes of a message that is large enough, or that the program wants to be compressed; undefined for any
+   * other message.
+   */
   #worthwhile(payload: string | Uint8Array, wanted: boolean | undefined): Uint8Array | undefined {
     if (wanted === false) return undefined;
     const text = typeof payload === 'string';
     const least = wanted === true ? 0 : this.#settings.threshold;
-    // A character has up to three bytes.
+    // In UTF-8, a character of a string takes up to three bytes.
     if (payload.length * (text ? 3 : 1) < least) return undefined;
     const bytes = text ? Buffer.from(payload) : payload;
     return bytes.length < least ? undefined : bytes;
@@ -127,12 +135,15 @@ export class DeflateCompressor implements Compressor {
   }
 }
 
-/** The results of compressing messages of one kind. Some, pictures for example, do not become smaller, so most of them are skipped. */
+/**
+ * The results of compressing messages of one type. If messages do not become smaller, as pictures do not, most of the
+ * later ones are skipped.
+ */
 class Results {
   #failures = 0;
   #toSkip = 0;
 
-  /** Whether the next message is sent uncompressed, without a try. */
+  /** Returns whether the next message is sent uncompressed without trying to compress it. */
   skipNext(): boolean {
     if (this.#toSkip === 0) return false;
     this.#toSkip--;

@@ -11,30 +11,36 @@ export interface DecompressorSettings {
   readonly windowBits: number;
   /** Whether the peer compresses each message alone. */
   readonly noContextTakeover: boolean;
-  /** Bytes of one message, decompressed. */
+  /** Most bytes of one message after decompression. */
   readonly maxMessageSize: number;
   /** Milliseconds without a message after which the engine is freed. */
   readonly idleRelease: number;
 }
 
-/** The most bytes that are decompressed synchronously: 0.3 ms of work. A message that yields more is begun again on another thread. */
+/**
+ * The most bytes that are decompressed synchronously, which takes 0.3 ms. A message with more is decompressed again
+ * from its start, on another thread.
+ */
 const mostAtOnce = 256 * 1024;
 
-/** Final blocks that a message may have, and one more for each KiB. Each costs a new engine, and no sender needs more than one. */
+/**
+ * The most final blocks of a message, in addition to one for each KiB. Each final block needs a new engine, and no
+ * sender needs more than one.
+ */
 const finalBlocks = 4;
 
 const shared = new SharedEngines<SyncInflater>();
 
 /**
- * Decompresses the messages of one connection (RFC 7692 §7.2.2). The first message after a pause is decompressed by an engine that is
- * freed at once: only a connection that receives more than one keeps an engine.
+ * Decompresses the messages of one connection (RFC 7692 §7.2.2). The first message after a pause is decompressed by an
+ * engine that is freed at once. Only for further messages a connection keeps an engine.
  */
 export class DeflateDecompressor implements Decompressor {
   readonly #settings: DecompressorSettings;
   readonly #limit: number;
   readonly #window: SlidingWindow | undefined;
   readonly #idle: IdleTimer;
-  /** It can be freed at any time: the next one is made from the window. */
+  /** The engine of this connection. It can be freed at any time, because the next one is made from the window. */
   #inflater: SyncInflater | undefined;
   /** The message that is being decompressed part by part. */
   #inflating: InflatingMessage | undefined;
@@ -47,8 +53,8 @@ export class DeflateDecompressor implements Decompressor {
   }
 
   decompress(payload: Buffer): Buffer | Promise<Buffer> {
-    // Some senders compress an empty message to no byte at all. The tail alone is half of a block header, so zlib would take the first
-    // bytes of the next message for its other half.
+    // Some senders compress an empty message to no byte at all. The tail alone is half of a block header, and zlib
+    // would read the first bytes of the next message as the other half.
     if (payload.length === 0) return Buffer.alloc(0);
     const input = Buffer.concat([payload, flushTail]);
     const output = payload.length < largeMessage ? this.#inflateNow(input) : undefined;
@@ -60,7 +66,8 @@ export class DeflateDecompressor implements Decompressor {
   *decompressPart(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
     const { windowBits, maxMessageSize } = this.#settings;
     if (this.#inflating === undefined) {
-      // The message has its own engine, which the idle timer does not free between parts. The window of `#inflater` lacks this message.
+      // The message has its own engine, which the idle timer does not free between parts. The window of `#inflater`
+      // lacks this message.
       this.#dropInflater();
       const window = this.#window ?? new SlidingWindow(2 ** windowBits);
       this.#inflating = new InflatingMessage(windowBits, window, maxMessageSize);
@@ -78,11 +85,14 @@ export class DeflateDecompressor implements Decompressor {
   release(): void {
     this.#idle.stop();
     this.#dropInflater();
-    // It stays, closed: if the rest of the message is read all the same, that is an error.
+    // The closed message is kept, so that decompressing the rest of it is an error.
     this.#inflating?.close();
   }
 
-  /** Returns undefined for a message that yields too much, or that has bytes behind a final block. */
+  /**
+   * Returns undefined for a message that is too large for synchronous decompression, or that has bytes after a final
+   * block.
+   */
   #inflateNow(input: Buffer): Buffer | undefined {
     try {
       const output = this.#window === undefined ? this.#inflateAlone(input) : this.#inflate(input, this.#window);
@@ -134,7 +144,7 @@ export class DeflateDecompressor implements Decompressor {
     let rest = input;
     let budget = this.#limit;
     let blocksLeft = finalBlocks + input.length / 1024;
-    // Behind a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
+    // After a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
     do {
       if (blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
       const settings = { windowBits, maxOutputLength: Math.max(1, budget), dictionary: window.toBuffer() };

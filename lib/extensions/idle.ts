@@ -1,7 +1,7 @@
-// Not the globals: under jsdom those are a browser's, whose timers are numbers without unref().
+// Imported, because under jsdom the global functions are those of a browser, whose timers are numbers without unref().
 import { clearTimeout, setTimeout } from 'node:timers';
 
-/** Calls back when nothing has been done for some time. It does not keep the process alive. */
+/** Calls `whenIdle` when `touch()` was not called for some time. It does not keep the process alive. */
 export class IdleTimer {
   readonly #delay: number;
   readonly #whenIdle: () => void;
@@ -13,7 +13,9 @@ export class IdleTimer {
     this.#whenIdle = whenIdle;
   }
 
-  /** Says that something is done now. Returns whether it is the first thing since the timer expired. */
+  /**
+   * Starts the timer again. Returns whether this is the first call since the timer was made, expired or was stopped.
+   */
   touch(): boolean {
     const first = this.#timer === undefined;
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#expire(), this.#delay).unref();
@@ -41,8 +43,8 @@ interface Engine {
 const keptFor = 30_000;
 
 /**
- * Engines that keep nothing from message to message, for all connections. Their work is synchronous, so one engine for each set of
- * parameters is enough for the process.
+ * Engines that keep no state between messages and are shared by all connections. Their work is synchronous, so one
+ * engine for each set of parameters is enough for the process.
  */
 export class SharedEngines<E extends Engine> {
   readonly #engines = new Map<string, { readonly engine: E; readonly idle: IdleTimer }>();

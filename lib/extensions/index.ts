@@ -11,7 +11,7 @@ import type {
 import { WebSocketError } from '../errors';
 import { permessageDeflate } from './permessageDeflate';
 
-/** All extensions. A new one is a file in this folder and a line in this list. */
+/** All extensions. To add one, add a file to this folder and a line to this list. */
 const extensions: readonly Extension[] = [permessageDeflate];
 
 /** Returns a client's `Sec-WebSocket-Extensions`; '' for no offer. */
@@ -25,8 +25,8 @@ export function offerExtensions(options: ExtensionOptions): string {
 }
 
 /**
- * Returns a server's `Sec-WebSocket-Extensions`: for each extension, the answer to the first element that can be accepted. The other
- * elements are declined by leaving them out (RFC 6455 §9.1). '' if none is accepted.
+ * Returns a server's `Sec-WebSocket-Extensions`: for each extension, the answer to the first element that can be
+ * accepted. The other elements are declined by leaving them out (RFC 6455 §9.1). '' if none is accepted.
  */
 export function answerExtensions(offered: readonly ExtensionElement[], options: ExtensionOptions): string {
   const answers = extensions.flatMap((extension) => {
@@ -40,7 +40,7 @@ export function answerExtensions(offered: readonly ExtensionElement[], options: 
 }
 
 /**
- * Checks a server's answer (RFC 6455 §4.1): every extension must have been offered, and must stand in it once.
+ * Checks a server's answer (RFC 6455 §4.1): each extension must have been offered, and must occur once.
  * @throws WebSocketError WS_ERR_INVALID_HANDSHAKE
  */
 export function verifyExtensions(answer: string | undefined, options: ExtensionOptions): void {

@@ -2,11 +2,17 @@ import { WebSocketError } from '../errors';
 import type { SlidingWindow } from './slidingWindow';
 import { flushTail, SyncInflater } from './zlibEngines';
 
-/** Compressed bytes that zlib gets at once. One byte yields at most 1032, so the output is at most 1 MiB. */
+/**
+ * The compressed bytes that are given to zlib at once. One byte yields at most 1032 bytes, so the output is at most 1
+ * MiB.
+ */
 const step = 1024;
 const mostOfStep = 2 * 1024 * 1024;
 
-/** Final blocks that a message may have, and one more for each KiB. Each costs a new engine, and no sender needs more than one. */
+/**
+ * The most final blocks of a message, in addition to one for each KiB. Each final block needs a new engine, and no
+ * sender needs more than one.
+ */
 const finalBlocks = 4;
 
 /** A message that is decompressed while it is received, in bounded memory. */
@@ -21,7 +27,7 @@ export class InflatingMessage {
   #size = 0;
   #blocksLeft = finalBlocks;
 
-  /** @param limit bytes of the message, decompressed */
+  /** @param limit most bytes of the message after decompression */
   constructor(windowBits: number, window: SlidingWindow, limit: number) {
     this.#windowBits = windowBits;
     this.#window = window;
@@ -30,12 +36,14 @@ export class InflatingMessage {
 
   /**
    * Decompresses a part of the message, a step at a time.
-   * @throws WebSocketError WS_ERR_MESSAGE_TOO_BIG, WS_ERR_INVALID_COMPRESSION, or WS_ERR_TRUNCATED if `close()` was called
+   * @throws WebSocketError WS_ERR_MESSAGE_TOO_BIG, WS_ERR_INVALID_COMPRESSION, or WS_ERR_TRUNCATED if `close()` was
+   * called
    * @throws the error of zlib
    */
   *inflate(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
     this.#begun ||= payload.length > 0;
-    // Some senders compress an empty message to no byte at all; the tail alone is half of a block header.
+    // Some senders compress an empty message to no byte at all. The tail alone is half of a block header and cannot be
+    // decompressed.
     if (!this.#begun) return;
     const input = last ? Buffer.concat([payload, flushTail]) : payload;
     this.#blocksLeft += input.length / 1024;
@@ -43,15 +51,15 @@ export class InflatingMessage {
     while (at < input.length) {
       const { output, used } = this.#engine().inflateSome(input.subarray(at, at + step));
       at += used;
-      // Behind a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
+      // After a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
       if (used < Math.min(step, input.length - at + used)) this.#beginNewStream();
       if (output.length > 0) yield this.#count(output);
-      // Behind a final block the tail stands alone: it is no block.
+      // After a final block only the tail may follow, which is no block.
       if (last && this.#inflater === undefined && input.length - at <= flushTail.length) return;
     }
   }
 
-  /** Gives the memory back. The rest of the message cannot be decompressed after that. */
+  /** Frees the memory. The rest of the message cannot be decompressed after that. */
   close(): void {
     this.#closed = true;
     this.#dropInflater();
@@ -62,9 +70,11 @@ export class InflatingMessage {
     this.#inflater = undefined;
   }
 
-  /** Returns the engine, or a new one, which is right only at the start of a block behind a final one or of the message. */
+  /**
+   * Returns the engine, or makes one. A new engine is correct only at the start of the message, or after a final block.
+   */
   #engine(): SyncInflater {
-    // A new engine would take the rest of a block for the start of one, and return bytes that were never sent.
+    // A new engine would read the rest of a block as the start of one, and return bytes that were never sent.
     if (this.#closed) throw new WebSocketError('WS_ERR_TRUNCATED', 'the decompressor was released in it');
     this.#inflater ??= new SyncInflater({
       windowBits: this.#windowBits,

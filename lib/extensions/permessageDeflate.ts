@@ -12,7 +12,9 @@ interface Parameters {
   serverNoContextTakeover?: true;
   clientNoContextTakeover?: true;
   serverMaxWindowBits?: number;
-  /** `'any'`, in an offer, stands for no value: the server may ask for a smaller window (RFC 7692 §7.1.2.2). */
+  /**
+   * `'any'` is a parameter without a value in an offer: the server may ask for a smaller window (RFC 7692 §7.1.2.2).
+   */
   clientMaxWindowBits?: number | 'any';
 }
 
@@ -45,7 +47,8 @@ export const permessageDeflate: Extension = {
       serverNoContextTakeover: offer.serverNoContextTakeover === true || wanted?.serverNoContextTakeover === true,
       clientNoContextTakeover: offer.clientNoContextTakeover === true || wanted?.clientNoContextTakeover === true,
     });
-    // A server may use a smaller window without being asked, but some clients fail if the answer says so.
+    // A server may use a smaller window even if the client did not ask for it, but some clients fail if the answer then
+    // has this parameter.
     if (offer.serverMaxWindowBits !== undefined)
       answer.serverMaxWindowBits = Math.min(offer.serverMaxWindowBits, wanted?.serverMaxWindowBits ?? largestWindow);
     const clientBits = clientWindow(offer.clientMaxWindowBits, wanted?.clientMaxWindowBits);
@@ -87,7 +90,10 @@ export const permessageDeflate: Extension = {
   },
 };
 
-/** How one side compresses: as agreed, or with a smaller window of its own, which the other side need not know. */
+/**
+ * Returns how one side compresses: as agreed, or with a smaller window from its own options, of which the other side
+ * need not know.
+ */
 function directionOf(sender: Role, agreed: ExtensionParameters, own: PerMessageDeflateOptions) {
   const parameters = parse(agreed, 'answer') ?? {};
   const [noContextTakeover, bits, wish] =
@@ -131,7 +137,7 @@ function format(parameters: Parameters): string {
   return words.join('; ');
 }
 
-/** Returns undefined if a parameter is unknown, stands twice, or has an invalid value (RFC 7692 §7.1). */
+/** Returns undefined if a parameter is unknown, occurs twice, or has an invalid value (RFC 7692 §7.1). */
 function parse(parameters: ExtensionParameters, place: 'offer' | 'answer'): Parameters | undefined {
   const parsed: Parameters = {};
   const seen = new Set<string>();
@@ -149,7 +155,7 @@ function parse(parameters: ExtensionParameters, place: 'offer' | 'answer'): Para
   return parsed;
 }
 
-/** Whether a value is 8 to 15, without leading zeros (RFC 7692 §7.1.2.1). */
+/** Returns whether a value is 8 to 15, without leading zeros (RFC 7692 §7.1.2.1). */
 function isWindow(value: string | undefined): boolean {
   return value !== undefined && /^(?:[89]|1[0-5])$/.test(value);
 }

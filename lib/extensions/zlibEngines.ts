@@ -5,12 +5,12 @@ import { DeflateRaw, InflateRaw } from 'minizlib';
 export const flushTail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
 /**
- * Messages from this many bytes on are processed on another thread. That costs up to 100 µs more, and does not delay other
- * connections. It is the size of the window, so no later message can refer to what came before such a message.
+ * Messages from this many bytes on are processed on another thread. That takes up to 100 µs more, and does not delay
+ * other connections. It is the size of the window, so no later message can refer to bytes before such a message.
  */
 export const largeMessage = 32 * 1024;
 
-/** Bytes of the output buffer of an engine: enough for most messages; zlib allocates more where needed. */
+/** Bytes of the output buffer of an engine. They are enough for most messages; zlib allocates more if needed. */
 const chunkSize = 4 * 1024;
 
 export interface DeflateSettings {
@@ -30,13 +30,13 @@ export class SyncDeflater {
     this.#stream.on('data', (bytes: Buffer) => this.#output.push(bytes));
   }
 
-  /** @param payload at least one byte: a flush of nothing has no output */
+  /** @param payload at least one byte, because a flush of no input has no output */
   deflate(payload: Uint8Array): Buffer {
     this.#stream.write(payload as Buffer);
     return withoutTail(takeAll(this.#output));
   }
 
-  /** Empties its window. */
+  /** Empties the window of the engine. */
   reset(): void {
     this.#stream.reset();
   }
@@ -48,9 +48,9 @@ export class SyncDeflater {
 
 export interface InflateSettings {
   readonly windowBits: number;
-  /** Bytes that one message may yield. */
+  /** Most bytes of one message after decompression. */
   readonly maxOutputLength: number;
-  /** The window: the last bytes of the messages before. */
+  /** The initial window: the last bytes of earlier messages. */
   readonly dictionary?: Buffer | undefined;
 }
 
@@ -89,7 +89,7 @@ export class SyncInflater {
     return { output, used: (this.#stream.handle as unknown as { bytesWritten: number }).bytesWritten };
   }
 
-  /** Empties its window. */
+  /** Empties the window of the engine. */
   reset(): void {
     this.#stream.reset();
   }
@@ -134,9 +134,9 @@ export function inflateOnThread(input: Buffer, settings: InflateSettings): Promi
   );
 }
 
-/** Whether zlib has stopped because its output exceeds `maxOutputLength`. */
+/** Returns whether zlib has stopped because its output exceeds `maxOutputLength`. */
 export function isTooLarge(error: unknown): boolean {
-  // Not by instanceof: under Jest, say, the error is of another realm.
+  // Recognized by its code and not by instanceof, because the error may belong to another realm, as under Jest.
   return (error as NodeJS.ErrnoException | null)?.code === 'ERR_BUFFER_TOO_LARGE';
 }
 
@@ -155,7 +155,10 @@ function takeAll(pieces: Buffer[]): Buffer {
   return output;
 }
 
-/** Jobs that run at once: as many as the default number of threads of Node. Each needs up to 300 KiB, so their number is limited. */
+/**
+ * The most jobs that run at the same time: the default number of Node's threads. Each job needs up to 300 KiB, so their
+ * number is limited.
+ */
 const mostJobs = 4;
 let running = 0;
 const waiting: (() => void)[] = [];
@@ -166,7 +169,7 @@ async function onThread<T>(job: () => Promise<T>): Promise<T> {
   try {
     return await job();
   } finally {
-    // The finished job's place goes to the next one, so `running` stays.
+    // If a job waits, it takes the place of the finished one, so `running` is not changed.
     const next = waiting.shift();
     if (next === undefined) running--;
     else next();
