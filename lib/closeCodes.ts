@@ -10,7 +10,7 @@ export const closeCodes = {
   goingAway: 1001,
   /** The peer has broken the protocol. */
   protocolError: 1002,
-  /** The endpoint does not take this kind of message, for example binary ones. */
+  /** The endpoint does not accept this type of message, for example binary messages. */
   unsupportedData: 1003,
   /** Never sent: the peer's Close frame had no code. */
   noStatus: 1005,
@@ -20,7 +20,7 @@ export const closeCodes = {
   invalidPayload: 1007,
   /** A message violates a rule of the endpoint, and no other code fits. */
   policyViolation: 1008,
-  /** A message is larger than the endpoint takes. */
+  /** A message is larger than the endpoint accepts. */
   messageTooBig: 1009,
   /** The client needs an extension that the server did not accept. */
   missingExtension: 1010,
@@ -35,8 +35,8 @@ export const closeCodes = {
 } as const;
 
 /**
- * Returns whether a Close frame may have this code: 1004, 1005, 1006 and 1015 are reserved (RFC 6455 §7.4.1), 1016 to 2999 are unassigned
- * (RFC 6455 §7.4.2).
+ * Returns whether a Close frame may have this code: 1004, 1005, 1006 and 1015 are reserved (RFC 6455 §7.4.1), 1016 to
+ * 2999 are unassigned (RFC 6455 §7.4.2).
  */
 export function isSendableCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
@@ -44,7 +44,10 @@ export function isSendableCloseCode(code: number): boolean {
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== closeCodes.noStatus && code !== closeCodes.abnormal;
 }
 
-/** Returns whether a peer that closes with this code has sent everything: 1000, 1001, or no code. Every other code is a reason to stop early. */
+/**
+ * Returns whether a peer that closes with this code has sent everything: true for 1000, 1001, and no code (1005). Every
+ * other code means that the peer stopped early.
+ */
 export function isCleanCloseCode(code: number): boolean {
   return code === closeCodes.normal || code === closeCodes.goingAway || code === closeCodes.noStatus;
 }

@@ -3,8 +3,8 @@ import { channel } from 'node:diagnostics_channel';
 const named = (event: string) => channel(`node-websocket-handler:${event}`);
 
 /**
- * The diagnostics channels, for tracing and metrics. Each message is an object. Ask `hasSubscribers` before one is made, so that channels
- * without subscribers cost nothing.
+ * The diagnostics channels, for tracing and metrics. Each message is an object. Check `hasSubscribers` before you make
+ * one, so that channels without subscribers take no time.
  */
 export const diagnostics = {
   /** `{ webSocket }`: a connection is open. */
@@ -13,7 +13,10 @@ export const diagnostics = {
   close: named('close'),
   /** `{ webSocket, message }`: a message was received. */
   messageReceived: named('message-received'),
-  /** `{ webSocket, message }`: a message was sent. Of a message that was written as a stream it is the last fragment. */
+  /**
+   * `{ webSocket, message }`: a message was sent. If the message was written as a stream, `message` is its last
+   * fragment.
+   */
   messageSent: named('message-sent'),
   /** `{ webSocket, error }`: a WebSocket has failed. */
   error: named('error'),

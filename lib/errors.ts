@@ -2,14 +2,14 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from './closeCodes';
 
 interface ErrorKind {
-  /** The close code that the peer is sent; absent where there is no connection to close. */
+  /** The close code that is sent to the peer; absent if there is no connection to close. */
   readonly closeCode?: number;
   readonly sentence: string;
 }
 
 const { protocolError, invalidPayload, messageTooBig, abnormal, internalError } = closeCodes;
 
-/** Every error of the library. `docs/errors.md` explains each code to users; a spec keeps the two the same. */
+/** All errors of the library. `docs/errors.md` explains each code to users; a spec compares the two. */
 export const errorTable = {
   // Frames of the peer that break the protocol (RFC 6455).
   WS_ERR_RESERVED_BITS: { closeCode: protocolError, sentence: 'A frame has a reserved bit set' },
@@ -55,9 +55,9 @@ export const errorTable = {
 /** The stable codes of the errors of the library. `docs/errors.md` explains each of them. */
 export type WebSocketErrorCode = keyof typeof errorTable;
 
-/** What a WebSocketError can have besides its code and its message. */
+/** The properties of a WebSocketError in addition to its code and its message. */
 export interface WebSocketErrorDetails {
-  /** The close code (RFC 6455 §7.4). Default: the one that belongs to the code of the error. */
+  /** The close code (RFC 6455 §7.4). Default: the close code of the error's code. */
   readonly closeCode?: number;
   /** The HTTP status of a refused handshake. */
   readonly statusCode?: number;
@@ -65,18 +65,18 @@ export interface WebSocketErrorDetails {
   readonly headers?: IncomingHttpHeaders | OutgoingHttpHeaders;
   /** The body of a server's refusal. */
   readonly body?: Buffer;
-  /** The error that led to this one. */
+  /** The error that caused this error. */
   readonly cause?: unknown;
 }
 
 /** Every error that the library throws or emits. */
 export class WebSocketError extends Error {
-  /** `'WebSocketError'`; `'AbortError'` for WS_ERR_ABORTED, as everywhere in Node. */
+  /** `'WebSocketError'`; for WS_ERR_ABORTED `'AbortError'`, as everywhere in Node. */
   declare readonly name: 'WebSocketError' | 'AbortError';
-  /** Stable, for programs; `docs/errors.md` has the table. */
+  /** The code of the error, which does not change between versions of the library. `docs/errors.md` has the table. */
   readonly code: WebSocketErrorCode;
-  // Properties that are only declared do not show in a printed error unless they were given.
-  /** The close code (RFC 6455 §7.4) that belongs to the error, or that the peer sent. */
+  // The properties are only declared, so that a printed error shows only those that were given.
+  /** The close code (RFC 6455 §7.4) of the error, or the one that the peer sent. */
   declare readonly closeCode: number | undefined;
   /** The HTTP status of a handshake that was refused. */
   declare readonly statusCode: number | undefined;
@@ -99,12 +99,12 @@ export class WebSocketError extends Error {
   }
 
   static {
-    // On the prototype it is there when the stack trace is made, which begins with it.
+    // The stack trace is made in super() and begins with the name, so the name must be on the prototype by then.
     define(WebSocketError.prototype, 'WebSocketError');
   }
 }
 
-/** Gives errors their name, which is not enumerable in JavaScript's own errors either. */
+/** Sets the name of errors. It is not enumerable, as in JavaScript's own errors. */
 function define(error: WebSocketError, name: WebSocketError['name']): void {
   Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
 }

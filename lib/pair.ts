@@ -8,7 +8,7 @@ import { protocolVersion } from './versions';
 import type { MessageStream } from './websocket/messageStream';
 import { WebSocket } from './websocket/webSocket';
 
-/** The options of `createPair()`; those of a connection are for both ends. */
+/** The options of `createPair()`. The options of a connection apply to both ends. */
 export interface PairOptions extends WholeMessages {
   /** The subprotocol that both ends have agreed on. Default `''`: none. */
   protocol?: string;
@@ -19,8 +19,8 @@ export interface PairOptions extends WholeMessages {
 type Pair<M extends Message | MessageStream> = [server: WebSocket<M>, client: WebSocket<M>];
 
 /**
- * Returns two open WebSockets, the server's end and the client's end, joined without a socket: for tests. Frames, masking and the close
- * handshake are between them as over a network; there is no opening request.
+ * Returns two open WebSockets, a server's and a client's, that are connected in memory, without a socket: for tests.
+ * Frames, masking and the close handshake are the same as over a network. There is no opening request.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  * @example
  * const [server, client] = createPair({ protocol: 'chat' });
@@ -60,7 +60,7 @@ function createBytePair(): [Duplex, Duplex] {
   return [one, other];
 }
 
-/** One of two byte streams that are joined in memory. It has the backpressure, the end and the reset of a socket. */
+/** One of two byte streams that are connected in memory. It has the backpressure, the end and the reset of a socket. */
 class ByteEnd extends Duplex {
   peer: ByteEnd | undefined;
   /** The callback of the last write, while the peer's read queue is full. */
@@ -71,15 +71,16 @@ class ByteEnd extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    // In a later turn of the event loop, as over a network: neither end runs inside a call of the other.
+    // As over a network, the bytes are received in a later turn of the event loop: neither end runs inside a call of
+    // the other.
     setImmediate(() => {
-      // Nobody will ever take it: what a system answers with a reset.
+      // The other end is destroyed, so the bytes will not be read. An operating system answers them with a reset.
       if (this.peer?.destroyed) this.destroy();
       let hasRoom: boolean | undefined;
       try {
         hasRoom = this.peer?.push(chunk);
       } finally {
-        // Also if a listener of the other end's program has thrown: the bytes were taken.
+        // Also if a listener of the other end's program has thrown: the bytes were received.
         if (hasRoom === false) this.#taken = done;
         else done();
       }
@@ -92,15 +93,15 @@ class ByteEnd extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // As by a reset, the other end closes without an 'end'.
+    // As after a reset, the other end closes without 'end'.
     if (this.peer?.readableEnded === false) setImmediate(() => this.peer?.destroy());
-    // Nobody waits for room any more, at either end.
+    // At both ends, call the callback of a waiting write: its bytes will not be read.
     this.written();
     this.peer?.written();
     done(error);
   }
 
-  /** The peer takes more: calls back for the last write. */
+  /** Called when the other end can receive more: calls the callback of the last write. */
   written(): void {
     const taken = this.#taken;
     this.#taken = undefined;

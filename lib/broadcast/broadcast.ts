@@ -6,12 +6,12 @@ import type { AnyWebSocket } from '../websocket/webSocket';
 /** A message for many connections: text, bytes, or a message that was prepared before. */
 export type BroadcastMessage = string | BinaryData | PreparedMessage;
 
-/** Returns true for each connection that is to get a message. */
+/** Returns true for each WebSocket that the message is sent to. */
 export type BroadcastFilter = (webSocket: AnyWebSocket) => boolean;
 
 /**
  * Writes a message to every WebSocket that is open and whose version can carry it, and returns their number.
- * @param filter undefined: all of them
+ * @param filter undefined for all WebSockets
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, WS_ERR_INVALID_UTF8
  */
 export function broadcast(
@@ -32,19 +32,19 @@ export function broadcast(
 }
 
 /**
- * Returns a message that is encoded once for all its receivers.
+ * Returns the message as a PreparedMessage, which is encoded once for all receivers.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function prepare(message: BroadcastMessage): PreparedMessage {
   return message instanceof PreparedMessage ? message : new PreparedMessage(message);
 }
 
-/** Whether the program has not ended its side, and no Close of the peer was received. */
+/** Returns whether the program has not ended the writable side, and the peer's Close frame was not received. */
 export function isOpen(webSocket: AnyWebSocket): boolean {
   return webSocket.writable && webSocket.closeCode === undefined;
 }
 
-/** Whether the version of the connection can carry the message: the drafts of 2010 have no binary messages. */
+/** Returns whether the version of the connection can send the message: the drafts of 2010 have no binary messages. */
 export function carries(webSocket: AnyWebSocket, { message }: PreparedMessage): boolean {
   return message.opcode === 'text' || protocolVersion(webSocket.version).capabilities.binary;
 }

@@ -17,26 +17,32 @@ export interface Entry {
   /** The chunk that the program wrote. */
   readonly message: unknown;
   readonly prepared: PreparedMessage;
-  /** For each key one message at the most waits for a member. */
+  /** The key of the message. For each key, at most one message waits for a member. */
   readonly key: unknown;
 }
 
-/** One WebSocket of a BroadcastStream, with the messages that wait for it while it lags. */
+/** A WebSocket of a BroadcastStream, with the messages that wait while the member lags. */
 export class Member {
   sent = 0;
   dropped = 0;
-  /** `write()` has returned false, and the member has not sent everything since. */
+  /** Whether the member lags: `write()` has returned false, and not all written messages have been sent since. */
   lags = false;
-  /** The messages that wait, by key, in the order in which the keys began to wait. */
+  /** The waiting messages by key, in the order in which the keys were added. */
   readonly waiting = new Map<unknown, Entry>();
-  /** Points to the oldest message: a new iterator would pass the places of all messages that were deleted before. */
+  /**
+   * The iterator at the oldest message. It is kept, because a new iterator would have to pass the places of all deleted
+   * messages.
+   */
   #fromOldest: IterableIterator<Entry> | undefined;
-  /** Messages that were written to the WebSocket and have not left to the operating system. */
+  /** Messages that were written to the WebSocket and have not reached the operating system. */
   #unsent = 0;
-  /** The callback of every message. Not a 'drain' listener: a member of many groups would have as many, and Node warns of the eleventh. */
+  /**
+   * The callback of every message. It is used instead of a 'drain' listener, because Node warns of the eleventh
+   * listener, and a WebSocket may be a member of many groups.
+   */
   readonly #taken: WriteCallback;
 
-  /** @param caughtUp called when the member lags and everything that was written to it has left */
+  /** @param caughtUp called when the member lags and all written messages have been sent */
   constructor(
     readonly webSocket: AnyWebSocket,
     caughtUp: (member: Member) => void,
@@ -63,14 +69,14 @@ export class Member {
     this.#fromOldest ??= this.waiting.values();
     const { value: oldest } = this.#fromOldest.next() as IteratorYieldResult<Entry | undefined>;
     if (oldest !== undefined) this.waiting.delete(oldest.key);
-    // An iterator that has come to its end stays there, also if messages are added.
+    // An iterator that has reached the end stays at the end, also if messages are added.
     else this.#fromOldest = undefined;
     return oldest;
   }
 
   forgetWaiting(): void {
     this.waiting.clear();
-    // The iterator would keep the messages that it has not passed.
+    // The iterator would keep the messages that it has not passed in memory.
     this.#fromOldest = undefined;
   }
 }

@@ -11,20 +11,26 @@ import { type BroadcastMessage, carries, isOpen, prepare } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
 import { join, leave } from './memberships';
 
-/** What happens to the messages for a member that lags: its `write()` has returned false, and not everything has left since. */
+/**
+ * The policy for messages to a member that lags. A member lags when its `write()` has returned false, until all written
+ * messages have been sent.
+ */
 export type BroadcastPolicy = 'wait' | 'drop-oldest' | 'keep-latest' | 'close';
 
 /** The options of a BroadcastStream. */
 export interface BroadcastStreamOptions {
   /**
-   * `'wait'`: the writer waits until all members have caught up. `'drop-oldest'`: up to `limit` messages wait for the member, then the
-   * oldest is dropped. `'keep-latest'`: the latest message of each `key` waits for it. `'close'`: up to `limit` messages wait for it;
-   * with one more it is closed. Default `'wait'`.
+   * `'wait'`: the writer waits until all members have caught up. `'drop-oldest'`: up to `limit` messages wait for the
+   * member, then the oldest is dropped. `'keep-latest'`: the latest message of each `key` waits for the member.
+   * `'close'`: up to `limit` messages wait for the member; at the next one the member is closed. Default `'wait'`.
    */
   policy?: BroadcastPolicy;
-  /** Messages that may wait for a member, with `'drop-oldest'` and `'close'`. Default 16. */
+  /** The most messages that wait for a member, with `'drop-oldest'` and `'close'`. Default 16. */
   limit?: number;
-  /** Returns the key of a message: with `'keep-latest'` a message replaces one with the same key. Default: all have the same key. */
+  /**
+   * Returns the key of a message. With `'keep-latest'`, a message replaces the waiting message with the same key.
+   * Default: all messages have the same key.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: the program knows what it writes
   key?: (message: any) => unknown;
   /** The close code for members that the policy `'close'` closes. Default 1013, try again later. */
@@ -33,18 +39,18 @@ export interface BroadcastStreamOptions {
   reason?: string;
 }
 
-/** The sums over all members of a BroadcastStream, also over those that have left. */
+/** The sums over all members of a BroadcastStream, including former members. */
 export interface BroadcastTotals extends BroadcastCounts {
   /** Members that were closed because they lagged. */
   readonly closed: number;
 }
 
 /**
- * A Writable for many WebSockets: each chunk is a message, which is encoded once and sent to every member. If it is ended or destroyed, its
- * members stay open, and messages that wait for members that lag are still sent.
+ * A Writable for many WebSockets: each chunk is a message, which is encoded once and sent to every member. If it is
+ * ended or destroyed, its members stay open, and messages that wait for members that lag are still sent.
  *
- * Events: 'lagging' and 'caughtUp' with the WebSocket, when a member begins to lag or has caught up; 'drop' with the WebSocket and the
- * message, when a waiting message is dropped because of a later one.
+ * Events: 'lagging' and 'caughtUp' with the WebSocket, when a member begins to lag or has caught up; 'drop' with the
+ * WebSocket and the message, when a waiting message is dropped because of a later one.
  * @example
  * const prices = new BroadcastStream({ policy: 'keep-latest', key: (price) => JSON.parse(price).symbol });
  * prices.add(res.webSocket.connect().resume());
@@ -58,11 +64,11 @@ export class BroadcastStream extends Writable {
   readonly #reason: string;
   readonly #members = new Map<AnyWebSocket, Member>();
   readonly #webSockets = new Set<AnyWebSocket>();
-  /** Members that lag. */
+  /** The number of members that lag. */
   #lagging = 0;
-  /** A member has begun to lag with the message that is being written. */
+  /** Whether a member has begun to lag at the message that is being written. */
   #justLagging = false;
-  /** With the policy 'wait': the callback of the message that is written when no member lags any more. */
+  /** With the policy 'wait': the callback of the last message, which is called when no member lags any more. */
   #whenCaughtUp: WriteCallback | undefined;
   #sent = 0;
   #dropped = 0;
@@ -73,9 +79,9 @@ export class BroadcastStream extends Writable {
     checkOptions(options, 'policy', 'limit', 'key', 'code', 'reason');
     const { policy = 'wait', limit = defaults.lagLimit, key, code = closeCodes.tryAgainLater, reason = '' } = options;
     checkClose(code, reason);
-    // As for a WebSocket: write() returns false with the second message that has to wait.
+    // As on a WebSocket, write() returns false at the second message that has to wait.
     super({ objectMode: true, highWaterMark: 2 });
-    // Each member that is piped into it adds listeners, and there may be any number of members.
+    // Each member that is piped into this stream adds listeners, and there may be any number of members.
     this.setMaxListeners(0);
     this.#policy = policy;
     this.#limit = limit;
@@ -84,12 +90,12 @@ export class BroadcastStream extends Writable {
     this.#reason = reason;
   }
 
-  /** The WebSockets that get the messages. The set changes when members are added and leave. */
+  /** The members: the WebSockets that the messages are sent to. The set changes when members are added or removed. */
   get members(): ReadonlySet<AnyWebSocket> {
     return this.#webSockets;
   }
 
-  /** The numbers of messages for all members so far, also for those that have left. */
+  /** The numbers of messages for all members so far, including former members. */
   get totals(): BroadcastTotals {
     let waiting = 0;
     for (const member of this.#members.values()) waiting += member.waiting.size;
@@ -102,8 +108,9 @@ export class BroadcastStream extends Writable {
   }
 
   /**
-   * Makes a WebSocket a member, until it closes. Without effect if it is closing already, or if this stream has ended.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for anything but a WebSocket
+   * Makes a WebSocket a member until it closes. Does nothing if the WebSocket is closing already, or if this stream has
+   * ended.
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the argument is no WebSocket
    */
   add(webSocket: AnyWebSocket): this {
     if (!(webSocket instanceof WebSocket))
@@ -118,7 +125,7 @@ export class BroadcastStream extends Writable {
     return this;
   }
 
-  /** Removes a member, and drops what waits for it. Returns whether the WebSocket was a member. */
+  /** Removes a member, and drops the messages that wait for it. Returns whether the WebSocket was a member. */
   delete(webSocket: AnyWebSocket): boolean {
     const member = this.#members.get(webSocket);
     if (member === undefined) return false;
@@ -142,7 +149,8 @@ export class BroadcastStream extends Writable {
     this.#justLagging = false;
     for (const member of this.#members.values()) this.#deliver(entry, member);
     if (this.#policy === 'wait' && this.#lagging > 0) this.#whenCaughtUp = done;
-    // A member that reads needs a turn of the event loop to catch up: without it, a burst of messages would make every member lag.
+    // A member needs a turn of the event loop to catch up. Without this pause, a burst of messages would make every
+    // member lag.
     else if (this.#justLagging) setImmediate(done);
     else done();
   }
@@ -195,7 +203,10 @@ export class BroadcastStream extends Writable {
     this.emit('drop', member.webSocket, entry?.message);
   }
 
-  /** Everything that was written to a member that lags has left: writes what has been waiting, until it lags again. */
+  /**
+   * Called when all messages that were written to a lagging member have been sent: writes the waiting messages until
+   * the member lags again.
+   */
   #catchUp(member: Member): void {
     const { webSocket } = member;
     if (!isOpen(webSocket)) {

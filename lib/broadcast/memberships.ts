@@ -8,8 +8,8 @@ interface Group {
 const memberships = new WeakMap<AnyWebSocket, Set<Group>>();
 
 /**
- * Deletes the WebSocket from the group when it closes. All groups of a WebSocket share one 'close' listener: with one each, Node would warn
- * of a leak from the eleventh on.
+ * Deletes the WebSocket from the group when it closes. All groups of a WebSocket share one 'close' listener, because
+ * Node warns of a leak at the eleventh listener.
  */
 export function join(webSocket: AnyWebSocket, group: Group): void {
   const groups = memberships.get(webSocket);
@@ -20,7 +20,7 @@ export function join(webSocket: AnyWebSocket, group: Group): void {
   }
 }
 
-/** Forgets that the WebSocket is a member of the group. */
+/** Removes the group from the groups of the WebSocket. */
 export function leave(webSocket: AnyWebSocket, group: Group): void {
   const groups = memberships.get(webSocket);
   groups?.delete(group);

@@ -1,6 +1,6 @@
 import type { Role } from './frames';
 
-/** The parameters of an extension, in their order (RFC 6455 §9.1). One without a value has undefined. */
+/** The parameters of an extension, in order (RFC 6455 §9.1). The value of a parameter without a value is undefined. */
 export type ExtensionParameters = readonly (readonly [name: string, value: string | undefined])[];
 
 /** One element of a `Sec-WebSocket-Extensions` header. */
@@ -11,7 +11,10 @@ export interface ExtensionElement {
 
 /** The settings of compression (permessage-deflate, RFC 7692). */
 export interface PerMessageDeflateOptions {
-  /** Whether the server compresses each message alone: it needs less memory, and compresses less (RFC 7692 §7.1.1.1). Default false. */
+  /**
+   * Whether the server compresses each message alone: it needs less memory, and compresses less (RFC 7692 §7.1.1.1).
+   * Default false.
+   */
   serverNoContextTakeover?: boolean;
   /** Whether the client compresses each message alone (RFC 7692 §7.1.1.2). Default false. */
   clientNoContextTakeover?: boolean;
@@ -23,52 +26,66 @@ export interface PerMessageDeflateOptions {
   level?: number;
   /** The memory level of zlib, 1 (least) to 9 (most). Default 8. */
   memLevel?: number;
-  /** Bytes: a message with fewer is sent uncompressed. Default 128. */
+  /** A message with fewer bytes is sent uncompressed. Default 128. */
   threshold?: number;
-  /** Milliseconds without a message after which a connection's compressor, or decompressor, is freed. Default 30,000. */
+  /**
+   * Milliseconds without a message after which a connection's compressor, or decompressor, is freed. Default 30,000.
+   */
   idleRelease?: number;
 }
 
 /** The options of all extensions. */
 export interface ExtensionOptions {
-  /** Compression (permessage-deflate, RFC 7692): whether to use it, or its settings. Default: a server declines it, a client offers it. */
+  /**
+   * Compression (permessage-deflate, RFC 7692): true, false, or the settings. Default: a server declines it, a client
+   * offers it.
+   */
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
 }
 
 /** Compresses the messages of one connection, one after the other. */
 export interface Compressor {
   /**
-   * Returns the compressed payload, or undefined for a message that should be sent uncompressed. For a large message it returns a
-   * promise; the next call must wait for it.
+   * Returns the compressed payload, or undefined for a message that should be sent uncompressed. For a large message it
+   * returns a promise; the next call must wait for it.
    * @param wanted whether the program asks for compression; undefined leaves the choice to the Compressor
    */
   compress(
     payload: string | Uint8Array,
     wanted: boolean | undefined,
   ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  /** Names the connections for which `compressAlone()` returns the same bytes. */
+  /** For connections with the same variant, `compressAlone()` returns the same bytes. */
   readonly variant: string;
-  /** Compresses a message without references to other messages, so that the result fits every connection of this variant. */
+  /**
+   * Compresses a message without references to other messages, so that the result fits every connection of this
+   * variant.
+   */
   compressAlone(
     payload: string | Uint8Array,
     wanted: boolean | undefined,
   ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  /** Says that a message which was compressed alone is sent on this connection. */
+  /** Called when a message that was compressed alone is sent on this connection. */
   sentAlone(): void;
-  /** Frees memory. The Compressor can be used after that. */
+  /** Frees the memory of the engine. The Compressor can be used after that. */
   release(): void;
 }
 
 /** Decompresses the messages of one connection, one after the other. */
 export interface Decompressor {
-  /** Returns the payload. For a large one it returns a promise; the next call must wait for it. Throws a WebSocketError. */
+  /**
+   * Returns the decompressed payload. For a large message it returns a promise; the next call must wait for it. Throws
+   * a WebSocketError.
+   */
   decompress(payload: Buffer): Buffer | Promise<Buffer>;
   /**
-   * Decompresses a part of a message, a piece at each step of the iteration. All pieces must be taken before the next part.
-   * Throws WS_ERR_TRUNCATED if `release()` was called inside the message.
+   * Decompresses a part of a message, a piece at each step of the iteration. All pieces must be taken before the next
+   * part. Throws WS_ERR_TRUNCATED if `release()` was called inside the message.
    */
   decompressPart(payload: Buffer, last: boolean): Iterable<Buffer>;
-  /** Frees memory. The Decompressor can be used after that, but not for the rest of a message that is being decompressed part by part. */
+  /**
+   * Frees the memory of the engine. The Decompressor can be used after that, but not for the rest of a message that is
+   * being decompressed part by part.
+   */
   release(): void;
 }
 
@@ -83,7 +100,7 @@ export interface Extension {
   verify(answered: ExtensionParameters, options: ExtensionOptions): void;
   /** @param agreed the parameters of the server's answer */
   compressor(role: Role, agreed: ExtensionParameters, options: ExtensionOptions): Compressor;
-  /** @param maxMessageSize bytes of one message, decompressed */
+  /** @param maxMessageSize most bytes of one message after decompression */
   decompressor(
     role: Role,
     agreed: ExtensionParameters,

@@ -28,14 +28,20 @@ export interface CloseFrame {
 /** A control frame. It may stand between the fragments of a message (RFC 6455 §5.5). */
 export type ControlFrame = PingFrame | CloseFrame;
 
-/** A frame of a message, for a kind that does not follow from the type of its payload, or for a fragment (RFC 6455 §5.4). */
+/**
+ * A data frame. It is needed for a fragment (RFC 6455 §5.4), or if the type of the message does not follow from the
+ * type of the payload.
+ */
 export interface DataFrame {
   readonly opcode: 'text' | 'binary' | 'continuation';
   /** Whether the message ends with this frame. Default true. */
   readonly fin?: boolean;
-  /** Text or bytes, whatever the opcode. */
+  /** Text or bytes, with every opcode. */
   readonly payload: string | Uint8Array;
-  /** Whether to compress it, if the connection has agreed on compression. Default: if it has `perMessageDeflate.threshold` bytes. */
+  /**
+   * Whether to compress the payload, if the connection has agreed on compression. Default: if it has at least
+   * `perMessageDeflate.threshold` bytes.
+   */
   readonly compress?: boolean;
   /** Whether the payload is compressed already, so that the frame has the bit RSV1 (RFC 7692 §6). Default false. */
   readonly compressed?: boolean;
@@ -48,7 +54,7 @@ export interface CompressedMessage {
   readonly payload: Buffer;
 }
 
-/** A part of a message that is handed over while it is received. */
+/** A part of a message that is delivered while the message is received. */
 export interface MessagePart {
   readonly opcode: 'part';
   /** Whether the message is text. The parts of a text are bytes too, and a part may end inside a code point. */
@@ -66,11 +72,14 @@ export interface MessagePart {
 /** An item that a Deframer emits. */
 export type Incoming = Message | MessagePart | ControlFrame;
 
-/** A message for many connections, which is encoded once for all that send it in the same bytes. */
+/**
+ * A message for many connections. It is encoded once for all connections of the same variant, which send it in the same
+ * bytes.
+ */
 export interface PreparedFrames {
   readonly opcode: 'prepared';
   readonly message: DataFrame;
-  /** Returns what `make()` returned for this variant; calls it the first time. */
+  /** Returns the result of `make()` for this variant. `make()` is called once for each variant. */
   once<T>(variant: string, make: () => T): T;
 }
 
@@ -81,34 +90,40 @@ export type Encodable = string | Uint8Array | ControlFrame | DataFrame;
 export type Outgoing = Encodable | PreparedFrames;
 
 export interface DecoderOptions {
-  /** Bytes of one message, all fragments together. */
+  /** Most bytes of one message, all fragments together. */
   readonly maxMessageSize: number;
-  /** Whether the first frame of a message may say that it is compressed. Default false. */
+  /** Whether the first frame of a message may have the bit RSV1, which marks a compressed message. Default false. */
   readonly compression?: boolean;
-  /** Whether a message that does not arrive in one piece is returned in parts, by versions that have fragments. Default false. */
+  /**
+   * Whether a message that does not arrive in one piece is returned in parts, by versions that have fragments. Default
+   * false.
+   */
   readonly parts?: boolean;
 }
 
 /**
- * Decodes bytes into messages and control frames, one at each call of `next()`, so that the caller decides when to stop.
- * `next()` throws a WebSocketError at the first byte that the protocol forbids.
+ * Decodes bytes into messages and control frames, one at each call of `next()`, so that the caller decides when to
+ * stop. `next()` throws a WebSocketError at the first byte that the protocol forbids.
  */
 export interface Decoder {
   /** Takes the next bytes. It must be called only after `next()` has returned undefined. */
   feed(chunk: Buffer): void;
   /** Returns the next item, or undefined when the bytes are used up. */
   next(): Incoming | CompressedMessage | undefined;
-  /** Whether it holds nothing that later bytes depend on: no bytes, no part of a frame or message, and no Close frame was read. */
+  /**
+   * Whether the decoder has no state that later bytes depend on: no bytes, no part of a frame or message, and no Close
+   * frame was read.
+   */
   readonly idle: boolean;
-  /** Whether a message has begun and has not ended. This holds also when a Close frame was read in the middle of it. */
+  /** Whether a message has been read in part. True also if a Close frame was read in the middle of it. */
   readonly inMessage: boolean;
-  /** The byte stream has ended: throws WS_ERR_TRUNCATED if that cuts off a frame or a message. */
+  /** Called when the byte stream has ended. Throws WS_ERR_TRUNCATED inside a frame or a message. */
   finish(): void;
 }
 
-/** The place that an Encoder writes its bytes to. */
+/** The output of an Encoder. */
 export interface ByteSink {
-  /** Makes room for `size` contiguous bytes and returns where they start in `bytes`. */
+  /** Reserves `size` contiguous bytes and returns their start in `bytes`. */
   reserve(size: number): number;
   readonly bytes: Buffer;
   /** Adds `size` of the reserved bytes to the output. */

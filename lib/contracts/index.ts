@@ -1,6 +1,6 @@
 /**
- * The plug points of the library, as types. A draft, a transport or a stream that keeps these contracts fits the rest,
- * and none of them needs to import another.
+ * The interfaces between the parts of the library. A version, an extension or a transport that implements them works
+ * with the other parts, and none of them imports another one.
  */
 
 export type * from './extensions';

@@ -5,29 +5,35 @@ import type { ExtensionElement } from './extensions';
 import type { Version } from './frames';
 import type { ProtocolVersion } from './versions';
 
-/** What carries a WebSocket: the connection of an HTTP/1.1 upgrade, a stream of an HTTP/2 session, or memory, for a pair. */
+/**
+ * The transport of a WebSocket: the connection of an HTTP/1.1 upgrade, a stream of an HTTP/2 session, or memory, for a
+ * pair.
+ */
 export type TransportName = 'http1' | 'http2' | 'pair';
 
-/** A connection that can learn from its transport that the peer is gone. */
+/** A connection whose transport may report that the peer is lost. */
 export interface WatchedConnection {
-  /** The peer is gone, although the byte stream has not ended. */
+  /** Called when the peer is lost, although the byte stream has not ended. */
   peerLost(): void;
 }
 
 /** The keepalive of an HTTP/2 session, on which the byte streams of several connections depend. */
 export interface SessionKeepalive {
-  /** @param settings milliseconds of silence before the session sends a PING, and milliseconds for the answer */
+  /**
+   * @param settings `interval`: milliseconds of silence before the session sends a PING; `timeout`: milliseconds for
+   * the answer
+   */
   watch(connection: WatchedConnection, settings: { readonly interval: number; readonly timeout: number }): void;
   unwatch(connection: WatchedConnection): void;
 }
 
-/** An open byte stream, with the bytes that its handshake read too far. */
+/** An open byte stream, and the bytes of frames that were received together with the handshake (`head`). */
 export interface Transport {
   readonly stream: Duplex;
   readonly head: Buffer;
-  /** Bytes that the stream should be given at a time. Default: any number. */
+  /** The most bytes of one write to the stream. Default: 256 KiB. */
   readonly largestWrite?: number;
-  /** Cuts the stream off, so that the peer sees that it was. Default: `stream.destroy()`. */
+  /** Destroys the stream in a way that the peer sees as a reset. Default: `stream.destroy()`. */
   readonly reset?: (() => void) | undefined;
   /** The keepalive of the HTTP/2 session that the stream belongs to. Default: the stream belongs to no session. */
   readonly sessionKeepalive?: SessionKeepalive | undefined;
@@ -42,9 +48,9 @@ export type HttpResponse = ServerResponse | Http2ServerResponse;
 export interface Offer {
   readonly wire: ProtocolVersion;
   readonly version: Version;
-  /** The subprotocols that the client offers, in its order. */
+  /** The subprotocols that the client offers, in the client's order. */
   readonly protocols: readonly string[];
-  /** The extensions that the client offers, in its order. */
+  /** The extensions that the client offers, in the client's order. */
   readonly extensions: readonly ExtensionElement[];
 }
 
@@ -53,20 +59,20 @@ export interface OpeningRequest {
   readonly request: HttpRequest;
   /** The host, and perhaps the port, that the request is for: the `Host` header or, over HTTP/2, `:authority`. */
   readonly authority: string | undefined;
-  /** The versions that the transport can carry. */
+  /** The versions that can be used over the transport. */
   readonly versions: readonly Version[];
 }
 
-/** What the handshake has agreed on. */
+/** The result of a handshake. */
 export interface Agreement {
   readonly transport: TransportName;
   readonly version: Version;
   readonly protocol: string;
-  /** The extensions in use, as the server's answer has them; '' for none. */
+  /** The extensions in use, as in the server's `Sec-WebSocket-Extensions`; '' for none. */
   readonly extensions: string;
 }
 
-/** How an opening request is accepted. */
+/** The values with which an opening request is accepted. */
 export interface Acceptance {
   /** The chosen subprotocol, '' for none. */
   readonly protocol: string;
@@ -75,32 +81,38 @@ export interface Acceptance {
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** A checked opening request that waits for the application's word. A transport makes it; the WebSocket uses it once. */
+/**
+ * An opening request that has been checked and waits for `connect()` or a response. A transport makes it; the WebSocket
+ * uses it once.
+ */
 export interface Opening {
   readonly transport: TransportName;
   readonly request: HttpRequest;
   readonly wire: ProtocolVersion;
   readonly version: Version;
-  /** The subprotocols that the client offered, in its order. */
+  /** The subprotocols that the client offered, in the client's order. */
   readonly protocols: readonly string[];
-  /** The extensions that the client offered, in its order. */
+  /** The extensions that the client offered, in the client's order. */
   readonly extensions: readonly ExtensionElement[];
   /**
-   * Sends the positive answer. Throws if an ordinary response has begun.
-   * @param opened called with the transport, at once or when the rest of the handshake is over
+   * Sends the 101, or over HTTP/2 the 200. Throws if the response has been started.
+   * @param opened called with the transport, at once or when the handshake is complete
    */
   accept(acceptance: Acceptance, opened: (transport: Transport) => void): void;
-  /** Calls back when the request is over without having been accepted: refused by the application, or the client has left. */
+  /**
+   * Calls `callback` when the request cannot be accepted any more: the application has refused it, or the client has
+   * left.
+   */
   onUnaccepted(callback: (how: { readonly refused: boolean }) => void): void;
-  /** Drops the request's connection without an answer. */
+  /** Destroys the connection of the request without a response. */
   abandon(): void;
 }
 
-/** What a client's handshake reports to its WebSocket, once. */
+/** The callbacks of a client's handshake. One of them is called, once. */
 export interface DialResult {
   opened(transport: Transport, agreement: Agreement): void;
   failed(error: Error): void;
 }
 
-/** Starts a client's handshake, or brings a transport that is open already. Returns a function that gives the handshake up. */
+/** Starts a client's handshake, or opens a transport at once. Returns a function that gives the handshake up. */
 export type Dial = (result: DialResult) => () => void;

@@ -8,38 +8,41 @@ export type RequestHead = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'url'
 export interface HandshakeAnswer {
   readonly statusMessage: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Bytes that the client sends behind its request, and that the server replies to behind its answer, before the first frame. */
+  /**
+   * Bytes that the client sends after the headers of its request. The server sends a reply to them after the headers of
+   * its response, before the first frame.
+   */
   readonly challenge?: Challenge;
 }
 
 export interface Challenge {
-  /** Bytes of the challenge. */
+  /** The size of the challenge in bytes. */
   readonly size: number;
   reply(challenge: Buffer): Buffer;
 }
 
-/** A client's opening request, and the check of its answer. */
+/** A client's opening request, and the check of the response. */
 export interface ClientHandshake {
   readonly headers: Readonly<Record<string, string>>;
-  /** Bytes that are sent behind the request, if any. */
+  /** Bytes that are sent after the headers of the request. */
   readonly challenge?: Buffer;
-  /** The number of bytes with which the server replies to the challenge, behind its answer. */
+  /** The size in bytes of the server's reply to the challenge, after the headers of the response. */
   readonly replySize: number;
   /** Throws a WebSocketError for an answer that does not prove that the server speaks this version. */
   verify(answer: Pick<IncomingMessage, 'headers'>, reply: Buffer): void;
 }
 
-/** The features that a version has. The use of another one is refused with WS_ERR_UNSUPPORTED. */
+/** The features of a version. The use of a feature that it does not have fails with WS_ERR_UNSUPPORTED. */
 export interface Capabilities {
-  /** Whether it has binary messages. */
+  /** Whether the version has binary messages. */
   readonly binary: boolean;
   /** Whether a message can be sent, and received, in fragments. */
   readonly fragments: boolean;
-  /** Whether it has pings and pongs. */
+  /** Whether the version has pings and pongs. */
   readonly ping: boolean;
-  /** Whether it has a Close frame. If not, the end of the byte stream closes the connection. */
+  /** Whether the version has a Close frame. If not, the end of the byte stream closes the connection. */
   readonly close: boolean;
-  /** Whether its Close frame has a code and a reason. */
+  /** Whether the Close frame has a code and a reason. */
   readonly closeCode: boolean;
   /** Whether extensions can be negotiated. */
   readonly extensions: boolean;
@@ -47,17 +50,26 @@ export interface Capabilities {
   readonly declineProtocol: boolean;
 }
 
-/** The versions that share one wire format, as data and functions. No file outside `versions/` depends on a certain one. */
+/**
+ * The versions that share one wire format, as data and functions. No file outside of `versions/` depends on a certain
+ * version.
+ */
 export interface ProtocolVersion {
   readonly versions: readonly Version[];
-  /** Whether a server accepts it by default. */
+  /** Whether a server accepts these versions by default. */
   readonly byDefault: boolean;
   readonly capabilities: Capabilities;
-  /** Returns the version that a request asks for, known or not, if the request is one of this wire format. */
+  /**
+   * Returns the version that a request asks for, also if it is unknown, or undefined if the request belongs to another
+   * wire format.
+   */
   claims(headers: IncomingHttpHeaders): string | undefined;
   /** Returns the name of the header in which a client of this version sends its origin. */
   originHeader(version: Version): 'origin' | 'sec-websocket-origin';
-  /** The request for it over HTTP/2 (RFC 8441 §5), which has no keys; undefined if it cannot be used over HTTP/2. */
+  /**
+   * The version and the headers of a request over HTTP/2 (RFC 8441 §5), which has no keys; undefined if the wire format
+   * cannot be used over HTTP/2.
+   */
   readonly extendedConnect?: {
     readonly version: Version;
     headers(origin: string | undefined): Readonly<Record<string, string>>;

@@ -4,8 +4,8 @@ import { type AllOptions, type Rule, rules, settingRules } from './rules';
 import { refuseUnknown } from './unknownOptions';
 
 /**
- * Checks options and returns them. An option that is absent or undefined has its default; only `role` has none.
- * @param names every option that is accepted; another one is refused
+ * Checks options and returns them. If an option is absent or undefined, its default is used; `role` has no default.
+ * @param names the accepted options; any other option is refused
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and what is accepted
  */
 export function checkOptions<T extends object, K extends keyof T & keyof AllOptions>(options: T, ...names: K[]): T {
@@ -15,7 +15,7 @@ export function checkOptions<T extends object, K extends keyof T & keyof AllOpti
 }
 
 /**
- * Checks the values of the named options, and leaves the others alone.
+ * Checks the values of the named options only.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and what is accepted
  */
 export function checkValues<T extends object, K extends keyof T & keyof AllOptions>(
@@ -46,7 +46,7 @@ function checkSettings(option: string, values: object, settings: Readonly<Record
 
 function checkOption(name: string, value: unknown, [accepted, test]: Rule): void {
   if (test(value)) return;
-  // A string of headers may have credentials, and error messages are logged.
+  // A string of headers is not printed: it may have credentials, and error messages are logged.
   const given = name === 'headers' && typeof value === 'string' ? 'a string' : describeValue(value);
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `option ${name} must be ${accepted}, not ${given}`);
 }

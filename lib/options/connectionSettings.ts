@@ -2,15 +2,15 @@ import type { Agreement, Capabilities, ExtensionOptions, Role, Version } from '.
 import { connectionSettings, type Marks, readableMarks, writableMarks } from './defaults';
 import type { ConnectionOptions, HeartbeatSettings } from './types';
 
-/** Everything that a connection is set to: the options with their defaults, its role, and what the handshake has agreed on. */
+/** The settings of a connection: the options with their defaults, the role, and the result of the handshake. */
 export interface ConnectionSettings extends ExtensionOptions {
   readonly role: Role;
   readonly version: Version;
   readonly capabilities: Capabilities;
-  /** The extensions in use, as the server's answer has them; '' for none. */
+  /** The extensions in use, as in the server's `Sec-WebSocket-Extensions`; '' for none. */
   readonly extensions: string;
   readonly maxMessageSize: number;
-  /** Whether messages are received in parts. */
+  /** Whether messages are received in parts (option `messages: 'stream'`). */
   readonly parts: boolean;
   readonly readableMarks: Marks;
   readonly writableMarks: Marks;
@@ -19,15 +19,18 @@ export interface ConnectionSettings extends ExtensionOptions {
   readonly sendTimeout: number | undefined;
   /** Milliseconds. */
   readonly closeTimeout: number;
-  /** Undefined for no heartbeat. */
+  /** Undefined for no keepalive pings. */
   readonly heartbeat: HeartbeatSettings | undefined;
-  /** Undefined: the WebSocket decides by who reads and writes it. */
+  /** Undefined: the WebSocket decides whether to end its writable side after 'end' (`halfClose.ts`). */
   readonly allowHalfOpen: boolean | undefined;
 }
 
 const known = new WeakMap<ConnectionOptions, Map<string, ConnectionSettings>>();
 
-/** Returns the settings of a connection: one object for all connections with the same options that have agreed on the same. */
+/**
+ * Returns the settings of a connection. All connections with the same options and the same result of the handshake
+ * share one object.
+ */
 export function settingsFor(
   options: ConnectionOptions,
   role: Role,

@@ -33,8 +33,8 @@ export const connectionOptionNames = [
 ] as const;
 
 /**
- * Returns the settings of a connection: its options, and defaults for those that are not set.
- * @param capabilities those of its version
+ * Returns the settings of a connection: its options, and the defaults of the options that are not set.
+ * @param capabilities the capabilities of its version
  */
 export function connectionSettings(
   {
@@ -50,7 +50,7 @@ export function connectionSettings(
   capabilities: Capabilities,
 ) {
   const parts = messages === 'stream';
-  // A message that is never in memory as a whole needs no limit.
+  // A message that is received in parts is never in memory as a whole and needs no limit.
   const anySize = parts && capabilities.fragments;
   return {
     maxMessageSize: maxMessageSize ?? (anySize ? Number.POSITIVE_INFINITY : defaults.maxMessageSize),
@@ -72,7 +72,10 @@ export const readableMarks = ({ highWaterMark, readableHighWaterMark }: HighWate
 export const writableMarks = ({ highWaterMark, writableHighWaterMark }: HighWaterMarkOptions): Marks =>
   marks(defaults.writableHighWaterMark, highWaterMark, writableHighWaterMark);
 
-/** Returns the object of the defaults itself if no option is set, so that connections share it. */
+/**
+ * Returns the marks from the options. If none is set, returns the object of the defaults itself, so that connections
+ * share it.
+ */
 function marks(usual: Marks, both: HighWaterMark | undefined, own: HighWaterMark | undefined): Marks {
   if (both === undefined && own === undefined) return usual;
   return {

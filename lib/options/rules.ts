@@ -28,7 +28,7 @@ export interface AllOptions
   key: unknown;
 }
 
-/** What an option must be, in words that follow "must be", and the test for it. */
+/** A description of the accepted values, which follows "must be" in error messages, and a test for them. */
 export type Rule = readonly [accepted: string, test: (value: unknown) => boolean];
 
 /** The longest delay of a Node timer; a longer one would fire at once. */
@@ -51,12 +51,15 @@ const isHttp2Session = (value: unknown) => isObject(value) && 'remoteSettings' i
 /** The characters of a header value (RFC 9110 §5.5), as Node checks them. */
 const isHeaderValue = (value: unknown) => typeof value === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 
-/** An origin as a browser serializes it (RFC 6454 §6.2): compared as a string, any other form would match no request. */
+/**
+ * Returns whether a value is an origin as browsers serialize it (RFC 6454 §6.2). Origins are compared as strings, so
+ * any other form would match no request.
+ */
 function isOrigin(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   if (value === 'null') return true;
   if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/.test(value)) return false;
-  // For schemes that the URL standard does not know, such as browser extensions, `origin` is 'null'.
+  // For schemes that the URL standard does not know, such as those of browser extensions, `URL.origin` is 'null'.
   const { origin } = URL.canParse(value) ? new URL(value) : { origin: undefined };
   return origin === 'null' || origin === value;
 }
@@ -105,7 +108,7 @@ export const rules: Record<keyof AllOptions, Rule> = {
   ],
   filter: callback,
   protocol: ['the name of a subprotocol (a token)', (value) => typeof value === 'string' && isToken(value)],
-  // An iterable, such as a Headers object or a Map, has none of its headers as properties.
+  // An iterable, such as a Headers object or a Map, is refused, because its headers are not properties.
   headers: ['a plain object with headers', (value) => isObject(value) && !(Symbol.iterator in value)],
   protocols: ['an array of subprotocol names', isStringList],
   origin: ['a string of characters that a header may have', isHeaderValue],
@@ -146,7 +149,7 @@ const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
   idleRelease: delay,
 };
 
-/** The settings of options that may be objects. */
+/** The rules for the settings of options that are objects. */
 export const settingRules: { readonly [name in keyof AllOptions]?: Readonly<Record<string, Rule>> } = {
   perMessageDeflate: perMessageDeflateRules,
   heartbeat: heartbeatRules,

@@ -1,8 +1,8 @@
 import { WebSocketError } from '../errors';
 
 /**
- * Options of other libraries (ws, websocket, faye-websocket, uWebSockets.js, Socket.IO, reconnecting-websocket), and ours of
- * the other role, with the options of ours that do the same. The first that is accepted in a place is suggested there.
+ * Options of other libraries (ws, websocket, faye-websocket, uWebSockets.js, Socket.IO, reconnecting-websocket) and of
+ * our other role, with our options that do the same. The first of them that the function accepts is suggested.
  */
 const aliases: Readonly<Record<string, readonly string[]>> = {
   maxPayload: ['maxMessageSize'],
@@ -46,11 +46,11 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Refuses options that are not accepted: without that, a misspelt name would leave a default in place. One that is undefined
- * counts as absent.
- * @param names every option that is accepted
- * @param prefix what stands before the names in the error message
- * @param remedies says of options that are refused what to do instead
+ * Refuses options that are not accepted. Without this check, a misspelt name would silently leave the default in use.
+ * An option that is undefined counts as absent.
+ * @param names the accepted options
+ * @param prefix the text before the names in the error message
+ * @param remedies advice for certain refused options
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the nearest option that is accepted
  */
 export function refuseUnknown(
@@ -70,12 +70,12 @@ export function refuseUnknown(
   }
 }
 
-/** The property of that name, and nothing that is inherited from Object. */
+/** Returns the record's own property of this name, not one inherited from Object. */
 function ownValue<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
-/** The accepted name with the fewest differences in spelling, if they are few. */
+/** Returns the accepted name with the smallest edit distance, if it is small. */
 function nearest(name: string, names: readonly string[]): string | undefined {
   const lowered = name.toLowerCase();
   let best: string | undefined;
@@ -90,7 +90,10 @@ function nearest(name: string, names: readonly string[]): string | undefined {
   return best;
 }
 
-/** The Levenshtein distance: how many characters have to be inserted, deleted or replaced to make one of the other. */
+/**
+ * Returns the Levenshtein distance: the number of characters that must be inserted, deleted or replaced to turn one
+ * name into the other.
+ */
 function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i++) {
