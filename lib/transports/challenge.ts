@@ -3,20 +3,21 @@ import type { Duplex } from 'node:stream';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Transport } from '../contracts';
 
-/** A request, and the byte stream that goes on behind it. */
+/** A request, and the byte stream on which the challenge follows. */
 export interface RequestTail {
   readonly request: IncomingMessage;
   readonly stream: Duplex;
-  /** What came in the same read behind the request. */
+  /** The bytes that were received in the same read after the headers of the request. */
   readonly head: Buffer;
 }
 
 /**
- * Reads the challenge that clients of some drafts send behind their request (hixie-76 §1.3): in the same read or later, in any pieces,
- * with frames behind it. Some clients declare it as a body with a Content-Length; newer versions of Node then deliver it as the body of
- * the request.
- * @param timeout milliseconds until the stream is destroyed if the challenge has not come
- * @param done called with the challenge, and with the transport whose next bytes are frames; not called if the stream is destroyed
+ * Reads the challenge that clients of some drafts send after the headers of their request (hixie-76 §1.3). It may be
+ * received in the same read or later, in any number of pieces, and be followed by frames. Some clients declare it as a
+ * body with a Content-Length; newer versions of Node then deliver it as the body of the request.
+ * @param timeout milliseconds after which the stream is destroyed if the challenge has not been received
+ * @param done called with the challenge, and with the transport whose next bytes are frames; not called if the stream
+ * is destroyed
  */
 export function readChallenge(
   { request, stream, head }: RequestTail,
@@ -61,7 +62,7 @@ export function readExactly(
   const stopReading = () => {
     stream.removeListener('data', receive);
     stream.removeListener('end', end);
-    // The WebSocket resumes it.
+    // The WebSocket resumes the stream.
     stream.pause();
   };
   stream.on('data', receive);

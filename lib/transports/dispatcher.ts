@@ -12,21 +12,21 @@ import { ExtendedConnectExchange } from './http2';
 import { resetStream } from './http2Streams';
 import { isWebSocketRequest } from './webSocketRequest';
 
-/** What the library uses of a server of `http`, `https` or `http2`. */
+/** The methods and properties of a server of `http`, `https` or `http2` that the library uses. */
 export interface HttpServer extends Pick<EventEmitter, 'on' | 'removeListener' | 'emit' | 'listenerCount'> {
-  /** Servers of HTTP have it; servers of `net` and applications of frameworks do not. */
+  /** HTTP servers have this method; servers of `net` and applications of frameworks do not. */
   setTimeout(...parameters: never[]): unknown;
   /** Newer versions of Node call it to decide whether an upgrade request goes to 'upgrade' or to 'request'. */
   shouldUpgradeCallback?(request: IncomingMessage): boolean;
-  /** Servers of `http2` have it. */
+  /** Servers of `http2` have this method. */
   updateSettings?(settings: { enableConnectProtocol: boolean }): void;
 }
 
-/** One configuration of a server: it takes WebSocket requests. */
+/** One configuration of a server, which handles WebSocket requests. */
 export interface ExchangeHandler {
-  /** Whether it has no filter. */
+  /** Whether the configuration has no filter. */
   readonly takesAll: boolean;
-  /** Whether it only refuses requests by now. */
+  /** Whether the configuration is closing and refuses all requests. */
   readonly isClosing: boolean;
   takes(request: HttpRequest): boolean;
   /** Milliseconds for the application to answer. */
@@ -43,7 +43,7 @@ const sharedServerWarning = {
 
 const dispatchers = new WeakMap<HttpServer, Dispatcher>();
 
-/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if a handler that takes all requests is there already */
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the server already has a handler without a filter */
 export function addHandler(server: HttpServer, handler: ExchangeHandler): void {
   const dispatcher = dispatchers.get(server) ?? new Dispatcher(server);
   dispatcher.add(handler);
@@ -56,8 +56,8 @@ export function removeHandler(server: HttpServer, handler: ExchangeHandler): voi
 }
 
 /**
- * The listeners of one server for requests that may ask for WebSockets, however often the server was configured: 'upgrade' and, over HTTP/2,
- * 'connect'. A request that no handler takes goes where it would go without the library.
+ * The listeners of one server for requests that may ask for WebSockets, however often the server was configured:
+ * 'upgrade' and, over HTTP/2, 'connect'. A request that no handler takes is treated as without the library.
  */
 class Dispatcher {
   readonly #server: HttpServer;
@@ -80,7 +80,7 @@ class Dispatcher {
     this.#handlers.push(handler);
   }
 
-  /** Returns whether it was the last one. */
+  /** Removes a handler. Returns whether it was the last one. */
   remove(handler: ExchangeHandler): boolean {
     this.#handlers.splice(this.#handlers.indexOf(handler), 1);
     if (this.#handlers.length > 0) return false;
@@ -91,7 +91,8 @@ class Dispatcher {
   #start(): void {
     const server = this.#server;
     server.on('upgrade', this.#upgrade);
-    // Also where it is missing: Node 22.21.0 calls it on servers of http2 with allowHTTP1, which do not have it.
+    // It is set also on servers that do not have it: Node 22.21.0 calls it on servers of http2 with allowHTTP1, which
+    // do not.
     server.shouldUpgradeCallback = this.#shouldUpgrade;
     if (server.updateSettings === undefined) return;
     // Without this setting a client must not send an extended CONNECT (RFC 8441 §3).
@@ -103,7 +104,7 @@ class Dispatcher {
   #stop(): void {
     const server = this.#server;
     server.removeListener('upgrade', this.#upgrade);
-    // If another library has wrapped our function meanwhile, it stays, and passes all calls on.
+    // If another library has wrapped our function since, the function stays, and passes all calls on.
     if (server.shouldUpgradeCallback === this.#shouldUpgrade) {
       if (this.#nodeShouldUpgrade === undefined) delete server.shouldUpgradeCallback;
       else server.shouldUpgradeCallback = this.#nodeShouldUpgrade;
@@ -115,7 +116,10 @@ class Dispatcher {
     server.removeListener('stream', this.#stream);
   }
 
-  /** A configuration that is closing refuses what no other one takes. */
+  /**
+   * Returns the handler that takes a request. A handler that is closing is returned, to refuse the request, only if no
+   * other one takes it.
+   */
   #handlerFor(request: HttpRequest): ExchangeHandler | undefined {
     const takes = (closing: boolean) => (handler: ExchangeHandler) =>
       handler.isClosing === closing && handler.takes(request);
@@ -156,7 +160,7 @@ class Dispatcher {
   readonly #connect = (request: IncomingMessage | Http2ServerRequest, answer: Duplex | Http2ServerResponse): void => {
     // A server for both protocols emits 'connect' for a CONNECT of HTTP/1.1 as well, with a socket.
     if ('stream' in request) this.#extendedConnect(request, answer as Http2ServerResponse);
-    // As Node does without listeners for 'connect'.
+    // Node does the same if there is no 'connect' listener.
     else if (!this.#othersListenFor('connect')) answer.destroy();
   };
 
@@ -167,7 +171,7 @@ class Dispatcher {
     if (handler !== undefined) return handler.handle(new ExtendedConnectExchange(request, response, handler.timeout));
     if (this.#othersListenFor('connect')) return;
     if (this.#isForHttp1(request)) resetStream(request.stream, constants.NGHTTP2_HTTP_1_1_REQUIRED);
-    // As Node does without listeners for 'connect'.
+    // Node does the same if there is no 'connect' listener.
     else response.writeHead(405).end();
   }
 
@@ -176,7 +180,7 @@ class Dispatcher {
     return isWebSocketRequest(request) && this.#othersListenFor('upgrade');
   }
 
-  /** Answers where there is no listener for 'request': Node then emits no 'connect'. */
+  /** Answers a request if the server has no 'request' listener: Node then does not emit 'connect'. */
   readonly #stream = (stream: ServerHttp2Stream, headers: Http2ServerRequest['headers']): void => {
     if (this.#server.listenerCount('request') > 0 || this.#othersListenFor('stream')) return;
     if (stream.destroyed || !isWebSocketRequest({ headers })) return;

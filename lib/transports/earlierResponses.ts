@@ -2,20 +2,21 @@ import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 /**
- * Calls back when the responses to earlier requests on this connection have been sent. A client may send an upgrade request right
- * behind other requests, and its response must not overtake theirs.
+ * Calls `callback` when the responses to earlier requests on this connection have been sent. A client may send an
+ * upgrade request right after other requests, and its response must not overtake the earlier responses.
  */
 export function afterEarlierResponses(socket: Duplex, callback: () => void): void {
   // Node has removed its own 'error' listener, and a connection reset would end the process.
   socket.on('error', ignoreError);
   const next = () => {
     if (socket.destroyed) return;
-    // Node has no public name for the response that is being sent on a socket. A listener for 'request', or for the diagnostics
-    // channels of `node:http`, could keep a record of it, but would run for every ordinary request, would miss those that were being
-    // answered when the server was configured, and the former would change `server.listenerCount('request')`.
+    // Node has no public name for the response that is being sent on a socket. A listener for 'request', or for the
+    // diagnostics channels of `node:http`, could keep a record of it, but would run for every ordinary request, would
+    // miss those that were being answered when the server was configured, and the former would change
+    // `server.listenerCount('request')`.
     const earlier = (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage;
     if (!earlier) return callback();
-    // Node has removed the 'drain' listener that told this response to go on; without it a large body would stop.
+    // Node has removed the 'drain' listener that lets this response go on. Without it, sending a large body would stop.
     const passDrainOn = () => earlier.emit('drain');
     socket.on('drain', passDrainOn);
     earlier.once('close', () => {
@@ -26,5 +27,8 @@ export function afterEarlierResponses(socket: Duplex, callback: () => void): voi
   next();
 }
 
-/** The 'error' listener of a socket until somebody else has one: `'close'` follows each error. */
+/**
+ * The 'error' listener of a socket until the HTTP server or the WebSocket has added its own. It can ignore errors,
+ * because 'close' follows each of them.
+ */
 export function ignoreError(): void {}

@@ -13,11 +13,14 @@ export interface Exchange extends OpeningRequest {
    */
   check(): void;
   /**
-   * Returns what a WebSocket needs to accept the request.
+   * Returns the Opening with which a WebSocket accepts the request.
    * @throws WebSocketError with the `statusCode` and `headers` of the answer
    */
   opening(offer: Offer): Omit<Opening, 'onUnaccepted'>;
-  /** Calls back when the request has ended without an acceptance: the application has refused it, or the client has left. */
+  /**
+   * Calls `callback` when the request cannot be accepted any more: the application has refused it, or the client has
+   * left.
+   */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void;
   /** Answers with an error of the library. */
   refuse(error: WebSocketError): void;

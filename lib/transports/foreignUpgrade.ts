@@ -4,15 +4,15 @@ import { isToken } from '../codec/headers';
 import { discardUntilClosed } from '../connection/byteStreamEnds';
 import { ignoreError } from './earlierResponses';
 
-/** What Node gives an 'upgrade' listener. */
+/** The arguments of an 'upgrade' listener. */
 export interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
-  /** What came in the same read behind the request. */
+  /** The bytes that were received in the same read after the headers of the request. */
   readonly head: Buffer;
 }
 
-/** What is used of an HTTP server here. */
+/** The methods and properties of the HTTP server that are used here. */
 interface ReturnServer {
   emit(event: string, socket: Duplex): boolean;
   readonly maxHeadersCount?: number | null;
@@ -20,30 +20,31 @@ interface ReturnServer {
 
 type Field = readonly [name: string, value: string];
 
-/** What `server.maxHeadersCount` stands for if it is not a number. */
+/** The limit of Node if `server.maxHeadersCount` is not a number. */
 const defaultMaxHeaders = 1000;
 
 /**
- * Node's parser hands over this many header fields at a time, and drops nothing of its first batch whatever `server.maxHeadersCount`
- * says, or said when the connection was made.
+ * The number of header fields that Node's parser returns at a time. It drops none of the first batch, whatever the
+ * value of `server.maxHeadersCount` is, or was when the connection was made.
  */
 const firstBatch = 31;
 
-/** Milliseconds for the bytes of a refusal to leave. */
+/** Milliseconds for sending the bytes of a refusal. */
 const refusalTimeout = 5000;
 
 /** Connections that have been given back to their HTTP server once. */
 const returned = new WeakSet<Duplex>();
 
 /**
- * Gives an upgrade request to another protocol back to its HTTP server, as if nobody listened for upgrades: the request, without its
- * `Upgrade` header, is parsed once more, with its body. Needed before Node 22.21 and 24.9, which have `server.shouldUpgradeCallback`.
+ * Gives an upgrade request to another protocol back to its HTTP server, as if there were no 'upgrade' listener: the
+ * request, without its `Upgrade` header, is parsed once more, with its body. Node 22.21, 24.9 and later versions do not
+ * need this: they have `server.shouldUpgradeCallback`.
  *
- * A request is parsed again only if every header field of it is known. Otherwise its body, of a length that nobody has seen, would be
- * run as a request (RFC 9112 §11.2). It is refused, and so is everything behind it.
+ * A request is parsed again only if all its header fields are known. If a field with the length of the body were lost,
+ * the body would be read as another request (RFC 9112 §11.2). Such a request is refused, and so are the bytes after it.
  *
- * A connection is given back with its later requests once only, since each time emits 'connection'. After that, or if there is the
- * least doubt about the header fields, the request is the last one that is read.
+ * A connection is given back together with its later requests only once, because each time the server emits
+ * 'connection'. After that, or if there is any doubt about the header fields, the request is the last one that is read.
  */
 export function returnToHttp(server: ReturnServer, { request, socket, head }: Upgrade): void {
   const fields = fieldsOf(request);
@@ -59,7 +60,7 @@ export function returnToHttp(server: ReturnServer, { request, socket, head }: Up
   for (const [name, value] of kept) lines.push(`${name}: ${value}`);
   // The HTTP server has a listener of its own for errors.
   socket.removeListener('error', ignoreError);
-  // Node answers with 400, in place of the response, where bytes follow a request that is the last.
+  // If bytes follow the last request, Node sends a 400 instead of the response.
   const rest = last && !hasBody ? [] : [head];
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), ...rest]));
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
@@ -71,7 +72,7 @@ function fieldsOf({ rawHeaders }: IncomingMessage): Field[] {
   return fields;
 }
 
-/** Node drops header fields only after this many; with fewer, `rawHeaders` is complete. */
+/** Returns the number of header fields that Node keeps. With fewer, `rawHeaders` is complete. */
 function maxHeaders({ maxHeadersCount }: ReturnServer): number {
   if (typeof maxHeadersCount !== 'number') return defaultMaxHeaders;
   return maxHeadersCount <= 0 ? Number.POSITIVE_INFINITY : maxHeadersCount;
@@ -82,15 +83,19 @@ function isBodyField(name: string): boolean {
   return lowered === 'content-length' || lowered === 'transfer-encoding';
 }
 
-/** With `insecureHTTPParser`, Node accepts what would be read in another way the second time. */
+/**
+ * Returns whether the request is parsed in the same way the second time. With `insecureHTTPParser`, Node also accepts
+ * requests that are not.
+ */
 function canBeWritten({ method, url }: IncomingMessage, fields: readonly Field[]): boolean {
   if (method === undefined || url === undefined || /[ \t\r\n]/.test(url)) return false;
   return fields.every(([name, value]) => isToken(name) && !/[\r\n]/.test(value));
 }
 
 /**
- * Whether Node may have read the body of an upgrade request itself, so that it is not in the bytes behind the request. No version does
- * that which lacks `shouldUpgradeCallback`; with it, a request only comes here if `filter` has answered differently the second time.
+ * Returns whether Node may have read the body of an upgrade request itself, so that it is not in the bytes after the
+ * headers. Versions without `shouldUpgradeCallback` never do. In versions with it, a request gets here only if `filter`
+ * has returned another value the second time.
  */
 function nodeParsesBodies(): boolean {
   return 'shouldUpgradeCallback' in createServer();

@@ -14,14 +14,14 @@ import type { Upgrade } from './foreignUpgrade';
 import { Http1Acceptance } from './http1Acceptance';
 
 /**
- * What has become of an upgrade request: it waits for the application; `handshakeTimeout` has passed without an answer; the 101 was sent;
- * or the connection was dropped because a hook of the application has thrown.
+ * The state of an upgrade request: it waits for the application; `handshakeTimeout` has passed without an answer; the
+ * 101 was sent; or the connection was destroyed because a hook of the application has thrown.
  */
 type State = 'waiting' | 'expired' | 'accepted' | 'dropped';
 
 /**
- * An upgrade request that can be answered like any other request, through a ServerResponse. Node has removed its parser from the socket,
- * and its listeners for 'error' and 'drain'.
+ * An upgrade request that can be answered like any other request, through a ServerResponse. Node has removed its parser
+ * from the socket, and its listeners for 'error' and 'drain'.
  */
 export class UpgradeExchange implements Exchange {
   readonly versions = knownVersions;
@@ -40,7 +40,7 @@ export class UpgradeExchange implements Exchange {
     this.#socket = socket;
     this.#head = head;
     this.#timeout = timeout;
-    // `server.timeout` would go on counting on the socket of an open WebSocket.
+    // Without this, `server.timeout` would apply to the socket of an open WebSocket.
     (socket as Partial<Socket>).setTimeout?.(0);
     const response = new ServerResponse(request);
     this.response = response;
@@ -48,8 +48,8 @@ export class UpgradeExchange implements Exchange {
     // Without a parser the connection cannot carry another request, and the response must not promise that it can.
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
-    // Reads into the socket's own buffer, so that 'end' and 'close' are noticed while the handler still waits. A client that only ends
-    // its side has left too, as it has for Node's HTTP server.
+    // Fill the buffer of the socket, so that 'end' and 'close' are emitted while the handler has not answered. A client
+    // that only ends its side has left too, as for Node's HTTP server.
     socket.on('end', this.#inputEnded);
     socket.read(0);
     socket.on('drain', this.#passDrainOn);
@@ -62,7 +62,7 @@ export class UpgradeExchange implements Exchange {
     return this.request.headers.host;
   }
 
-  /** RFC 6455 §4.2.1, items 1 to 4. */
+  /** Checks the rules of RFC 6455 §4.2.1, items 1 to 4. */
   check(): void {
     const { method, httpVersion, headers, rawHeaders } = this.request;
     if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
@@ -105,15 +105,16 @@ export class UpgradeExchange implements Exchange {
   }
 
   /**
-   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws; that would end the
-   * process, so only this connection ends.
+   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws;
+   * that would end the process, so only this connection ends.
    */
   #answer(statusCode: number, message: string, headers: OutgoingHttpHeaders = {}): void {
     const body = `${message}\n`;
     try {
       this.response.writeHead(statusCode, {
         'Content-Type': 'text/plain; charset=utf-8',
-        // Without it Node sends the body in chunks, which some proxies pass on as text of the body.
+        // Without Content-Length, Node sends the body in chunks, whose framing some proxies pass on as part of the
+        // body.
         'Content-Length': Buffer.byteLength(body),
         ...headers,
       });
@@ -136,7 +137,8 @@ export class UpgradeExchange implements Exchange {
   #accept(answer: HandshakeAnswer, headers: OutgoingHttpHeaders, opened: (transport: Transport) => void): void {
     const { response } = this;
     const socket = this.#socket;
-    // connect() was called after handshakeTimeout had passed, which is no mistake of the program: give it a destroyed stream.
+    // connect() was called after handshakeTimeout had passed, which is no mistake of the program: give it a destroyed
+    // stream.
     if (this.#state !== 'waiting') return opened({ stream: socket.destroy(), head: Buffer.alloc(0) });
     if (response.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
@@ -156,11 +158,12 @@ export class UpgradeExchange implements Exchange {
     const { challenge } = answer;
     if (challenge === undefined) {
       opened(transport);
-      // The WebSocket has its own 'error' listener now, and two listeners need an array for as long as the connection lives.
+      // The WebSocket has its own 'error' listener now, and two listeners need an array for as long as the connection
+      // lives.
       if (socket.listenerCount('error') > 1) socket.removeListener('error', ignoreError);
       return;
     }
-    // If the stream closes before the challenge has come, the WebSocket is given the closed stream.
+    // If the stream closes before the challenge is received, the WebSocket is given the closed stream.
     const lost = () => opened(transport);
     socket.once('close', lost);
     const tail = { ...transport, request: this.request };
@@ -171,13 +174,14 @@ export class UpgradeExchange implements Exchange {
     });
   }
 
-  /** Node's own listener, which told a waiting response that the socket can take more, is gone: a large body would stop. */
+  /** Replaces Node's own 'drain' listener, which was removed. Without it, sending a large body would stop. */
   readonly #passDrainOn = () => this.response.emit('drain');
 
   readonly #clearDeadline = () => clearTimeout(this.#deadline);
 
   readonly #inputEnded = () => {
-    // A client that has sent frames may have sent all that it wanted to; how it ends is then for the WebSocket to see.
+    // A client that has sent frames may have sent everything that it wanted to send. The WebSocket must then report its
+    // end.
     if (!this.response.headersSent && this.#head.length === 0) this.#socket.destroy();
   };
 
@@ -191,7 +195,10 @@ export class UpgradeExchange implements Exchange {
     discardUntilClosed({ stream: this.#socket }, this.#timeout);
   }
 
-  /** The application has not answered in time. A response that has begun, our 503 too, may go on while the peer takes bytes. */
+  /**
+   * Called when the application has not answered in time. A response that has been started, also our 503, may go on as
+   * long as the peer reads.
+   */
   #expire(): void {
     const socket = this.#socket;
     (socket as Partial<Socket>).setTimeout?.(this.#timeout, () => socket.destroy());
@@ -202,8 +209,8 @@ export class UpgradeExchange implements Exchange {
 }
 
 /**
- * Whether Node reads a body, or leaves it in the bytes behind the request, depends on its version, so there must be none, but for the
- * challenge of some drafts, which some clients declare as a body.
+ * Refuses a request with a body, except the challenge of some drafts, which some clients declare as a body. Whether
+ * Node reads the body, or leaves it in the bytes after the headers, depends on the version of Node.
  */
 function checkBody({ headers }: IncomingMessage, challengeSize: number): void {
   const { 'content-length': length = '0' } = headers;

@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
 /**
- * Header fields that describe the body of an ordinary response, or a connection that stays with HTTP. Middleware may have set them; in a
- * 101 they are wrong.
+ * Header fields that describe the body of an ordinary response, or a connection that stays with HTTP. Middleware may
+ * have set them; in a 101 they are wrong.
  */
 const forbiddenFields = new Set([
   'content-encoding',
@@ -14,10 +14,10 @@ const forbiddenFields = new Set([
   'transfer-encoding',
 ]);
 
-/** The 101 that a handshake needs. */
+/** The status message and the header fields of the 101. */
 export interface SwitchingProtocols {
   readonly statusMessage: string;
-  /** In the order in which they are sent. */
+  /** The header fields, in the order in which they are sent. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -25,20 +25,21 @@ type Method = 'writeHead' | 'write' | 'end' | 'destroy' | 'setHeader' | 'removeH
 type AnyFunction = (...parameters: unknown[]) => unknown;
 
 /**
- * The response to an upgrade request, below everything that middleware puts around its methods. Hooks may change the 101 as they change any
- * other response; what the handshake needs is put right after the last of them. Once the 101 is sent, the connection is the WebSocket's:
- * to write a body to the response, to end or to destroy it, has no effect on the connection.
+ * Sends the 101 through the response to an upgrade request. It replaces the methods of the response before middleware
+ * wraps them. Hooks may change the 101 as they change any other response; after the last of them, the fields that the
+ * handshake needs are set again. After the 101, writing to the response, ending it or destroying it has no effect on
+ * the connection, which belongs to the WebSocket.
  */
 export class Http1Acceptance {
   readonly #response: ServerResponse;
-  /** The methods as Node has them. */
+  /** Node's own methods of the response. */
   readonly #node: Readonly<Record<Method, AnyFunction>>;
-  /** While `send()` is at work. */
+  /** Undefined except during `send()`. */
   #answer: SwitchingProtocols | undefined;
   #sent = false;
   #ended = false;
 
-  /** @param response must not have been seen by middleware yet */
+  /** @param response a response that no middleware has changed yet */
   constructor(response: ServerResponse) {
     this.#response = response;
     const { writeHead, write, end, destroy, setHeader, removeHeader } = response;
@@ -52,14 +53,14 @@ export class Http1Acceptance {
     Object.assign(response, guards);
   }
 
-  /** The 101 is on its way, whatever a hook that was called after that has thrown. */
+  /** Whether the 101 was sent, also if a hook that was called later has thrown. */
   get sent(): boolean {
     return this.#sent;
   }
 
   /**
-   * Sends the 101 through `response.writeHead()`, so that cookies, header hooks and access logs see it. If a hook throws before the 101 is
-   * written, the response can still be used for another answer.
+   * Sends the 101 through `response.writeHead()`, so that cookies, header hooks and access logs see it. If a hook
+   * throws before the 101 is written, the response can still be used for another answer.
    */
   send(answer: SwitchingProtocols): void {
     const response = this.#response;
@@ -69,7 +70,7 @@ export class Http1Acceptance {
     try {
       for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
       response.writeHead(101, answer.statusMessage);
-      // A hook has not passed the call on.
+      // A hook has not called the original writeHead().
       if (!this.#sent) this.#writeHead([]);
       response.flushHeaders();
       // Middleware that waits for the end of the response, to save a session for instance, may end it later.
@@ -86,7 +87,7 @@ export class Http1Acceptance {
     const response = this.#response;
     const answer = this.#answer;
     if (answer === undefined) return this.#call('writeHead', ...parameters);
-    // A hook has ended the response, which wrote its head, and then passes its own call on.
+    // A hook has ended the response, which wrote the headers, and then calls the original writeHead().
     if (this.#sent) return response;
     this.#setFields(parameters.at(-1));
     this.#putRight(answer.headers);
@@ -125,7 +126,7 @@ export class Http1Acceptance {
       if (value === undefined) this.#call('removeHeader', name);
       else this.#call('setHeader', name, value);
     }
-    // Node takes a removed Connection header for a wish of the program, and would not send its own.
+    // If the Connection header was removed, Node assumes that the program wants none and does not send its own.
     if (!this.#response.hasHeader('Connection')) this.#call('setHeader', 'Connection', 'close');
     Object.assign(this.#response, rest);
   }
@@ -147,11 +148,11 @@ export class Http1Acceptance {
 
 /** @param name in lower case */
 function isForbidden(name: string): boolean {
-  // A client takes each of these, or `WebSocket-*` in draft75, for a part of the handshake.
+  // A client would read each of these fields, and in draft75 `WebSocket-*`, as part of the handshake.
   return forbiddenFields.has(name) || name.startsWith('sec-websocket-') || name.startsWith('websocket-');
 }
 
-/** Accepts a body that is not sent. A source that is piped to the response goes on, and ends. */
+/** Discards a body. It returns true, so that a source that is piped to the response goes on and ends. */
 function dropBody(parameters: unknown[]): boolean {
   const callback = callbackOf(parameters);
   if (callback !== undefined) process.nextTick(callback);
@@ -168,7 +169,7 @@ function pairs(list: readonly unknown[]): [string, unknown][] {
   return found;
 }
 
-/** The names as they were set; the types have the method for requests only. */
+/** Returns the names in the case in which they were set. The types declare this method for requests only. */
 function rawHeaderNames(response: ServerResponse): string[] {
   return (response as unknown as { getRawHeaderNames(): string[] }).getRawHeaderNames();
 }

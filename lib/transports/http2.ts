@@ -15,15 +15,15 @@ import type { Exchange } from './exchange';
 import { sendAcceptance } from './http2Acceptance';
 import { resetStream, transportOn } from './http2Streams';
 
-/** Header fields of our refusals over HTTP/1.1 that HTTP/2 forbids (RFC 9113 §8.2.2). */
+/** Header fields that our refusals have over HTTP/1.1, and that HTTP/2 forbids (RFC 9113 §8.2.2). */
 const connectionFields = new Set(['connection', 'upgrade']);
 
 /** The methods of a response that act on its stream, and must not do so once the stream is a WebSocket. */
 type GuardedMethod = 'end' | 'destroy' | 'write';
 
 /**
- * An extended CONNECT (RFC 8441 §5). The application answers it as it answers a GET over HTTP/1.1: with any response, or with
- * `connect()`, after which the stream of the request carries frames.
+ * An extended CONNECT (RFC 8441 §5). The application answers it as it answers a GET over HTTP/1.1: with any response,
+ * or with `connect()`, after which the stream of the request carries frames.
  */
 export class ExtendedConnectExchange implements Exchange {
   readonly versions = http2Versions;
@@ -42,7 +42,8 @@ export class ExtendedConnectExchange implements Exchange {
     this.response = response;
     this.#stream = request.stream as ServerHttp2Stream;
     this.#timeout = timeout;
-    // Routers match the GET that opens a WebSocket over HTTP/1.1. The method that was sent stays in `headers[':method']`.
+    // Routers match the GET that opens a WebSocket over HTTP/1.1. The method that was sent stays in
+    // `headers[':method']`.
     Object.defineProperty(request, 'method', { value: 'GET', writable: true, enumerable: true, configurable: true });
     endBody(request);
     this.#guardResponse();
@@ -60,7 +61,10 @@ export class ExtendedConnectExchange implements Exchange {
     return this.#stream.session as ServerHttp2Session | undefined;
   }
 
-  /** Node itself refuses a request without a scheme, a path or an authority (RFC 8441 §4). */
+  /**
+   * Checks the rules that Node does not check. Node itself refuses a request without a scheme, a path or an authority
+   * (RFC 8441 §4).
+   */
   check(): void {
     // The client sends its frames on the stream of the request.
     if (this.#stream.endAfterHeaders) throw invalid('the request must not end its stream');
@@ -95,7 +99,9 @@ export class ExtendedConnectExchange implements Exchange {
     this.#publishRefusal();
   }
 
-  /** Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws. */
+  /**
+   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws.
+   */
   #answer(statusCode: number, message: string, headers: OutgoingHttpHeaders = {}): void {
     const body = `${message}\n`;
     try {
@@ -122,7 +128,7 @@ export class ExtendedConnectExchange implements Exchange {
   ): void {
     const { response } = this;
     const stream = this.#stream;
-    // connect() was called after handshakeTimeout had answered with 503: give it a stream that is gone.
+    // connect() was called after handshakeTimeout had answered with 503: give it a destroyed stream.
     if (this.#expired) {
       resetStream(stream);
       return opened(transportOn(stream));
@@ -136,8 +142,8 @@ export class ExtendedConnectExchange implements Exchange {
     stream.removeListener('close', this.#clearDeadline);
     stream.removeListener('close', this.#closed);
     stream.removeListener('finish', this.#responseFinished);
-    // Node's listeners would treat frames as the body of the request, and 'drain' of the stream as 'drain' of the response. The
-    // listeners for the end of the stream stay.
+    // Node's listeners would treat frames as the body of the request, and 'drain' of the stream as 'drain' of the
+    // response. The listeners for the end of the stream are kept.
     for (const event of ['data', 'drain', 'timeout', 'trailers', 'aborted']) stream.removeAllListeners(event);
     // Replaces the guards, which keep this exchange alive.
     Object.assign(response, { end: endNothing, destroy: endNothing, write: writeNothing });
@@ -152,7 +158,7 @@ export class ExtendedConnectExchange implements Exchange {
     this.#accepted = true;
     try {
       sendAcceptance(response, this.#stream, answer);
-      // Middleware that waits for the end of the response gets it.
+      // Middleware may wait for the end of the response.
       response.end();
     } catch (error) {
       // A hook has thrown. Before the 200 was sent, the application can still send another response.
@@ -167,8 +173,8 @@ export class ExtendedConnectExchange implements Exchange {
   }
 
   /**
-   * Node's response and its stream end together. After the acceptance, `end()`, `destroy()` and `write()` of the response must not act on the
-   * stream, which belongs to the WebSocket.
+   * Node's response and its stream end together. After the acceptance, `end()`, `destroy()` and `write()` of the
+   * response must not act on the stream, which belongs to the WebSocket.
    */
   #guardResponse(): void {
     const response = this.response as unknown as Record<GuardedMethod, (...parameters: unknown[]) => unknown>;
@@ -185,8 +191,8 @@ export class ExtendedConnectExchange implements Exchange {
   readonly #clearDeadline = () => clearTimeout(this.#deadline);
 
   /**
-   * An ordinary response was sent: wait for the client to end its side of the stream. A reset at once (RFC 9113 §8.1) makes some
-   * clients, Node's among them, drop the rest of the response.
+   * An ordinary response was sent: wait for the client to end its side of the stream. A reset at once (RFC 9113 §8.1)
+   * makes some clients, Node's among them, drop the rest of the response.
    */
   readonly #responseFinished = () => {
     const stream = this.#stream;
@@ -194,7 +200,10 @@ export class ExtendedConnectExchange implements Exchange {
     discardUntilClosed({ stream, reset: () => stream.close() }, this.#timeout);
   };
 
-  /** The application has not answered in time. A response that has begun, our 503 too, may go on while the peer takes bytes. */
+  /**
+   * Called when the application has not answered in time. A response that has been started, also our 503, may go on as
+   * long as the peer reads.
+   */
   #expire(): void {
     const stream = this.#stream;
     stream.setTimeout(this.#timeout, () => resetStream(stream));
@@ -205,11 +214,11 @@ export class ExtendedConnectExchange implements Exchange {
 }
 
 /**
- * Ends the body of the request at once: the stream carries frames. Without this, Node delivers the frames as a body that has no end, and
- * `request.resume()` discards them.
+ * Ends the body of the request at once: the stream carries frames. Without this, Node delivers the frames as a body
+ * that has no end, and `request.resume()` discards them.
  */
 function endBody(request: Http2ServerRequest): void {
-  // Node's listeners, which pause and resume the stream with the request.
+  // Remove Node's listeners, which pause and resume the stream together with the request.
   for (const event of ['pause', 'resume']) request.removeAllListeners(event);
   request.push(null);
 }
@@ -219,7 +228,7 @@ function endNothing(this: unknown, ...parameters: unknown[]): unknown {
   return this;
 }
 
-/** Discards the bytes. With false, a source that is piped to the response would wait for a 'drain' that never comes. */
+/** Discards the bytes. If it returned false, a source that is piped to the response would wait for 'drain' forever. */
 function writeNothing(...parameters: unknown[]): boolean {
   callBack(parameters);
   return true;

@@ -1,8 +1,8 @@
 import type { Http2ServerResponse, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 
 /**
- * Header fields that describe the body of an ordinary response, or a connection (RFC 9113 §8.2.2). Middleware may have set them; on a byte
- * stream they are wrong, and some of them make Node throw.
+ * Header fields that describe the body of an ordinary response, or a connection (RFC 9113 §8.2.2). Middleware may have
+ * set them; on a byte stream they are wrong, and some of them make Node throw.
  */
 const forbiddenFields = new Set([
   'connection',
@@ -18,9 +18,9 @@ const forbiddenFields = new Set([
 ]);
 
 /**
- * Sends the 200 that accepts an extended CONNECT (RFC 8441 §5) through `response.writeHead()`, so that header hooks and access logs see
- * it. Hooks may change the response as they change any other; `stream.respond()`, which Node calls below all of them, puts right what the
- * handshake needs.
+ * Sends the 200 that accepts an extended CONNECT (RFC 8441 §5) through `response.writeHead()`, so that header hooks and
+ * access logs see it. Hooks may change the response as they change any other response. `stream.respond()`, which Node
+ * calls after all of them, then sets the fields that the handshake needs.
  * @param answer the header fields of the handshake
  */
 export function sendAcceptance(
@@ -34,9 +34,9 @@ export function sendAcceptance(
     respond.call(stream, acceptanceHeaders(headers, answer), { ...options, endStream: false });
   try {
     response.writeHead(200);
-    // A hook has not passed the call on.
+    // A hook has not called the original writeHead().
     if (!stream.headersSent && !stream.closed && !stream.destroyed) stream.respond(response.getHeaders());
-    // Access logs must show what was sent.
+    // Access logs must show the status that was sent.
     response.statusCode = 200;
   } finally {
     if (decorated) stream.respond = respond;

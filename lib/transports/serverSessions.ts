@@ -17,7 +17,10 @@ export class ServerSessions {
     if (this.#closing) closeSession(session, socket);
   }
 
-  /** Closes all sessions, those that are added later too: one that stays open for further requests keeps the server from closing. */
+  /**
+   * Closes all sessions, and those that are added later. A session that stays open for further requests would keep the
+   * server from closing.
+   */
   closeAll(): void {
     this.#closing = true;
     for (const [session, socket] of this.#sockets) closeSession(session, socket);
@@ -25,8 +28,8 @@ export class ServerSessions {
 }
 
 /**
- * Closes a session with GOAWAY (RFC 9113 §6.8) when its open requests have been answered, and then its connection. A peer that does not close
- * its side gets one to two seconds for it; the keepalive finds a peer that vanishes while requests are open.
+ * Closes a session with GOAWAY (RFC 9113 §6.8) when its open requests have been answered, and then its connection. A
+ * peer has one to two seconds to close its side. The keepalive detects a peer that is lost while requests are open.
  */
 function closeSession(session: ServerHttp2Session, socket: Duplex): void {
   const keepalive = sessionKeepalive(session);

@@ -5,15 +5,16 @@ import type { SessionKeepalive, WatchedConnection } from '../contracts';
 import type { HeartbeatSettings } from '../options';
 
 /**
- * Milliseconds that the answer to a PING has at the least, whatever the connections ask for: while Node writes to the socket of a session
- * it does not read from it, and on a slow network a write takes long.
+ * The shortest timeout for the answer to a PING, in milliseconds, even if the connections ask for less: while Node
+ * writes to the socket of a session, it does not read from it, and on a slow network a write takes long.
  */
 export const leastTimeout = 10_000;
 
 /**
- * Sends HTTP/2's own PING on a silent session. The answer has priority over all other frames (RFC 9113 §6.7) and needs no flow-control
- * window. So it also finds dead peers for which the keepalive of a connection must wait, because bytes of ours wait for a window: for
- * example sessions that Node 20 has abandoned after a violation of HTTP/2, without reading the socket any more.
+ * Sends HTTP/2's own PING on a silent session. The answer has priority over all other frames (RFC 9113 §6.7) and needs
+ * no flow-control window. So it also detects lost peers while our bytes wait for a window, in which time the keepalive
+ * of a connection does not count. An example are sessions whose socket Node 20 no longer reads after a violation of
+ * HTTP/2.
  */
 class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
   readonly #session: Http2Session;
@@ -27,7 +28,10 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
     this.#session = session;
   }
 
-  /** Uses the settings with the shortest time to detection of all connections so far. */
+  /**
+   * Adds a connection. The session uses the settings of the connection with the shortest interval and timeout together,
+   * of all connections so far.
+   */
   watch(connection: WatchedConnection, settings: HeartbeatSettings): void {
     this.#connections.add(connection);
     const current = this.#settings;
@@ -56,19 +60,23 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
     return heard || this.#bytesRead !== before;
   }
 
-  /** An endpoint reads its sessions whatever its streams do. */
+  /** A session is always read, also if its streams are paused. */
   readonly isReadingPaused = false;
 
-  /** False while the session lives: an endpoint that leaves its connection unread breaks the protocol (RFC 9113 §5.2.2). */
+  /**
+   * False while the session is open: an endpoint that does not read its connection breaks the protocol (RFC 9113
+   * §5.2.2).
+   */
   get isSilenceExcused(): boolean {
     return this.#session.destroyed;
   }
 
-  /** Never needed, since a session is always read. */
+  /** Never called, because a session is always read. */
   sendSignOfLife(): void {}
 
   sendPing(): void {
-    // On a closed session, whose last requests are being answered, Node sends no PING. SETTINGS must be acknowledged too (RFC 9113 §6.5.3).
+    // On a closed session, whose last requests are being answered, Node sends no PING. SETTINGS must be acknowledged
+    // too (RFC 9113 §6.5.3).
     if (this.#session.closed) return this.#session.settings({});
     this.#session.ping((error) => {
       this.#answered ||= error === null;
@@ -80,8 +88,8 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
     this.#connections.clear();
     this.#stop();
     for (const connection of connections) connection.peerLost();
-    // Without an error, which ordinary streams on the session might have no listener for; and after the connections have reset
-    // their streams.
+    // setImmediate(), so that the connections have reset their streams before. No error is passed, because ordinary
+    // streams on the session might have no 'error' listener.
     setImmediate(() => this.#session.destroy());
   }
 }

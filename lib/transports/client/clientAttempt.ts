@@ -5,16 +5,16 @@ import type { Duplex, Readable } from 'node:stream';
 import type { ClientHandshake, Transport, TransportName, Version } from '../../contracts';
 import type { WebSocketError } from '../../errors';
 
-/** The server of an opening request, and what the program adds to the request. */
+/** The server of an opening request, and the program's options and headers for the request. */
 export interface ClientTarget {
-  /** With the scheme ws or wss, without a fragment, without name and password. */
+  /** The URL with the scheme ws or wss, without a fragment, without name and password. */
   readonly location: URL;
   readonly headers: OutgoingHttpHeaders;
   /** The program's options for Node's `http.request()`, `tls.connect()` and `net.connect()`. */
   readonly requestOptions: RequestOptions;
 }
 
-/** The headers of an upgrade request, and how its answer is verified. */
+/** The headers of an upgrade request, and the check of the response. */
 export interface ClientOpeningRequest extends ClientHandshake {
   /** The headers that offer subprotocols and extensions. */
   readonly offers: OutgoingHttpHeaders;
@@ -22,7 +22,7 @@ export interface ClientOpeningRequest extends ClientHandshake {
 
 /** The headers of an extended CONNECT (RFC 8441), and its session. */
 export interface Http2Opening {
-  /** The session to use, or true for one that all share. */
+  /** The session to use, or true for the shared session. */
   readonly session: ClientHttp2Session | true;
   readonly version: Version;
   /** The headers of the request. */
@@ -31,11 +31,11 @@ export interface Http2Opening {
 
 /** One opening request of a client that was sent. */
 export interface ClientAttempt {
-  /** Drops its connection. Its owner is not called any more. */
+  /** Destroys the connection of the attempt. The owner is not called after that. */
   abandon(): void;
 }
 
-/** An answer that does not accept. */
+/** A response that does not accept the request. */
 export interface Answer {
   readonly statusCode: number;
   readonly statusMessage: string;
@@ -43,9 +43,9 @@ export interface Answer {
   readonly body: Readable;
 }
 
-/** One method is called for each attempt, once, and never while it is being made. */
+/** The owner of an attempt. One of these methods is called, once, and never inside the constructor of the attempt. */
 export interface ClientAttemptOwner {
-  /** The server has accepted, and has proven that it understood the handshake. */
+  /** The server has accepted, and the response was verified. */
   accepted(headers: IncomingHttpHeaders, transport: Transport, name: TransportName): void;
   answered(answer: Answer): void;
   failed(error: WebSocketError): void;

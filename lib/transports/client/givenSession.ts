@@ -3,14 +3,14 @@ import { type SessionUse, type SessionUser, takesExtendedConnect } from './sessi
 
 const givenSessions = new WeakMap<ClientHttp2Session, GivenSession>();
 
-/** Uses a session that belongs to the program, which will also close it. */
+/** Uses a session of the program. The program closes it. */
 export function useGivenSession(session: ClientHttp2Session, user: SessionUser): SessionUse {
   const given = givenSessions.get(session) ?? new GivenSession(session);
   givenSessions.set(session, given);
   return given.use(user);
 }
 
-/** The requests that wait for the settings of a session of the program: with one listener, however many they are. */
+/** The requests that wait for the settings of a session of the program. They share one listener. */
 class GivenSession {
   readonly #session: ClientHttp2Session;
   readonly #waiting = new Set<SessionUser>();
@@ -44,7 +44,7 @@ class GivenSession {
   };
 }
 
-/** Whether the settings of the server were received: until then Node has an empty object. */
+/** Returns whether the settings of the server were received. Until then, Node has an empty object. */
 function hasSettings({ remoteSettings }: ClientHttp2Session): boolean {
   return Object.keys(remoteSettings).length > 0;
 }

@@ -15,7 +15,7 @@ export class Http1Attempt implements ClientAttempt {
   #socket: Duplex | undefined;
   #abandoned = false;
 
-  /** @param connection the connection to send it on, if there is one already */
+  /** @param connection an existing connection to send the request on; undefined to make one */
   constructor(
     { location, headers, requestOptions }: ClientTarget,
     handshake: ClientOpeningRequest,
@@ -32,7 +32,7 @@ export class Http1Attempt implements ClientAttempt {
       port: location.port || (secure ? 443 : 80),
       path: location.pathname + location.search,
       method: 'GET',
-      // The servers of the oldest drafts want the first headers in this order.
+      // Servers of the oldest drafts require this order of the first headers.
       headers: { ...handshake.headers, Host: location.host, ...handshake.offers, ...headers },
     };
     if (connection !== undefined) options.createConnection = () => connection as Socket;
@@ -47,7 +47,8 @@ export class Http1Attempt implements ClientAttempt {
       request.end();
       return;
     }
-    // The challenge follows the head and is no body: no Content-Length announces it. The head is written once there is a socket.
+    // The challenge follows the headers and is no body, so there is no Content-Length. The headers are written when
+    // there is a socket.
     request.flushHeaders();
     request.once('socket', (socket) => setImmediate(() => socket.write(challenge)));
   }
@@ -98,21 +99,23 @@ export class Http1Attempt implements ClientAttempt {
     });
   }
 
-  /** The server has answered with anything but a 101 that Node takes for an upgrade. */
+  /** Called when the server has sent a response that Node does not treat as an upgrade. */
   #answered(body: IncomingMessage): void {
     if (this.#abandoned) return;
     const { statusCode = 0, statusMessage = '', headers } = body;
     if (statusCode === 101)
       return this.#fail('WS_ERR_INVALID_HANDSHAKE', 'a 101 without Upgrade and Connection: Upgrade');
-    // After an upgrade request the two sides may disagree about the protocol on the connection: do not reuse it.
+    // After an upgrade request the two sides may disagree about the protocol on the connection, so it is not used
+    // again.
     this.#request.shouldKeepAlive = false;
     this.#owner.answered({ statusCode, statusMessage, headers, body });
   }
 }
 
 /**
- * What is wrong with the head of a 101, whatever version it accepts. HTTP/1.0 has no Upgrade (RFC 9110 §7.8), and a 101 has no body
- * (RFC 9112 §6.1, RFC 9110 §8.6): an intermediary that sees one would not agree with us where the frames begin.
+ * Returns what is wrong with the headers of a 101, for every version of the protocol. HTTP/1.0 has no Upgrade (RFC 9110
+ * §7.8), and a 101 has no body (RFC 9112 §6.1, RFC 9110 §8.6): an intermediary that reads a body would not agree with
+ * us where the frames begin.
  */
 function faultOf({ httpVersion, headers }: IncomingMessage): string | undefined {
   if (httpVersion === '1.0') return 'a 101 must be HTTP/1.1, not HTTP/1.0';
@@ -121,7 +124,10 @@ function faultOf({ httpVersion, headers }: IncomingMessage): string | undefined 
   return Number(length) === 0 ? undefined : `a 101 must not have a body, but has Content-Length: ${length}`;
 }
 
-/** Whether the request would go through Node's own global agent, neither replaced nor with a proxy from the environment. */
+/**
+ * Returns whether the request would use Node's own global agent, neither replaced nor with a proxy from the
+ * environment.
+ */
 function isDefaultAgent({ agent, createConnection }: RequestOptions): boolean {
   if (agent !== undefined || createConnection !== undefined) return false;
   const { options } = globalAgent as Agent & { readonly options?: { readonly proxyEnv?: unknown } };
@@ -129,14 +135,17 @@ function isDefaultAgent({ agent, createConnection }: RequestOptions): boolean {
 }
 
 /**
- * Connects as Node's agent does, without its pool, which costs a tenth of a handshake and is of no use to a WebSocket. With TLS the
- * agent is of use: it keeps sessions to resume.
+ * Connects as Node's agent does, but without its pool, which takes a tenth of the time of a handshake and is of no use
+ * to a WebSocket. With TLS the agent is used, because it keeps sessions to resume.
  */
 function createConnection(options: RequestOptions): Socket {
   return connectTcp({ ...options, path: options.socketPath } as NetConnectOpts);
 }
 
-/** The message of an error. An AggregateError, of all addresses of a name, has an empty one: its errors have messages. */
+/**
+ * Returns the message of an error. The message of an AggregateError, for all addresses of a host, is empty; its errors
+ * have messages.
+ */
 function messageOf(error: Error): string {
   if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
   return error.errors.map((each: Error) => each.message).join('; ');

@@ -56,7 +56,7 @@ export class Http2Attempt implements ClientAttempt, SessionUser {
   }
 
   #closed({ rstCode }: ClientHttp2Stream, error: Error): void {
-    // The server has not looked at it (RFC 9113 §8.7), perhaps because it was about to give up the session.
+    // The server has not processed the request (RFC 9113 §8.7), perhaps because it was about to close the session.
     const again = rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#use.refused();
     this.#use.release();
     if (this.#answered || this.#abandoned) return;

@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:t
 import { lingerTime } from '../../connection/byteStreamEnds';
 import type { ClientTarget } from './clientAttempt';
 
-/** What a SessionSocket reports: one of the two, once, and not before its constructor has returned. */
+/** The owner of a SessionSocket. One of the two methods is called, once, and never inside the constructor. */
 export interface SessionSocketOwner {
   connected(socket: Duplex): void;
   failed(cause: Error): void;
@@ -16,7 +16,7 @@ export interface SessionSocketOwner {
 export class SessionSocket {
   readonly #owner: SessionSocketOwner;
   readonly #secure: boolean;
-  /** Undefined until a `createConnection` that calls back has called back. */
+  /** Undefined until the callback of `createConnection` was called. */
   #socket: Duplex | undefined;
   #destroyed = false;
 
@@ -35,13 +35,18 @@ export class SessionSocket {
     this.#socket?.destroy();
   }
 
-  /** Destroys the connection if the server has not ended its side in time, so that it does not keep the process alive. */
+  /**
+   * Destroys the connection if the server has not ended its side in time, so that it does not keep the process alive.
+   */
   destroyLater(): void {
     const timer = setTimeout(() => this.destroy(), lingerTime).unref();
     this.#socket?.once('close', () => clearTimeout(timer));
   }
 
-  /** Lets the program make the connection. As in `http.request()`, it may return it or call back with it. */
+  /**
+   * Makes the connection with `createConnection` of the program. As with `http.request()`, the function may return it
+   * or pass it to the callback.
+   */
   #create(createConnection: NonNullable<RequestOptions['createConnection']>, options: ConnectionOptions): void {
     let isMade = false;
     const made = (error: Error | null | undefined, socket?: Duplex | null) => {
@@ -69,7 +74,8 @@ export class SessionSocket {
 
   #connected(socket: Duplex): void {
     if (this.#destroyed) return;
-    // The session reports errors from now on; without a session, the HTTP/1.1 request that is sent on the connection.
+    // From now on errors are reported by the session, or by the HTTP/1.1 request that is sent on the connection
+    // instead.
     socket.removeListener('error', this.#failed);
     socket.on('error', ignore);
     this.#owner.connected(socket);

@@ -7,13 +7,13 @@ import { SessionSocket, type SessionSocketOwner } from './sessionSocket';
 
 /** A request that uses a shared session. */
 export interface SharedSessionUser extends SessionUser {
-  /** The session has no room for the request after all: it needs another session. */
+  /** The session cannot carry another request, so this request needs another session. */
   noRoom(): void;
 }
 
 /** A session that the library makes. It is closed when no request uses it any more. */
 export class SharedSession implements SessionSocketOwner {
-  /** Whether a request on it was answered. */
+  /** Whether a request on the session was answered. */
   hasServed = false;
   readonly #users = new Set<SharedSessionUser>();
   /** The users that wait for the settings of the server. */
@@ -27,7 +27,7 @@ export class SharedSession implements SessionSocketOwner {
   #open = false;
   #takesUsers = true;
 
-  /** @param notShared called when the session takes no more users */
+  /** @param notShared called when the session accepts no more users */
   constructor(target: ClientTarget, notShared?: () => void) {
     this.#notShared = notShared;
     this.#secure = target.location.protocol === 'wss:';
@@ -35,7 +35,7 @@ export class SharedSession implements SessionSocketOwner {
     this.#socket = new SessionSocket(target, this);
   }
 
-  /** Whether it takes another user. */
+  /** Whether the session accepts another user. */
   get hasRoom(): boolean {
     return this.#takesUsers && (!this.#open || this.#users.size < this.#limit);
   }
@@ -53,7 +53,7 @@ export class SharedSession implements SessionSocketOwner {
     this.#close();
   }
 
-  /** Takes no more users. */
+  /** Lets the session accept no more users. */
   stopSharing(): void {
     if (!this.#takesUsers) return;
     this.#takesUsers = false;
@@ -63,7 +63,7 @@ export class SharedSession implements SessionSocketOwner {
   connected(socket: Duplex): void {
     // Over TLS the handshake has negotiated the protocol (RFC 9113 §3.2).
     if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2') return this.#unavailable(socket);
-    // Nothing would read or end pushed streams (RFC 9113 §8.4).
+    // Pushed streams are disabled, because nothing would read or end them (RFC 9113 §8.4).
     const settings = { enablePush: false };
     const session = connectHttp2(this.#url, { settings, createConnection: () => socket });
     this.#session = session;
@@ -78,12 +78,15 @@ export class SharedSession implements SessionSocketOwner {
     for (const user of this.#removeWaiting()) user.failed(cause);
   }
 
-  /** How many requests the server allows at a time. */
+  /** The number of requests that the server allows at the same time. */
   get #limit(): number {
     return this.#session?.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
   }
 
-  /** A server of HTTP/1.1 cannot parse the first bytes of HTTP/2, which it receives where there is no TLS (RFC 9113 §3.3). */
+  /**
+   * Called when the session fails. Without TLS, the server may be one of HTTP/1.1, which cannot parse the first bytes
+   * of HTTP/2 (RFC 9113 §3.3).
+   */
   #broken(error: Error): void {
     if (this.#secure || this.#open) this.failed(error);
     else this.#unavailable(undefined);
@@ -100,12 +103,12 @@ export class SharedSession implements SessionSocketOwner {
     if (!this.#waiting.delete(user)) return;
     const admitted = this.#users.size - this.#waiting.size;
     if (this.#takesUsers && admitted <= this.#limit) return user.ready(this.#session as ClientHttp2Session);
-    // More users have waited for the settings than these allow.
+    // More users waited for the settings than the settings allow.
     this.remove(user);
     user.noRoom();
   }
 
-  /** @param connection a connection for HTTP/1.1: for the first of the waiting users */
+  /** @param connection a connection for HTTP/1.1, which is given to the first of the waiting users */
   #unavailable(connection: Duplex | undefined): void {
     this.stopSharing();
     let unused = connection;

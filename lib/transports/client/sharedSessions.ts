@@ -76,11 +76,14 @@ function sessionWithRoom(target: ClientTarget): SharedSession {
   return session;
 }
 
-/** Returns what requests must have in common to share a session; undefined for options that are functions, which cannot be compared. */
+/**
+ * Returns what requests must have in common to share a session; undefined for options that are functions, which cannot
+ * be compared.
+ */
 function keyOf({ location, requestOptions }: ClientTarget): string | undefined {
   const { createConnection, checkServerIdentity, lookup, secureContext } = requestOptions as RequestOptions &
     ConnectionOptions;
   if (createConnection ?? checkServerIdentity ?? lookup ?? secureContext) return undefined;
-  // The agent knows which of the many options of TLS make a difference.
+  // getName() contains the options of TLS that distinguish connections.
   return `${location.origin} ${globalAgent.getName({ ...requestOptions, ...addressOf(location) })}`;
 }
