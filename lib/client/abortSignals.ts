@@ -1,4 +1,7 @@
-/** What waits for each signal. All have one listener in common, for Node warns of the eleventh on one AbortSignal. */
+/**
+ * The shared listener of each signal. The callbacks for one signal share it, because Node warns of the eleventh
+ * listener of an AbortSignal.
+ */
 const waiting = new WeakMap<AbortSignal, SharedListener>();
 
 interface SharedListener {
@@ -7,12 +10,12 @@ interface SharedListener {
 }
 
 /**
- * Calls back when the signal aborts, unless the returned function was called before. A signal that has aborted already never
- * calls back.
+ * Calls `callback` when the signal is aborted. Returns a function that removes the callback. If the signal has been
+ * aborted already, the callback is never called.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const shared = waiting.get(signal) ?? listenTo(signal);
-  // The same function may wait twice.
+  // A new function, because the same callback may be added twice.
   const own = () => callback();
   shared.callbacks.add(own);
   return () => {

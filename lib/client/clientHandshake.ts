@@ -16,18 +16,21 @@ import { Http1Attempt } from '../transports/client/http1Client';
 import { Http2Attempt } from '../transports/client/http2Client';
 import { redirected } from './redirects';
 
-/** Everything that a client's handshake needs. */
+/** The input of a client's handshake. */
 export interface ClientOpening {
   readonly target: ClientTarget;
-  /** The versions to speak, best first. All but the first are tried only if a server names them in its refusal. */
+  /**
+   * The accepted versions, in order of preference. All but the first are tried only if a server names them in its
+   * refusal.
+   */
   readonly versions: readonly Version[];
-  /** How many redirects to follow. */
+  /** The most redirects to follow. */
   readonly redirects: number;
   /** Milliseconds for the whole handshake, redirects included. */
   readonly timeout: number;
-  /** Makes the headers of an opening request; each request has a key of its own. */
+  /** Makes the headers of an opening request. Each request has its own key. */
   handshake(version: Version, location: URL): ClientOpeningRequest;
-  /** Present if HTTP/2 is to be tried. */
+  /** Undefined if HTTP/2 is not tried. */
   readonly http2?: Http2Opening | undefined;
 }
 
@@ -37,11 +40,12 @@ export interface ClientOpeningOwner {
   failed(error: WebSocketError): void;
 }
 
-/** Bytes of the body of a refusal that are kept for the error. */
+/** Most bytes of the body of a refusal that are kept for the error. */
 const longestBody = 64 * 1024;
 
 /**
- * Sends an opening request, and further ones for redirects and other versions, and reads the answer up to the first frame.
+ * Sends an opening request, and more requests for redirects and other versions, and reads the response up to the first
+ * frame.
  * @returns a function that gives the handshake up
  */
 export function openClient(opening: ClientOpening, owner: ClientOpeningOwner): () => void {
@@ -55,17 +59,17 @@ class ClientExchange implements ClientAttemptOwner {
   readonly #owner: ClientOpeningOwner;
   #target: ClientTarget;
   #version: Version;
-  /** Versions that no server has refused yet. */
+  /** The versions that no server has refused. */
   #versions: readonly Version[];
-  /** Undefined once HTTP/2 is not asked for, or a server does not offer it. */
+  /** Undefined if HTTP/2 is not tried, or if a server does not offer it. */
   #http2: Http2Opening | undefined;
   /** A connection that was made for HTTP/2, and on which the server chose HTTP/1.1. */
   #connection: Duplex | undefined;
   #redirects = 0;
   #attempt: ClientAttempt;
-  /** For the whole handshake: every redirect, the answer, and the reply to a challenge after it. */
+  /** The deadline of the whole handshake: all redirects, the response, and the reply to a challenge after it. */
   readonly #deadline: NodeJS.Timeout;
-  /** Fails with the part of a refusal that was received; present once its head was. */
+  /** Fails with the part of a refusal that was received. Undefined until its headers were received. */
   #refuse: (() => void) | undefined;
   #over = false;
 
@@ -96,7 +100,7 @@ class ClientExchange implements ClientAttemptOwner {
     }
   }
 
-  /** The server has answered with anything but an acceptance. */
+  /** Called when the server has sent a response that does not accept. */
   answered(answer: Answer): void {
     try {
       const next = this.#opening.redirects > 0 ? redirected(answer, this.#target) : undefined;
@@ -112,7 +116,7 @@ class ClientExchange implements ClientAttemptOwner {
   }
 
   failed(error: WebSocketError): void {
-    // An error in the body of a refusal does not change its status, which is the error to report.
+    // If an error occurs in the body of a refusal, the refusal with its status is still the error to report.
     if (this.#refuse === undefined) this.#failWith(error);
   }
 
@@ -134,7 +138,9 @@ class ClientExchange implements ClientAttemptOwner {
     return new Http1Attempt(this.#target, handshake, connection, this);
   }
 
-  /** Sends another request. The program is not on the stack any more, so what Node throws becomes a failure of the connection. */
+  /**
+   * Sends another request. The program's call has returned, so exceptions of Node become failures of the connection.
+   */
   #sendAgain(): void {
     this.#attempt.abandon();
     try {
@@ -154,14 +160,15 @@ class ClientExchange implements ClientAttemptOwner {
       const detail = `more than ${this.#opening.redirects} redirects`;
       return this.#fail('WS_ERR_HANDSHAKE_REFUSED', detail, { statusCode, headers });
     }
-    // The next server may offer HTTP/2 where this one does not; and a session that was given leads to the first origin only.
+    // The next server may offer HTTP/2 even if this one does not. A session of the program is only for the first
+    // origin.
     const elsewhere = next.location.origin !== this.#target.location.origin;
     if (elsewhere && this.#opening.http2 !== undefined) this.#http2 = { ...this.#opening.http2, session: true };
     this.#target = next;
     this.#sendAgain();
   }
 
-  /** Returns a version of ours that the server names in its refusal of the last one (RFC 6455 §4.4). */
+  /** Returns an accepted version that the server names in its refusal of the last one (RFC 6455 §4.4). */
   #otherVersion({ statusCode, headers }: Answer): Version | undefined {
     if (statusCode < 400 || statusCode > 499) return undefined;
     this.#versions = this.#versions.filter((version) => version !== this.#version);
@@ -172,7 +179,7 @@ class ClientExchange implements ClientAttemptOwner {
   #refused({ statusCode, statusMessage, headers, body }: Answer): void {
     const start: Buffer[] = [];
     let size = 0;
-    // Called also if the rest of the body is late or lost: the status and the headers are known.
+    // Also called if the rest of the body is late or lost, because the status and the headers are known.
     this.#refuse = () => {
       const kept = Buffer.concat(start).subarray(0, longestBody);
       this.#fail('WS_ERR_HANDSHAKE_REFUSED', `${statusCode} ${statusMessage}`, { statusCode, headers, body: kept });

@@ -16,12 +16,15 @@ import {
 import { http2Versions, protocolVersion } from '../versions';
 import { type NodeOptions, nodeOptionNames, remedies } from './nodeOptions';
 
-/** What `connect()` takes: our options, and those of Node's `http.request()`, `tls.connect()` and `net.connect()`. */
+/**
+ * The options of `connect()`: those of this library, and those of Node's `http.request()`, `tls.connect()` and
+ * `net.connect()`.
+ */
 export interface ClientOptions extends OpeningOptions, NodeOptions {}
 
 export type AnyClientOptions = ClientOptions | Streamed<ClientOptions>;
 
-/** The versions that a client may speak, best first. */
+/** The versions that a client accepts, in order of preference. */
 export type Versions = readonly [Version, ...Version[]];
 
 const openingOptionNames = [
@@ -49,7 +52,7 @@ export function checkClientOptions(
     throw invalid(`options must be an object, not ${describeValue(options)}; subprotocols go into option protocols`);
   }
   checkIsObject(options);
-  // Names of ours come first, so that they are suggested before those of Node.
+  // Our names are first, so that they are suggested before the names of Node.
   refuseUnknown(options, [...openingOptionNames, ...retryNames, ...nodeOptionNames], '', remedies);
   checkValues(options, [...openingOptionNames, ...retryNames]);
   for (const [name, value] of Object.entries(options.headers ?? {})) checkHeader(name, value);
@@ -83,7 +86,7 @@ export function versionsOf({ version, versions }: Pick<OpeningOptions, 'version'
 }
 
 /**
- * The version to speak over HTTP/2.
+ * Returns the version to use over HTTP/2.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function http2VersionOf({ agent }: Pick<NodeOptions, 'agent'>, versions: Versions): Version {

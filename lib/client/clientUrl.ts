@@ -2,11 +2,11 @@ import { WebSocketError } from '../errors';
 
 /** The parts of a URL. `auth` and `socketPath` are options of Node's `http.request()`. */
 export interface Destination {
-  /** With the scheme ws or wss, without a fragment, without name and password. */
+  /** The URL with the scheme ws or wss, without a fragment, without name and password. */
   readonly location: URL;
-  /** `name:password`, for HTTP's own authentication. */
+  /** `name:password`, for HTTP authentication. */
   readonly auth?: string;
-  /** The Unix domain socket to connect to, in place of host and port. */
+  /** The Unix domain socket to connect to, instead of host and port. */
   readonly socketPath?: string;
 }
 
@@ -33,12 +33,13 @@ export function parseClientUrl(url: string | URL): Destination {
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the URL must be one with the scheme ${takes}`, { cause });
 }
 
-/** Changes a URL into a location of a WebSocket; returns undefined if its scheme has none. */
+/** Changes a URL to the scheme ws or wss; returns undefined if its scheme is not one of WebSocket or HTTP. */
 export function locationOf(url: URL): URL | undefined {
   const scheme = schemes[url.protocol];
   if (scheme === undefined) return undefined;
   if (url.protocol !== scheme) url.protocol = scheme;
-  // Fragments have no meaning here (RFC 6455 §3). Name and password are sent as a header, not in the request line.
+  // Fragments have no meaning in WebSocket URLs (RFC 6455 §3). Name and password are sent in a header, not in the
+  // request line.
   if (url.hash !== '') url.hash = '';
   if (url.username !== '') url.username = '';
   if (url.password !== '') url.password = '';

@@ -25,9 +25,9 @@ import { type NodeOptions, nodeOptionNames } from './nodeOptions';
 export type { ClientOptions } from './clientOptions';
 
 /**
- * Connects to a server. The WebSocket can be used at once: what is written waits until it is open. If it cannot be opened, it
- * is destroyed with an error that says why.
- * @param url with the scheme ws, wss, http or https; or ws+unix:/path/of/socket:/path?query
+ * Connects to a server and returns the WebSocket. It can be used at once: messages written before it is open wait in
+ * the write queue. If it cannot be opened, it is destroyed with the error.
+ * @param url a URL with the scheme ws, wss, http or https, or ws+unix:/path/of/socket:/path?query
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function connect(url: string | URL, options?: ClientOptions): WebSocket;
@@ -62,7 +62,7 @@ export function connect(url: string | URL, options: AnyClientOptions = {}): AnyW
   });
   const abort = () => webSocket.destroy(new WebSocketError('WS_ERR_ABORTED', undefined, { cause: signal?.reason }));
   if (signal?.aborted === true) abort();
-  // Not before: if something above throws, nothing is left on the signal.
+  // The signal gets a listener last, so that none is left if a statement above throws.
   else if (signal !== undefined) webSocket.once('close', onAbort(signal, abort));
   return webSocket;
 }
@@ -107,7 +107,7 @@ function openingOf(
   };
 }
 
-/** Opens a client's connection. What Node refuses of the options, it throws at once. */
+/** Opens a client's connection. If Node refuses an option, this throws at once. */
 function open(opening: ClientOpening, owner: ClientOpeningOwner): () => void {
   try {
     return openClient(opening, owner);
@@ -117,13 +117,16 @@ function open(opening: ClientOpening, owner: ClientOpeningOwner): () => void {
   }
 }
 
-/** The options for Node, and none of ours: it would take some of them, such as `highWaterMark`, for its own. */
+/**
+ * Returns the options for Node, without those of this library: Node would use some of them, such as `highWaterMark`, as
+ * its own.
+ */
 function forNode(options: NodeOptions): RequestOptions {
   const taken = nodeOptionNames.filter((name) => name in options);
   return Object.fromEntries(taken.map((name) => [name, options[name as keyof NodeOptions]]));
 }
 
-/** The server must choose one of the subprotocols that were offered, or none (RFC 6455 §4.1). */
+/** Checks that the server has chosen one of the offered subprotocols, or none (RFC 6455 §4.1). */
 function verifyProtocol(answered: string | undefined, offered: readonly string[], mayDecline: boolean): string {
   if (answered === undefined) {
     if (mayDecline || offered.length === 0) return '';

@@ -2,7 +2,9 @@ import type { RequestOptions } from 'node:https';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { OpeningOptions } from '../options';
 
-/** Node's options that the URL, our own options or the protocol decide, and those for its own use. */
+/**
+ * Node's options that are set by the URL, by options of this library or by the protocol, and those for Node's own use.
+ */
 type Decided =
   | 'headers'
   | 'method'
@@ -16,8 +18,8 @@ type Decided =
   | '_defaultAgent';
 
 /**
- * Options of Node's `net.connect()`. They are declared here because the types of `@types/node` that have them differ from
- * version to version: a `Pick` of keys that have moved makes of them required properties of type unknown.
+ * Options of Node's `net.connect()`. They are declared here, because different versions of `@types/node` have them in
+ * different types: a `Pick` of a missing key declares a required property of type unknown.
  */
 interface SocketOptions {
   /** Whether to try the addresses of a host one after another (RFC 8305). */
@@ -32,18 +34,18 @@ interface SocketOptions {
 
 type Ours = keyof OpeningOptions | keyof SocketOptions;
 
-/** What `connect()` hands on to Node's `http.request()`, `tls.connect()` and `net.connect()`. */
+/** The options that `connect()` passes to Node's `http.request()`, `tls.connect()` and `net.connect()`. */
 export interface NodeOptions
   extends SocketOptions,
     Omit<RequestOptions, Decided | Ours>,
     Omit<TlsOptions, Decided | Ours | keyof RequestOptions> {}
 
 /**
- * Node's options that say how to reach and to trust a server, whoever it is. They have no secret and no identity of the
- * program, so a redirect to another origin takes them along.
+ * Node's options for reaching and verifying any server. They contain no secret and no identity of the program, so they
+ * are also used after a redirect to another origin.
  */
 export const safeNodeOptions = [
-  // net.connect(): which addresses, from which, and how the socket is kept.
+  // net.connect(): addresses and settings of the socket.
   'autoSelectFamily',
   'autoSelectFamilyAttemptTimeout',
   'blockList',
@@ -63,7 +65,7 @@ export const safeNodeOptions = [
   'setDefaultHeaders',
   'setHost',
   'uniqueHeaders',
-  // tls.connect(): whom to trust, and which algorithms.
+  // tls.connect(): trusted certificates and algorithms.
   'ALPNProtocols',
   'allowPartialTrustChain',
   'ca',
@@ -84,9 +86,9 @@ export const safeNodeOptions = [
 ] as const;
 
 /**
- * Every option that `connect()` hands on to Node: those of `http.request()`, `https.request()`, `tls.connect()`,
- * `tls.createSecureContext()` and `net.connect()`, up to Node 26, without those that belong to the URL or to us. A name that
- * is missing here is refused; a spec compares the list with the types of Node.
+ * All options that `connect()` passes to Node: those of `http.request()`, `https.request()`, `tls.connect()`,
+ * `tls.createSecureContext()` and `net.connect()`, up to Node 26, without those that are set by the URL or by this
+ * library. A name that is missing here is refused; a spec compares the list with the types of Node.
  */
 export const nodeOptionNames = [
   ...safeNodeOptions,
@@ -119,7 +121,7 @@ export const nodeOptionNames = [
 
 const inUrl = 'it belongs into the URL';
 
-/** What to do in place of options of Node that `connect()` does not take. */
+/** Advice for options of Node that `connect()` does not accept. */
 export const remedies: Readonly<Record<string, string>> = {
   host: inUrl,
   hostname: inUrl,

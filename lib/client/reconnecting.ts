@@ -9,24 +9,25 @@ import { onAbort } from './abortSignals';
 import { type ClientOptions, checkClientOptions } from './clientOptions';
 import { connect } from './connect';
 
-/** A value, or a function that makes one for every connection. */
+/** A value, or a function that returns one for each connection. */
 type Fresh<T> = T | (() => T | Promise<T>);
 
 /** The options of `reconnecting()`. */
 export interface ReconnectingOptions extends Omit<ClientOptions, 'headers'>, RetryOptions {
-  /** Headers for the opening request, or a function that makes them for every connection. */
+  /** Headers for the opening request, or a function that returns them for each connection. */
   headers?: Fresh<OutgoingHttpHeaders>;
 }
 
 /**
- * Connects, and connects again after every end but a clean one. Each stream that it yields is open; the next one follows when the
- * loop body has finished and the stream has closed. The loop ends if the peer closes with 1000 or without a code, or if the
- * program ends the stream: with `end()`, `close()`, `destroy()`, or by leaving the loop, which destroys it. A server that goes
- * away (1001) or restarts (1012) is connected to again. Messages under way when a connection breaks are lost: to resume there,
- * let the URL or the headers, made anew for each connection, say what the program has.
- * @param url as for `connect()`, or a function that makes it for every connection
- * @throws WebSocketError WS_ERR_INVALID_ARGUMENT at once; in the loop the error of a connection that is not to be tried again,
- * and WS_ERR_ABORTED
+ * Yields open WebSockets: connects, and connects again after each connection that did not end cleanly. The next
+ * WebSocket is yielded when the loop body has finished and the last one has closed. The loop ends if the peer closes
+ * with 1000 or without a code, or if the program ends the stream: with `end()`, `close()`, `destroy()`, or by leaving
+ * the loop, which destroys it. If the server goes away (1001) or restarts (1012), it is connected to again. Messages
+ * that are being sent when a connection is lost are lost. To resume after them, pass functions for the URL or the
+ * headers, which tell the server what the program has received.
+ * @param url as for `connect()`, or a function that returns it for each connection
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT at once; in the loop, the error of a connection after which no other
+ * one is tried, and WS_ERR_ABORTED
  * @example
  * for await (const ws of reconnecting(() => `wss://a.example/log?after=${last}`, { signal })) {
  *   for await (const message of ws) last = store(message);
@@ -49,7 +50,7 @@ export function reconnecting(
   options: ReconnectingOptions | Streamed<ReconnectingOptions> = {},
 ): AsyncGenerator<AnyWebSocket, void, undefined> {
   const { headers, ...others } = options;
-  // Headers that a function makes are checked by `connect()`.
+  // Headers that a function returns are checked by `connect()`.
   const known = typeof headers === 'function' || headers === undefined ? others : { ...others, headers };
   checkClientOptions(known, ['initialDelay', 'maxDelay', 'maxAttempts', 'retry']);
   return connections(url, options);
@@ -74,7 +75,8 @@ async function* connections(
     if (await attempt.opened) yield* attempt.use();
     const error = await attempt.ended;
     if (error === undefined) return;
-    // A server that only just accepts is not well; one that has sent something, or has kept the connection for long, is.
+    // A server that only accepts connections may be broken. It works if it has sent a message, or has kept the
+    // connection for long.
     const succeeded = attempt.hasReceived || attempt.duration > maxDelay;
     failures = succeeded ? 1 : failures + 1;
     failedAttempts = succeeded ? 0 : failedAttempts + 1;
@@ -85,11 +87,14 @@ async function* connections(
 
 /** One connection, from its opening to its end. */
 class Attempt {
-  /** Whether it has opened; false once it cannot any more. */
+  /** Resolves with true when the connection is open, and with false if it ends before. */
   readonly opened: Promise<boolean>;
-  /** Why to connect again; undefined if the connection ended as the program or the server wanted. */
+  /**
+   * Resolves with the error after which to connect again; undefined if the program or the server has ended the
+   * connection as intended.
+   */
   readonly ended: Promise<Error | undefined>;
-  /** Milliseconds that it was open. */
+  /** Milliseconds for which the connection was open. */
   duration = 0;
   readonly #webSocket: AnyWebSocket;
 
@@ -101,7 +106,8 @@ class Attempt {
     webSocket.on('error', (cause: Error) => {
       error = cause;
     });
-    // The writable side ends because the program ended it, or after the peer's Close, whose code is known then.
+    // The writable side ends because the program has ended it, or after the peer's Close frame, whose code is then
+    // known.
     webSocket.once('finish', () => {
       peerClosedFirst = webSocket.closeCode !== undefined;
     });
@@ -136,7 +142,10 @@ class Attempt {
   }
 }
 
-/** For a stream, 1001 from the peer is a clean end; for a client that is to stay connected it is a reason to come back. */
+/**
+ * Returns an error if the peer has closed with 1001. For a stream this is a clean end, but a client that is to stay
+ * connected must connect again.
+ */
 function goingAway({ closeCode, closeReason }: AnyWebSocket): WebSocketError | undefined {
   if (closeCode !== closeCodes.goingAway) return undefined;
   const reason = closeReason === '' ? '' : `, ${JSON.stringify(closeReason)}`;
@@ -144,8 +153,8 @@ function goingAway({ closeCode, closeReason }: AnyWebSocket): WebSocketError | u
 }
 
 /**
- * Returns the milliseconds to wait after so many failures: a random number below a bound that doubles with each failure, so that
- * the clients of a server that was gone do not all come back at once ("full jitter").
+ * Returns the milliseconds to wait after a number of failures: a random number below a bound that doubles with each
+ * failure ("full jitter"), so that the clients of a server that has failed do not all reconnect at once.
  */
 export function backoff(
   failures: number,
@@ -155,7 +164,7 @@ export function backoff(
   return Math.random() * Math.min(maxDelay, initialDelay * 2 ** (failures - 1));
 }
 
-/** Errors that another connection would end with as well. */
+/** Errors that would occur again on another connection. */
 const permanentErrors: ReadonlySet<WebSocketErrorCode> = new Set([
   'WS_ERR_ABORTED',
   'WS_ERR_INVALID_ARGUMENT',
@@ -164,7 +173,7 @@ const permanentErrors: ReadonlySet<WebSocketErrorCode> = new Set([
   'WS_ERR_UNSUPPORTED',
 ]);
 
-/** Close codes, sent or received, of a disagreement that another connection would not settle (RFC 6455 §7.4.1). */
+/** Close codes, sent or received, whose cause would occur again on another connection (RFC 6455 §7.4.1). */
 const permanentCloseCodes: ReadonlySet<number | undefined> = new Set([
   closeCodes.protocolError,
   closeCodes.unsupportedData,
@@ -174,24 +183,27 @@ const permanentCloseCodes: ReadonlySet<number | undefined> = new Set([
   closeCodes.missingExtension,
 ]);
 
-/** Errors of Node about a certificate: those of OpenSSL's verification, of the host's name, and alerts of the server. */
+/** Errors of Node about a certificate: errors of OpenSSL's verification, of the host name, and alerts of the server. */
 const certificateError =
   /^(?:CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_|HOSTNAME_MISMATCH$|ERR_TLS_CERT_|ERR_SSL_\w*ALERT_\w*(?:CERTIFICATE|UNKNOWN_CA))/;
 
-/** Answers that say that the next request may be answered otherwise (RFC 9110 §15, RFC 8470 §5.2, RFC 6585 §4). */
+/** Statuses after which another request may succeed (RFC 9110 §15, RFC 8470 §5.2, RFC 6585 §4). */
 const transientStatuses = new Set([408, 425, 429]);
 
-/** Whether to try again by default. Errors that the program threw or destroyed the stream with are not for us to handle. */
+/**
+ * Returns whether to try again by default. Errors that the program has thrown or destroyed the stream with are left to
+ * the program.
+ */
 function isTransient(error: Error): boolean {
   if (!(error instanceof WebSocketError) || permanentErrors.has(error.code)) return false;
   const { code, closeCode, statusCode, cause } = error;
-  // A server that died inside a message has disagreed about nothing.
+  // WS_ERR_TRUNCATED has one of these codes, but it is caused by a lost server, not by a disagreement.
   if (permanentCloseCodes.has(closeCode) && code !== 'WS_ERR_TRUNCATED') return false;
   if (certificateError.test((cause as NodeJS.ErrnoException | undefined)?.code ?? '')) return false;
   return statusCode === undefined || statusCode >= 500 || transientStatuses.has(statusCode);
 }
 
-/** Milliseconds that the server asked for with Retry-After (RFC 9110 §10.2.3), but no more than our own limit. */
+/** Returns the milliseconds of the server's Retry-After (RFC 9110 §10.2.3), at most `limit`. */
 function retryAfter(error: Error, limit: number): number {
   const asked = error instanceof WebSocketError ? error.headers?.['retry-after'] : undefined;
   if (typeof asked !== 'string') return 0;

@@ -10,12 +10,12 @@ type NodeAgent = Agent & { readonly options?: { readonly proxyEnv?: unknown } };
 
 const redirects = new Set([301, 302, 303, 307, 308]);
 
-/** Headers that are meant for one server and for no other. */
+/** Headers that are meant for one server only. */
 const secretHeaders = new Set(['authorization', 'cookie', 'proxy-authorization', 'host']);
 
 /**
- * Returns the target of a redirect, or undefined if the answer is none. Another origin gets no credentials, no cookies and no
- * identity of the program: that the program trusts this server says nothing about the next.
+ * Returns the target of a redirect, or undefined if the response is no redirect. To another origin, no credentials, no
+ * cookies and no identity of the program are sent: the program trusts this server, but not the next one.
  * @throws WebSocketError WS_ERR_HANDSHAKE_REFUSED for a redirect that must not be followed
  */
 export function redirected(
@@ -25,7 +25,7 @@ export function redirected(
   const { location: answered } = headers;
   if (!redirects.has(statusCode) || answered === undefined) return undefined;
   const url = URL.canParse(answered, target.location.href) ? new URL(answered, target.location) : undefined;
-  // Name and password in a redirect are the server's words, not the program's.
+  // Name and password in a redirect are removed, because they come from the server and not from the program.
   const location = url && locationOf(url);
   const refuse = (why: string) => new WebSocketError('WS_ERR_HANDSHAKE_REFUSED', why, { statusCode, headers });
   if (location === undefined) throw refuse('its Location is no URL with the scheme ws, wss, http or https');
@@ -43,21 +43,22 @@ function withoutSecrets(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
 }
 
 /**
- * The option by which the program makes its connections itself, if any. It may hold a certificate, which another origin must not
- * get; or it may be a proxy, which must not be bypassed either. Nothing tells from outside, but of Node's own agents.
+ * Returns the option with which the program makes its connections itself, if there is one. It may contain a
+ * certificate, which another origin must not get, or it may be a proxy, which must not be bypassed. Only for Node's own
+ * agents can this be found out.
  */
 function ownTransport({ agent, createConnection }: RequestOptions): 'agent' | 'createConnection' | undefined {
   if (createConnection !== undefined) return 'createConnection';
   return typeof agent === 'object' && !isNodeAgent(agent) ? 'agent' : undefined;
 }
 
-/** Whether it is an agent of Node as it is made, without a proxy from the environment (Node 24). */
+/** Returns whether this is an unmodified agent of Node, without a proxy from the environment (Node 24). */
 function isNodeAgent(agent: Agent): boolean {
   const isPlain = agent.constructor === Agent || agent.constructor === SecureAgent;
   return isPlain && !Object.hasOwn(agent, 'createConnection') && (agent as NodeAgent).options?.proxyEnv === undefined;
 }
 
-/** The options that may go to another origin, given to the request or to an agent of Node. */
+/** Returns the options of the request, or of an agent of Node, that may be used for another origin. */
 function safeOptions({ agent, ...options }: RequestOptions): RequestOptions {
   const all: Record<string, unknown> = { ...(agent ? (agent as NodeAgent).options : {}), ...options };
   const safe = safeNodeOptions.filter((name) => all[name] !== undefined).map((name) => [name, all[name]]);

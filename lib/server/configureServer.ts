@@ -24,33 +24,41 @@ import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } fro
 
 declare module 'node:http' {
   interface ServerResponse {
-    /** Defined on the response to a WebSocket request: `connect()` accepts the request; any ordinary response refuses it. */
+    /**
+     * Defined on the response to a WebSocket request: `connect()` accepts the request; any ordinary response refuses
+     * it.
+     */
     webSocket?: WebSocket;
   }
 }
 
 declare module 'node:http2' {
   interface Http2ServerResponse {
-    /** Defined on the response to a WebSocket request: `connect()` accepts the request; any ordinary response refuses it. */
+    /**
+     * Defined on the response to a WebSocket request: `connect()` accepts the request; any ordinary response refuses
+     * it.
+     */
     webSocket?: WebSocket;
   }
 }
 
-/** The WebSockets of one HTTP server: what `configureServer()` returns. */
+/** The handle that `configureServer()` returns: the WebSockets of one HTTP server. */
 export interface WebSocketServer {
   /** The open connections. A connection that ends is removed from the set. */
   readonly connections: ReadonlySet<AnyWebSocket>;
-  /** Sums over all connections so far, open and ended. */
+  /** The sums over all connections so far, open and ended. */
   readonly counters: ServerCounters;
   /**
-   * Writes one message to every open connection, or to those for which the filter returns true, and returns their number. It leaves out
-   * connections that are closing and, if the message is binary, those whose version has no binary messages.
+   * Writes one message to every open connection, or to those for which the filter returns true, and returns their
+   * number. It leaves out connections that are closing and, if the message is binary, those whose version has no binary
+   * messages.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT, WS_ERR_INVALID_UTF8
    */
   broadcast(message: BroadcastMessage, filter?: BroadcastFilter): number;
   /**
-   * Refuses new connections with 503, closes the open ones after what was written to them, and resolves when all are gone. By then
-   * the library has removed everything that it had added to the HTTP server. A second call returns the promise of the first.
+   * Refuses new connections with 503, closes the open connections after the messages that were written to them, and
+   * resolves when all have ended. The library has then removed everything that it had added to the HTTP server. A
+   * second call returns the promise of the first.
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
   close(options?: CloseOptions): Promise<CloseSummary>;
@@ -59,9 +67,9 @@ export interface WebSocketServer {
 }
 
 /**
- * Makes the WebSocket requests of an HTTP server ordinary requests: each goes through the server's own 'request' listeners, with
- * `res.webSocket` to accept it. Upgrades to other protocols go to other 'upgrade' listeners or, if there are none, to the application as
- * ordinary requests.
+ * Makes the WebSocket requests of an HTTP server ordinary requests: each goes through the server's own 'request'
+ * listeners, with `res.webSocket` to accept it. Upgrades to other protocols go to other 'upgrade' listeners or, if
+ * there are none, to the application as ordinary requests.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function configureServer(server: HttpServer, options: ServerOptions = {}): WebSocketServer {
@@ -73,8 +81,8 @@ export function configureServer(server: HttpServer, options: ServerOptions = {})
 }
 
 /**
- * Does for one upgrade what `configureServer()` does for all, for programs that have an 'upgrade' listener of their own.
- * Returns false, and does nothing, if the request does not ask for a WebSocket.
+ * Does for one upgrade request what `configureServer()` does for all, for programs that have their own 'upgrade'
+ * listener. If the request does not ask for a WebSocket, does nothing and returns false.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function handleHttpUpgrade(
@@ -175,7 +183,7 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
     this.#shutdown?.add(webSocket);
   }
 
-  /** A connection has ended. */
+  /** Called when a connection has ended. */
   readonly closed = (webSocket: AnyWebSocket, outcome: CloseOutcome) => {
     this.connections.delete(webSocket);
     this.#totals.closed(webSocket, outcome);
@@ -202,12 +210,13 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
             if (!added) handle?.add(webSocket, exchange);
             added = true;
           };
-          // Before the connection delivers messages: if a listener throws, the handle still knows the connection and sees its end.
+          // The connection is added before it delivers messages. If a listener throws, the handle still has the
+          // connection and learns of its end.
           opening.accept(acceptance, (transport) => {
             add();
             opened(transport);
           });
-          // Without a transport yet, where the rest of the handshake follows.
+          // If the handshake is not complete, the connection has no transport yet.
           add();
         },
         onUnaccepted(callback) {
@@ -225,7 +234,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     handle?.countRefusal();
     return exchange.refuse(error);
   }
-  // A server without an application answers as an application without a route would.
+  // If the server has no 'request' listener, answer as an application without a route does.
   if (!server.emit('request', request, response)) response.writeHead(404, { 'Content-Length': 0 }).end();
 }
 

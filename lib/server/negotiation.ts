@@ -8,12 +8,13 @@ import type { Origins, ServerOptions } from '../options';
 import { claimedVersion, defaultVersions, findProtocolVersion } from '../versions';
 
 /**
- * Checks what is the same over every transport: host, version, origin, subprotocols and extensions (RFC 6455 §4.2.1).
+ * Checks the parts of a request that are the same over every transport: host, version, origin, subprotocols and
+ * extensions (RFC 6455 §4.2.1).
  * @throws WebSocketError with the `statusCode` and `headers` of the answer
  */
 export function negotiate(opening: OpeningRequest, { versions = defaultVersions, origins }: ServerOptions): Offer {
   const { request, authority } = opening;
-  // RFC 9112 §3.2. It is compared with the origin, so it must name the same host to every parser.
+  // The host is compared with the origin, so every parser must read it as the same host (RFC 9112 §3.2).
   if (authority !== undefined && !isHost(authority))
     throw invalid(`Host must be a host name or an address, with or without a port, not ${authority}`);
   const spoken = versions.filter((version) => opening.versions.includes(version));
@@ -35,7 +36,7 @@ function chooseVersion(
   const asked = claimedVersion(headers);
   const found = asked === undefined ? undefined : findProtocolVersion(asked);
   if (found !== undefined && versions.includes(found.version)) return found;
-  // RFC 6455 §4.4: a client can try again with a version of this list, which holds only numbers.
+  // The client can try again with a version of this list, which contains only numbers (RFC 6455 §4.4).
   const listed = versions.filter((version) => /^\d+$/.test(version)).join(', ');
   const list = listed === '' ? {} : { 'Sec-WebSocket-Version': listed };
   const number = headers['sec-websocket-version'];
@@ -43,7 +44,7 @@ function chooseVersion(
   if (number === undefined || !/^(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/.test(number)) {
     throw invalid(`Sec-WebSocket-Version is ${number === undefined ? 'missing' : 'malformed'}`, list);
   }
-  // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
+  // A 426 must name the protocol to upgrade to (RFC 9110 §15.5.22).
   throw new WebSocketError('WS_ERR_UNSUPPORTED_VERSION', `${asked}; this server speaks ${versions.join(', ')}`, {
     statusCode: 426,
     headers: { ...list, Upgrade: 'websocket', Connection: 'Upgrade, close' },
@@ -57,7 +58,8 @@ function checkOrigin(opening: OpeningRequest, header: string, origins: Origins |
     if (callOrigins(origins, origin, request)) return;
     throw originRefused(`the function origins refuses ${describeOrigin(origin)}`);
   }
-  // Only browsers state their origin truly, and they always state it: a request without one is not a cross-site request.
+  // Browsers always send the true origin. Other clients may send any or none, so a request without one is not a
+  // cross-site request.
   if (origins === 'any' || origin === undefined) return;
   if (Array.isArray(origins)) {
     if (origins.includes(origin)) return;
@@ -80,12 +82,15 @@ function callOrigins(
 ): boolean {
   const allowed: unknown = origins(origin, request);
   if (typeof allowed === 'boolean') return allowed;
-  // A promise is true whatever it resolves to.
+  // A promise must be refused, because it is truthy whatever it resolves to.
   const detail = `option origins must be a function that returns true or false, not ${describeValue(allowed)}`;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { statusCode: 500 });
 }
 
-/** What a browser adds by itself to a request of another site, and so lends that site the identity of the user. */
+/**
+ * Returns the credentials that a browser adds by itself to a request of another site, which would let that site act as
+ * the user.
+ */
 function findCredentials({ headers, socket }: HttpRequest): string | undefined {
   if (headers.cookie !== undefined) return 'cookies';
   if (headers.authorization !== undefined) return 'an Authorization header';
@@ -93,7 +98,7 @@ function findCredentials({ headers, socket }: HttpRequest): string | undefined {
 }
 
 function hasClientCertificate(socket: Partial<TLSSocket> | undefined): boolean {
-  // Node gives an empty object, or null, where there is no certificate.
+  // If there is no certificate, Node returns an empty object or null.
   return Object.keys(socket?.getPeerCertificate?.() ?? {}).length > 0;
 }
 

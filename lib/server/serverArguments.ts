@@ -4,7 +4,7 @@ import { checkOptions, connectionOptionNames, type ServerOptions } from '../opti
 import { protocolVersion } from '../versions';
 
 /**
- * Checks that a value has what the library uses of a server of `http`, `https` or `http2`.
+ * Checks that a value has the methods of a server of `http`, `https` or `http2` that the library uses.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function checkServer(server: unknown): void {

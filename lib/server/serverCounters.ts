@@ -2,7 +2,7 @@ import type { CloseOutcome } from '../connection/closeHandshake';
 import { addCounters, type ConnectionCounters, noCounters } from '../framing/counters';
 import type { AnyWebSocket } from '../websocket/webSocket';
 
-/** Sums over all connections of a server so far, open and ended. */
+/** The sums over all connections of a server so far, open and ended. */
 export interface ServerCounters extends ConnectionCounters {
   /** Connections that were accepted. */
   readonly opened: number;

@@ -6,28 +6,28 @@ import { WebSocketError } from '../errors';
 import { checkOptions, defaults } from '../options';
 import type { AnyWebSocket } from '../websocket/webSocket';
 
-/** The options of `close()` of what `configureServer()` returns. */
+/** The options of `close()` of the handle that `configureServer()` returns. */
 export interface CloseOptions {
   /** The close code for the connections. Default 1001, going away. */
   code?: number;
   /** The close reason for the connections. Default none. */
   reason?: string;
-  /** Milliseconds from the call until connections that have not closed are dropped. Default 20,000. */
+  /** Milliseconds from the call after which connections that have not closed are destroyed. Default 20,000. */
   timeout?: number;
   /**
-   * Milliseconds over which the closes are spread, each connection at a random moment, so that the clients of a large server do
-   * not all come back at once. At most `timeout`. Default 0.
+   * Milliseconds within which each connection is closed at a random time, so that the clients of a large server do not
+   * all reconnect at once. At most `timeout`. Default 0.
    */
   spread?: number;
 }
 
-/** What became of the connections of a server that has shut down. */
+/** The result of shutting down a server. */
 export interface CloseSummary {
   /** Connections that ended with a complete close handshake. */
   readonly closed: number;
-  /** Connections that ended without one: in time or at the deadline. */
+  /** Connections that ended without a complete close handshake, before or at the deadline. */
   readonly dropped: number;
-  /** WebSocket requests that were refused meanwhile. */
+  /** WebSocket requests that were refused during the shutdown. */
   readonly refused: number;
 }
 
@@ -43,17 +43,17 @@ export function checkCloseOptions(options: CloseOptions): void {
   );
 }
 
-/** Closes the connections of a server, and drops those that are still there at the deadline. */
+/** Closes the connections of a server, and destroys those that have not ended at the deadline. */
 export class Shutdown {
   #finish: ((summary: CloseSummary) => void) | undefined;
-  /** Resolves when all connections are gone. */
+  /** Resolves when all connections have ended. */
   readonly done = new Promise<CloseSummary>((resolve) => {
     this.#finish = resolve;
   });
   readonly #code: number;
   readonly #reason: string;
   readonly #spread: number;
-  /** The connections that are left, each with the timer for its Close if that was delayed. */
+  /** The connections that have not ended, each with the timer for its Close frame if that was delayed. */
   readonly #left = new Map<AnyWebSocket, NodeJS.Timeout | undefined>();
   readonly #deadline: NodeJS.Timeout;
   #deadlinePassed = false;
@@ -79,19 +79,20 @@ export class Shutdown {
     this.#finishIfAllGone();
   }
 
-  /** A request has been refused. */
+  /** Called when a request was refused. */
   countRefusal(): void {
     this.#refused++;
   }
 
-  /** Takes in a connection that was accepted meanwhile. */
+  /** Adds a connection that was accepted during the shutdown. */
   add(webSocket: AnyWebSocket): void {
-    // The program has just called connect(), and may write messages in the same turn: the Close follows them.
+    // The program has just called connect(), and may write messages in the same turn. The Close frame is sent after
+    // them.
     this.#left.set(webSocket, this.#closeAfter(webSocket, 0));
     if (this.#deadlinePassed) webSocket.abort();
   }
 
-  /** A connection has ended. */
+  /** Called when a connection has ended. */
   connectionClosed(webSocket: AnyWebSocket, { wasClean }: CloseOutcome): void {
     clearTimeout(this.#left.get(webSocket));
     if (!this.#left.delete(webSocket)) return;
