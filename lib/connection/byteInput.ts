@@ -58,8 +58,8 @@ export class ByteInput {
    */
   #end: 'open' | 'ended' | 'over' | 'discarding' = 'open';
   #failure: Error | undefined;
-  /** The value of `received` when `hasHeard()` was last called. */
-  #heard = 0;
+  /** The value of `received` when `hasReceived()` was last called. */
+  #receivedBefore = 0;
   #pausedTime = 0;
   #pausedSince: number | undefined;
 
@@ -94,10 +94,10 @@ export class ByteInput {
   }
 
   /** Returns whether bytes were received since the last call. */
-  hasHeard(): boolean {
-    const heard = this.received > this.#heard;
-    this.#heard = this.received;
-    return heard;
+  hasReceived(): boolean {
+    const hasReceived = this.received > this.#receivedBefore;
+    this.#receivedBefore = this.received;
+    return hasReceived;
   }
 
   /** Decodes the bytes of a 'data' event. */

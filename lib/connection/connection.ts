@@ -224,8 +224,8 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
 
   // Calls of the keepalive (KeepaliveSubject, WatchedConnection).
 
-  hasHeard(): boolean {
-    return this.#channel.input.hasHeard();
+  hasReceived(): boolean {
+    return this.#channel.input.hasReceived();
   }
 
   get isReadingPaused(): boolean {
@@ -243,7 +243,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#channel.output.send({ opcode: 'ping', payload: Buffer.alloc(0) });
   }
 
-  sendSignOfLife(): void {
+  sendUnsolicitedPong(): void {
     this.#channel.output.offer({ opcode: 'pong', payload: Buffer.alloc(0) });
   }
 

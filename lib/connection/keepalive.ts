@@ -4,7 +4,7 @@ import type { HeartbeatSettings } from '../options';
 /** The methods of a Connection that the keepalive uses. */
 export interface KeepaliveSubject {
   /** Returns whether bytes were received since the last call. */
-  hasHeard(): boolean;
+  hasReceived(): boolean;
   /** Whether reading is paused because the program accepts no more messages (backpressure). */
   readonly isReadingPaused: boolean;
   /**
@@ -17,7 +17,7 @@ export interface KeepaliveSubject {
    * Sends an unsolicited pong (RFC 6455 §5.5.3). An end whose reading is paused sees no pings and answers none; the
    * pong shows the peer that it is still alive.
    */
-  sendSignOfLife(): void;
+  sendUnsolicitedPong(): void;
   /** Called when nothing was received within the timeout after a ping. */
   peerLost(): void;
 }
@@ -29,7 +29,7 @@ const precision = 10;
  * Ticks between two unsolicited pongs of an end whose reading is paused. A peer with the same settings waits for an
  * answer for at least twice as many.
  */
-const ticksToSignOfLife = precision / 2;
+const ticksToUnsolicitedPong = precision / 2;
 
 /** Milliseconds by which a timer of Node fires late on an idle machine. */
 const lateness = 1;
@@ -63,7 +63,7 @@ export class Keepalive {
     const subject = this.#subject;
     if (subject.isReadingPaused) this.#countPaused();
     else this.#pausedFor = 0;
-    if (subject.hasHeard()) {
+    if (subject.hasReceived()) {
       this.#silence = 0;
       this.#pinged = false;
     } else if (!subject.isReadingPaused && !subject.isSilenceExcused) this.#countSilence(ticksToPing, ticksToAnswer);
@@ -71,9 +71,9 @@ export class Keepalive {
 
   #countPaused(): void {
     this.#pausedFor++;
-    if (this.#pausedFor < ticksToSignOfLife) return;
+    if (this.#pausedFor < ticksToUnsolicitedPong) return;
     this.#pausedFor = 0;
-    this.#subject.sendSignOfLife();
+    this.#subject.sendUnsolicitedPong();
   }
 
   #countSilence(ticksToPing: number, ticksToAnswer: number): void {

@@ -52,12 +52,12 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
     this.#settings = undefined;
   }
 
-  hasHeard(): boolean {
-    const heard = this.#answered;
+  hasReceived(): boolean {
+    const answered = this.#answered;
     this.#answered = false;
     const before = this.#bytesRead;
     this.#bytesRead = this.#session.socket?.bytesRead ?? before;
-    return heard || this.#bytesRead !== before;
+    return answered || this.#bytesRead !== before;
   }
 
   /** A session is always read, also if its streams are paused. */
@@ -72,7 +72,7 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
   }
 
   /** Never called, because a session is always read. */
-  sendSignOfLife(): void {}
+  sendUnsolicitedPong(): void {}
 
   sendPing(): void {
     // On a closed session, whose last requests are being answered, Node sends no PING. SETTINGS must be acknowledged

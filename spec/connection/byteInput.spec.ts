@@ -139,10 +139,10 @@ describe('ByteInput', () => {
     expect([input.isPaused, stream.paused]).to.deep.equal([false, false]);
   });
 
-  it('hasHeard(): tells whether bytes have come since it was last called', () => {
-    expect(input.hasHeard()).to.equal(false);
+  it('hasReceived(): tells whether bytes have come since it was last called', () => {
+    expect(input.hasReceived()).to.equal(false);
     read('a');
-    expect([input.hasHeard(), input.hasHeard()]).to.deep.equal([true, false]);
+    expect([input.hasReceived(), input.hasReceived()]).to.deep.equal([true, false]);
   });
 
   describe('whose receiver has enough', () => {

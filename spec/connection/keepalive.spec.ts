@@ -17,7 +17,7 @@ class Patient implements KeepaliveSubject {
   readonly losses: number[] = [];
   now = 0;
 
-  hasHeard(): boolean {
+  hasReceived(): boolean {
     const { heard } = this;
     this.heard = false;
     return heard;
@@ -25,7 +25,7 @@ class Patient implements KeepaliveSubject {
 
   readonly signsOfLife: number[] = [];
 
-  sendSignOfLife(): void {
+  sendUnsolicitedPong(): void {
     this.signsOfLife.push(this.now);
   }
 
