@@ -13,9 +13,9 @@ function note(ws: WebSocket, seen: Map<string, string | undefined>): void {
     ws.on(event, () => seen.set(event, storage.getStore()));
 }
 
-describe('The AsyncLocalStorage of whoever opens a WebSocket', () => {
+describe('The AsyncLocalStorage in which a WebSocket is opened', () => {
   for (const version of knownVersions) {
-    it(`holds in every listener, on both sides, in version ${version}`, async () => {
+    it(`is active in every listener, on both sides, in version ${version}`, async () => {
       const ofServer = new Map<string, string | undefined>();
       const ofClient = new Map<string, string | undefined>();
       await using server = await listen(
@@ -46,7 +46,7 @@ describe('The AsyncLocalStorage of whoever opens a WebSocket', () => {
     });
   }
 
-  it('holds in the listeners for failures: a lost connection, a broken frame, a heartbeat', async () => {
+  it('is active in the listeners for failures: a lost connection, an invalid frame, a heartbeat timeout', async () => {
     for (const fail of [
       (client: RawClient) => client.socket.resetAndDestroy(),
       (client: RawClient) => client.write(Buffer.of(0xff, 0xff)),
@@ -71,7 +71,7 @@ describe('The AsyncLocalStorage of whoever opens a WebSocket', () => {
     }
   });
 
-  it('holds when a client fails to connect', async () => {
+  it('is active when a client fails to connect', async () => {
     await using server = await listen((_request, response) => void response.writeHead(404).end());
     const seen = new Map<string, string | undefined>();
     const ws = storage.run('client', () => {

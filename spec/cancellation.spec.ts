@@ -48,7 +48,7 @@ const states: Readonly<Record<string, () => Promise<State>>> = {
 
 describe('A WebSocket', () => {
   for (const [state, enter] of Object.entries(states)) {
-    it(`${state} is given up by a signal`, async () => {
+    it(`${state} is destroyed by an abort signal`, async () => {
       const { ws, dispose } = await enter();
       const abort = new AbortController();
       addAbortSignal(abort.signal, ws);
@@ -74,7 +74,7 @@ describe('A WebSocket', () => {
       await dispose();
     });
 
-    it(`${state} is destroyed without one, and emits none`, async () => {
+    it(`${state} is destroyed without an error, and emits none`, async () => {
       const { ws, dispose } = await enter();
       const errors: unknown[] = [];
       ws.on('error', (error) => errors.push(error));

@@ -53,7 +53,7 @@ describe('The command line', () => {
     expect(code).to.equal(0);
   });
 
-  it('sends a line once it is complete, also one that came before the connection was open', async () => {
+  it('sends a line when it is complete, also a line that was read before the connection was open', async () => {
     const news = new EventEmitter();
     await using server = await listen((_request, response) => {
       const connect = () => response.webSocket?.connect().on('message', (message) => news.emit('message', message));
@@ -71,7 +71,7 @@ describe('The command line', () => {
     expect((await program.ending).code).to.equal(0);
   });
 
-  it('sends lines as they are with --binary, and prints binary messages as they are', async () => {
+  it('sends lines unchanged with --binary, and prints binary messages unchanged', async () => {
     const received: Message[] = [];
     await using server = await listen(accepting((ws) => ws.on('data', (message) => received.push(message)).pipe(ws)));
     const program = runClient(['--binary', urlOf(server)]);
@@ -81,7 +81,7 @@ describe('The command line', () => {
     expect(program.output).to.deep.equal(Buffer.of(0xff, 0x00, 0x80));
   });
 
-  it('does not send bytes as text that are none, and lets the server know that it has failed', async () => {
+  it('does not send bytes that are not UTF-8 as text, and closes with an error code', async () => {
     const connections = new EventEmitter();
     await using server = await listen(accepting((ws) => void connections.emit('connection', ws.resume())));
     const program = runClient([urlOf(server)]);
@@ -93,12 +93,12 @@ describe('The command line', () => {
     expect(code).to.equal(1);
   });
 
-  it('prints escape sequences as they are where the output is no terminal', async () => {
+  it('prints escape sequences unchanged if the output is no terminal', async () => {
     await using server = await listen(accepting((ws) => void ws.end('\x1b[31mred\x07')));
     expect((await converse([urlOf(server)])).output).to.equal('\x1b[31mred\x07\n');
   });
 
-  it('offers subprotocols and sends headers, each as often as it is given', async () => {
+  it('offers every given subprotocol and sends every given header', async () => {
     const requests: IncomingMessage[] = [];
     await using server = await listen((request, response) => {
       requests.push(request);
@@ -122,14 +122,14 @@ describe('The command line', () => {
     });
   });
 
-  it('tells the extensions that were agreed on', async () => {
+  it('prints the agreed extensions', async () => {
     await using server = await listen(echo, { perMessageDeflate: true });
     const { output, complaints } = await converse([urlOf(server)], 'x'.repeat(5000));
     expect(output).to.equal(`${'x'.repeat(5000)}\n`);
     expect(complaints).to.match(/^connected: version 13, permessage-deflate/);
   });
 
-  it('speaks the versions that --draft names, and states the origin in each', async () => {
+  it('uses the version given by --draft, and sends an origin in each', async () => {
     const origins: unknown[] = [];
     await using server = await listen(
       (request, response) => {
@@ -153,7 +153,7 @@ describe('The command line', () => {
     expect(origins).to.have.members(old.map((version) => `${version}: http://a.example`));
   });
 
-  it('prints what comes after the end of its input, until the server has closed as well', async () => {
+  it('prints messages received after the end of its input, until the server has closed', async () => {
     await using server = await listen(
       accepting((ws) => {
         ws.resume().once('end', () => {
@@ -166,7 +166,7 @@ describe('The command line', () => {
     expect([code, output]).to.deep.equal([0, 'late\nlater\n']);
   });
 
-  it('takes no more of its input than the server does, and loses nothing of it', async () => {
+  it('reads its input only as fast as the server reads, and loses no line', async () => {
     const size = 8192;
     const count = 4096;
     const line = (number: number) => `${number} `.padEnd(size - 1, '.');
@@ -212,7 +212,7 @@ describe('The command line', () => {
     await Promise.all([interrupt('SIGINT'), interrupt('SIGTERM')]);
   });
 
-  it('drops the connection on a second one, when the server does not take what was sent before', async () => {
+  it('closes the connection at once on a second signal, if the server does not read', async () => {
     await using server = await rawServer((head, socket) => {
       socket.pause();
       socket.write(switching(head));
@@ -227,7 +227,7 @@ describe('The command line', () => {
     expect((await program.ending).code).to.equal(130);
   });
 
-  it('gives up at once when it is interrupted before the connection is open', async () => {
+  it('exits at once when it is interrupted before the connection is open', async () => {
     const requests = new EventEmitter();
     await using server = await rawServer(() => requests.emit('request'));
     const program = runClient([urlOf(server)]);
@@ -238,7 +238,7 @@ describe('The command line', () => {
     expect(complaints).to.not.include('WS_ERR');
   });
 
-  it('ends quietly when nobody reads its output any more', async () => {
+  it('exits without an error when the reader of its output has closed the pipe', async () => {
     await using server = await listen(echo);
     const script = '{ "$@"; echo "code $?" >&2; } | head -1';
     const program = run(['sh', '-c', script, 'sh', ...client, urlOf(server)]);
@@ -250,7 +250,7 @@ describe('The command line', () => {
     expect(complaints).to.equal('connected: version 13\ncode 0\n');
   });
 
-  describe('has an exit code that tells how the conversation ended:', () => {
+  describe('has an exit code for each end of the connection:', () => {
     const endings: readonly (readonly [code: number, what: string, talk: (ws: WebSocket) => void, told: string])[] = [
       [0, 'the server closed with 1000', (ws) => ws.close(1000, 'so long'), 'closed: 1000 (normal closure), so long\n'],
       [0, 'with 1001', (ws) => ws.close(1001), 'closed: 1001 (going away)\n'],
@@ -281,7 +281,7 @@ describe('The command line', () => {
       expect(code).to.equal(0);
     });
 
-    it('3, it was refused: with the status, and the beginning of what the server says to it', async () => {
+    it('3, the request was refused: prints the status and the beginning of the body', async () => {
       const body = `Not today,\n\x1b[2Jmy friend. ${'x'.repeat(1000)}`;
       await using server = await listen((_request, response) => void response.writeHead(403).end(body));
       const program = runClient([urlOf(server)]);
@@ -302,7 +302,7 @@ describe('The command line', () => {
       expect(code).to.equal(3);
     });
 
-    it('2, what was asked for cannot be done', async () => {
+    it('2, the options or the URL are invalid', async () => {
       await using server = await listen(echo, { versions: knownVersions });
       const [missing, unknown, impossible] = await Promise.all([
         converse([]),
@@ -319,7 +319,7 @@ describe('The command line', () => {
     });
   });
 
-  it('says what is wrong with its parameters', () => {
+  it('prints what is wrong with its parameters', () => {
     const wrong: readonly (readonly [parameters: string[], told: string])[] = [
       [['ws://a.example', 'ws://b.example'], '2 URLs'],
       [['--loud', 'ws://a.example'], '--loud'],
@@ -329,7 +329,7 @@ describe('The command line', () => {
     for (const [parameters, told] of wrong) expect(() => parseCommandLine(parameters)).to.throw(told);
   });
 
-  it('takes a URL without a scheme for one with ws', () => {
+  it('adds ws: to a URL without a scheme', () => {
     const taken = (url: string) => (parseCommandLine([url]) as CommandLine).url;
     expect(taken('localhost:4080/echo')).to.equal('ws://localhost:4080/echo');
     expect(taken('[::1]:4080')).to.equal('ws://[::1]:4080');
@@ -355,7 +355,7 @@ describe('The command line', () => {
       path = need(python, this);
     });
 
-    it('has a prompt, and prints above it what comes while somebody types', async () => {
+    it('has a prompt, and prints messages above it while the user types', async () => {
       await using server = await listen(greet);
       const terminal = runClientInTerminal(path, [urlOf(server)]);
       const shows = (pattern: RegExp) => terminal.until(({ output }) => pattern.test(output.toString()));
@@ -369,7 +369,7 @@ describe('The command line', () => {
       expect(await once(ws, 'data')).to.deep.equal(['half a line']);
     });
 
-    it('takes Ctrl-D for the end of what is typed, and prints what still comes', async () => {
+    it('ends its input at Ctrl-D, and prints messages received after that', async () => {
       await using server = await listen(greet);
       const terminal = runClientInTerminal(path, [urlOf(server)]);
       const [ws] = (await once(connections, 'connection')) as [WebSocket];
@@ -393,7 +393,7 @@ describe('The command line', () => {
       expect((await terminal.ending).code).to.equal(130);
     });
 
-    it('has no power for the server: its escape sequences are made visible, and its bytes hex', async () => {
+    it('shows escape sequences of the server as text, and binary messages in hex', async () => {
       await using server = await listen(
         accepting((ws) => {
           ws.write('a\x1b[2Jb\x07\r\x9b\u202e\x7f\tc\r\n< d');
@@ -415,7 +415,7 @@ describe('The command line', () => {
       expect(output).to.not.include('\x1b[2J');
     });
 
-    it('has colours, unless NO_COLOR is set, and a prompt only for what is typed', async () => {
+    it('has colours unless NO_COLOR is set, and a prompt only for input from the terminal', async () => {
       await using server = await listen(echo);
       const converse = async (env?: Record<string, string>) => {
         const piped = ['sh', '-c', 'echo hello | "$@"', 'sh', ...client, urlOf(server)];

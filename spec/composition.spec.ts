@@ -312,7 +312,7 @@ describe('Composition', () => {
     writings,
   )) {
     describe(`A WebSocket written by ${what}`, () => {
-      it('says goodbye at the end', async () => {
+      it('sends a Close frame at the end of the source', async () => {
         const [peer, ws] = createPair();
         const [messages] = await Promise.all([peer.toArray(), write(ws, Readable.from(bytes)), ws.resume()]);
         expect(understand(messages)).to.deep.equal(result);
@@ -392,7 +392,7 @@ describe('Composition', () => {
   });
 
   describe('pipe() with { end: false }', () => {
-    it('writes several sources into a WebSocket, one behind the other, and leaves the goodbye to the program', async () => {
+    it('writes several sources into a WebSocket one after the other, and leaves end() to the program', async () => {
       const [peer, ws] = createPair();
       for (const part of [
         ['a', 'b'],
@@ -407,7 +407,7 @@ describe('Composition', () => {
       expect(await ws.whenClosed()).to.deep.equal(normal);
     });
 
-    it('gathers several WebSockets in one stream', async () => {
+    it('pipes several WebSockets into one stream', async () => {
       const all = new Collector();
       for (const name of ['a', 'b']) {
         const [peer, ws] = createPair();
@@ -437,7 +437,7 @@ describe('Composition', () => {
   });
 
   describe('addAbortSignal()', () => {
-    it('ends a WebSocket and what reads it, and the peer is told that this is no clean end', async () => {
+    it('ends a WebSocket and its reader, and the peer gets a Close frame that is not clean', async () => {
       const [peer, ws] = createPair();
       const control = new AbortController();
       const failure = failureOf(pipeline(addAbortSignal(control.signal, ws), new Collector()));
@@ -447,7 +447,7 @@ describe('Composition', () => {
       expect(await told).to.include({ code: 'WS_ERR_CLOSED_BY_PEER', closeCode: 1011 });
     });
 
-    it('has nothing to do with a WebSocket that has ended, or has been lost, before', async () => {
+    it('does nothing to a WebSocket that has ended or was lost before', async () => {
       const control = new AbortController();
       const [[peer, ended], [vanished, failed]] = [createPair(), createPair()];
       for (const ws of [ended, failed]) addAbortSignal(control.signal, ws);
@@ -462,7 +462,7 @@ describe('Composition', () => {
   });
 
   describe('The operators of a Readable', () => {
-    it('know the end of a WebSocket', async () => {
+    it('end when the WebSocket ends', async () => {
       const [peer, ws] = createPair();
       for (const message of ['skipped', '1', '2', '3']) peer.write(message);
       peer.end();
@@ -474,7 +474,7 @@ describe('Composition', () => {
       expect(await ws.whenClosed()).to.deep.equal(normal);
     });
 
-    it('leave a WebSocket early when they have enough, and the peer is told 1001', async () => {
+    it('destroy a WebSocket when they need no more messages, and the peer gets 1001', async () => {
       const [peer, ws] = createPair();
       const taken = Readable.from(['a', 'b', 'c', 'd']);
       taken.pipe(peer.resume(), { end: false });
@@ -545,7 +545,7 @@ describe('Composition', () => {
       for (const server of [target, entry]) await once(server.close(), 'close');
     });
 
-    it('carries what both sides send, and both of their ends', async () => {
+    it('carries the bytes and the ends of both sides', async () => {
       const question = randomBytes(1_000_000);
       const socket = openSocket({ port: portOf(entry), host: '127.0.0.1', ...halfOpen });
       socket.end(question);
@@ -553,7 +553,7 @@ describe('Composition', () => {
       expect(await Promise.all(tunnels)).to.deep.equal([undefined, undefined]);
     });
 
-    it('drops the sockets at both ends when the WebSocket is lost', async () => {
+    it('destroys the sockets at both ends when the WebSocket is lost', async () => {
       const atTarget = once(target, 'connection');
       const socket = openSocket({ port: portOf(entry), host: '127.0.0.1', ...halfOpen });
       socket.write('half a question');
@@ -572,7 +572,7 @@ describe('Composition', () => {
   describe('A child process behind a WebSocket', () => {
     const program = () => spawn('tr', ['a-z', 'A-Z'], { stdio: ['pipe', 'pipe', 'inherit'] });
 
-    it('reads the messages as its input, and its output is the answer', async () => {
+    it('reads the messages as its input, and its output is sent as messages', async () => {
       const codes: Promise<unknown[]>[] = [];
       await using server = await listen(async (_request, response) => {
         const ws = response.webSocket?.connect() as WebSocket;
@@ -589,7 +589,7 @@ describe('Composition', () => {
       expect(await Promise.all(codes)).to.deep.equal([[0, null]]);
     });
 
-    it('is not left behind when the connection is lost', async () => {
+    it('is ended when the connection is lost', async () => {
       const { promise: failure, resolve: fail } = withResolvers<WebSocketError>();
       const { promise: exited, resolve: exit } = withResolvers<unknown>();
       await using server = await listen((_request, response) => {
@@ -671,7 +671,7 @@ describe('Composition', () => {
 
     const answer = { topic: 'grüße/welt', size: 100_000, qos: 1 };
 
-    it('has its client and its broker on WebSockets of ours, and a clean end', async () => {
+    it('works with its client and its broker on our WebSockets, and ends cleanly', async () => {
       const { mqtt, webSockets } = await open();
       expect(await converse(mqtt)).to.deep.equal(answer);
       const [ws] = webSockets;
@@ -681,7 +681,7 @@ describe('Composition', () => {
       expect([subprotocols, ws?.protocol]).to.deep.equal([['mqtt'], 'mqtt']);
     });
 
-    it('has its client on the WebSocket that it brings', async () => {
+    it('works with the WebSocket client of the mqtt package', async () => {
       const mqtt = await connectAsync(`ws://127.0.0.1:${server.port}`, { reconnectPeriod: 0 });
       expect(await converse(mqtt)).to.deep.equal(answer);
       const [outcome] = [...server.handle.connections].map((ws) => ws.whenClosed());
@@ -689,7 +689,7 @@ describe('Composition', () => {
       expect((await outcome)?.wasClean).to.equal(true);
     });
 
-    it('knows a lost client from one that has said goodbye, and publishes the will of the lost one only', async () => {
+    it('publishes the will of a client whose connection is lost, and not of one that has ended cleanly', async () => {
       const { mqtt: watcher } = await open();
       await watcher.subscribeAsync('wills');
       const wills = next(watcher, 'message');
@@ -708,7 +708,7 @@ describe('Composition', () => {
       await Promise.all([broken.mqtt.endAsync(), watcher.endAsync()]);
     });
 
-    it('is connected again by its client when the connection is lost, and still subscribed', async () => {
+    it('is connected again by its client when the connection is lost, with its subscriptions', async () => {
       const { mqtt, webSockets } = await open({ reconnectPeriod: 1 });
       await mqtt.subscribeAsync('news', { qos: 1 });
       const failure = next(mqtt, 'error');

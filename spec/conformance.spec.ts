@@ -379,7 +379,7 @@ for (const role of ['server', 'client'] as const) {
       });
     }
 
-    it('6.4 a text at its first impossible byte, though its frame goes on', async () => {
+    it('6.4 a text at its first invalid byte, although its frame has not ended', async () => {
       for (const [start, impossible] of [
         ['cebae1bdb9cf83cebcceb5', 'f490'],
         ['cebae1bdb9cf83cebcceb5', 'eda0'],

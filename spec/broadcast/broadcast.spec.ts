@@ -31,7 +31,7 @@ async function audience(
 }
 
 describe('handle.broadcast()', () => {
-  it('writes a message to every connection, and returns to how many', async () => {
+  it('writes a message to every connection and returns the number of connections', async () => {
     const { server, heard } = await audience([{}, {}, {}]);
     await using _server = server;
     expect(server.handle.broadcast('news')).to.equal(3);
@@ -39,7 +39,7 @@ describe('handle.broadcast()', () => {
     expect(await heard).to.deep.equal([['news'], ['news'], ['news']]);
   });
 
-  it('has nobody to write to at first', async () => {
+  it('returns 0 if there are no connections', async () => {
     await using server = await listen(listener);
     expect(server.handle.broadcast('news')).to.equal(0);
   });
@@ -61,13 +61,13 @@ describe('handle.broadcast()', () => {
     });
   }
 
-  it('refuses what is no message, or no filter, with nobody there to get it', async () => {
+  it('refuses a value that is no message or no filter, also if there are no connections', async () => {
     await using server = await listen(listener);
     const mistakes = [() => server.handle.broadcast(1 as never), () => server.handle.broadcast('news', 'all' as never)];
     for (const mistake of mistakes) expect(thrownBy(mistake).code).to.equal('WS_ERR_INVALID_ARGUMENT');
   });
 
-  it('leaves out those of which the filter does not say true', async () => {
+  it('leaves out connections for which the filter does not return true', async () => {
     const { server, heard } = await audience([{ path: '/news' }, { path: '/chat' }, { path: '/news' }]);
     await using _server = server;
     expect(server.handle.broadcast('news', ({ request }) => request?.url === '/news')).to.equal(2);
@@ -77,7 +77,7 @@ describe('handle.broadcast()', () => {
     expect(await heard).to.deep.equal([['news'], [], ['news']]);
   });
 
-  it('encodes and compresses the message once for all connections that have agreed on the same', async () => {
+  it('encodes and compresses the message once for all connections with the same version and extensions', async () => {
     const text = 'to be or not to be, '.repeat(50);
     const deflate = { perMessageDeflate: true };
     const { server, heard } = await audience([{}, {}, deflate, deflate], deflate);
@@ -96,7 +96,7 @@ describe('handle.broadcast()', () => {
     expect(await heard).to.deep.equal([[text], [text], [text], [text]]);
   });
 
-  it('leaves out versions without binary messages when it is one, and they live on', async () => {
+  it('leaves out connections without binary messages if the message is binary, and they stay open', async () => {
     const { server, heard } = await audience([{}, { version: 'draft76' }, { version: 'draft03' }]);
     await using _server = server;
     const errors: Error[] = [];
@@ -108,7 +108,7 @@ describe('handle.broadcast()', () => {
     expect(errors).to.deep.equal([]);
   });
 
-  it('leaves out connections that are closing, from our side or from the other', async () => {
+  it('leaves out connections that are closing, whichever side has closed first', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect());
     using _first = await RawClient.open(server.port);
     using second = await RawClient.open(server.port);
@@ -126,7 +126,7 @@ describe('handle.broadcast()', () => {
     expect(server.handle.broadcast('news')).to.equal(0);
   });
 
-  it('reaches connections until the moment comes at which a shutdown closes them', async () => {
+  it('writes to connections that a shutdown has not closed yet', async () => {
     const { server, heard } = await audience([{}]);
     await using _server = server;
     const closing = server.handle.close({ spread: 100 });

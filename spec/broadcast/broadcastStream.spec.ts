@@ -61,7 +61,7 @@ async function makeLag(all: BroadcastStream, member: WebSocket): Promise<number>
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 describe('A BroadcastStream', () => {
-  it('writes what is written to it to all of its members', async () => {
+  it('writes each chunk to all members', async () => {
     const all = new BroadcastStream();
     const pairs = [createPair(), createPair(), createPair({ version: 'draft03' })];
     for (const [member] of pairs) all.add(member.resume());
@@ -72,7 +72,7 @@ describe('A BroadcastStream', () => {
     }
   });
 
-  it('takes messages of members: a chat', async () => {
+  it('writes messages that members pipe into it to all members: a chat', async () => {
     const room = new BroadcastStream();
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect() as WebSocket;
@@ -92,7 +92,7 @@ describe('A BroadcastStream', () => {
     await other.whenClosed();
   });
 
-  it('encodes a message once, for all that have agreed on the same', async () => {
+  it('encodes a message once for all members with the same version and extensions', async () => {
     const all = new BroadcastStream();
     const pairs = [createPair(), createPair()];
     for (const [member] of pairs) all.add(member.resume());
@@ -112,7 +112,7 @@ describe('A BroadcastStream', () => {
     }
   });
 
-  it('knows its members, each once, until they leave or close', async () => {
+  it('members: has each member once until it is deleted or closes', async () => {
     const all = new BroadcastStream();
     const { members } = all;
     const [one, other] = [createPair(), createPair()];
@@ -127,7 +127,7 @@ describe('A BroadcastStream', () => {
     one[1].abort();
   });
 
-  it('does not take in what is closing or closed', async () => {
+  it('add(): ignores a WebSocket that is closing or closed', async () => {
     const [[closing, client], [closed, gone]] = [createPair(), createPair()];
     closing.resume().end();
     gone.abort();
@@ -137,7 +137,7 @@ describe('A BroadcastStream', () => {
     await client.resume().whenClosed();
   });
 
-  it('sends nothing more to a member that has begun to close', async () => {
+  it('writes no message to a member that is closing', async () => {
     const all = new BroadcastStream();
     const [member, client] = createPair();
     all.add(member.resume());
@@ -148,7 +148,7 @@ describe('A BroadcastStream', () => {
     expect(await client.toArray()).to.deep.equal(['before']);
   });
 
-  it('leaves out members whose version has no binary messages when it is one', async () => {
+  it('leaves out members without binary messages if the message is binary', async () => {
     const all = new BroadcastStream();
     const [member, client] = createPair({ version: 'draft76' });
     all.add(member.resume());
@@ -159,7 +159,7 @@ describe('A BroadcastStream', () => {
     expect(all.totals).to.deep.equal({ sent: 1, dropped: 0, waiting: 0, closed: 0 });
   });
 
-  it('ends no member when it ends, and has none any more', async () => {
+  it('leaves its members open when it ends, and has no members after that', async () => {
     for (const end of [(all: BroadcastStream) => all.end('last'), (all: BroadcastStream) => all.destroy()]) {
       const all = new BroadcastStream();
       const [member, client] = createPair();
@@ -174,7 +174,7 @@ describe('A BroadcastStream', () => {
     }
   });
 
-  it('is destroyed by what is no message', async () => {
+  it('is destroyed by a value that is no message', async () => {
     const all = new BroadcastStream();
     const failure = once(all, 'error');
     all.write(1);
@@ -204,7 +204,7 @@ describe('A BroadcastStream', () => {
     });
   }
 
-  it('has one listener on a member, however many streams it is a member of, and none on one that has left', () => {
+  it('has one listener on a WebSocket that is a member of many streams, and none on a former member', () => {
     const [member, client] = createPair();
     const count = () => member.eventNames().reduce((sum, name) => sum + member.listenerCount(name), 0);
     const before = count();
@@ -217,7 +217,7 @@ describe('A BroadcastStream', () => {
 
   afterEach(() => mock.timers.reset());
 
-  it('leaves the answer to a Close of the peer to the member, which it does not delay', async () => {
+  it('does not delay the Close frame with which a member answers its peer', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest' });
     const { member, client } = stopped();
     all.add(member);
@@ -240,7 +240,7 @@ describe('A member that lags', () => {
   for (const options of policies) {
     const { policy } = options;
 
-    it(`tells that it does, and when it has caught up: ${policy}`, async () => {
+    it(`emits 'lagging' and 'caughtUp': ${policy}`, async () => {
       const all = new BroadcastStream(options);
       const { member, read } = stopped();
       all.add(member);
@@ -255,7 +255,7 @@ describe('A member that lags', () => {
       await numbers;
     });
 
-    it(`is deleted with what waits for it: ${policy}`, async () => {
+    it(`can be deleted together with its waiting messages: ${policy}`, async () => {
       const all = new BroadcastStream(options);
       const { member, read } = stopped();
       all.add(member);
@@ -268,7 +268,7 @@ describe('A member that lags', () => {
       expect(await read()).to.deep.equal([...range(0, sent), -2]);
     });
 
-    it(`is forgotten when its connection breaks, and holds up nobody: ${policy}`, async () => {
+    it(`is removed when its connection is lost, and delays no other member: ${policy}`, async () => {
       const all = new BroadcastStream(options);
       const { member, client } = stopped();
       const [other, reader] = createPair();
@@ -286,7 +286,7 @@ describe('A member that lags', () => {
       expect(((await heard) as Message[]).slice(-2)).to.deep.equal(['-1', '-2']);
     });
 
-    it(`is not taken for one because of a burst of messages, if it reads: ${policy}`, async () => {
+    it(`is not a member that reads, also during a burst of messages: ${policy}`, async () => {
       await using server = await listen((_request, response) =>
         all.add(response.webSocket?.connect().resume() as WebSocket),
       );
@@ -326,7 +326,7 @@ describe('A member that lags', () => {
 });
 
 describe('The policy wait', () => {
-  it('holds the writer back until the slowest has caught up, and loses nothing', async () => {
+  it('holds the writer back until the slowest member has caught up, and loses no message', async () => {
     const all = new BroadcastStream();
     const { member, client } = stopped();
     const [other, reader] = createPair();
@@ -346,7 +346,7 @@ describe('The policy wait', () => {
     expect(all.totals).to.deep.equal({ sent: 2 * flood.length, dropped: 0, waiting: 0, closed: 0 });
   });
 
-  it('waits for the last of several that lag', async () => {
+  it('waits for the last of several lagging members', async () => {
     const all = new BroadcastStream();
     const [one, other] = [stopped(), stopped()];
     all.add(one.member).add(other.member);
@@ -363,7 +363,7 @@ describe('The policy wait', () => {
     for (const { client } of [one, other]) client.abort();
   });
 
-  it('does not wait for a member that has been ended once that has sent what it had', async () => {
+  it('does not wait for a member that was ended and has sent all its messages', async () => {
     const all = new BroadcastStream();
     const { member, read } = stopped();
     all.add(member);
@@ -374,7 +374,7 @@ describe('The policy wait', () => {
     await written;
   });
 
-  it('is over when the stream is destroyed', async () => {
+  it('does not wait after the stream was destroyed', async () => {
     const all = new BroadcastStream();
     const { member, client } = stopped();
     all.add(member);
@@ -387,7 +387,7 @@ describe('The policy wait', () => {
 });
 
 describe('The policy drop-oldest', () => {
-  it('keeps the latest messages for a member that lags, as many as limit says', async () => {
+  it('keeps the latest messages for a lagging member, up to limit', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest', limit: 3 });
     const { member, read } = stopped();
     const dropped: unknown[] = [];
@@ -405,7 +405,7 @@ describe('The policy drop-oldest', () => {
     expect(await numbers).to.deep.equal([...range(0, sent), -3, -4, -5]);
   });
 
-  it('keeps 16 if nothing is said, and none if limit is 0', async () => {
+  it('keeps 16 messages by default, and none if limit is 0', async () => {
     for (const [options, waiting] of [
       [{}, 16],
       [{ limit: 0 }, 0],
@@ -420,7 +420,7 @@ describe('The policy drop-oldest', () => {
     }
   });
 
-  it('keeps order when a member catches up little by little, and gets more meanwhile', async () => {
+  it('keeps the order while a member catches up slowly and more messages are written', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest', limit: 1000 });
     const { member, client } = stopped();
     all.add(member);
@@ -439,7 +439,7 @@ describe('The policy drop-oldest', () => {
     expect(numbers).to.deep.equal([...range(0, sent), ...range(0, flood.length)]);
   });
 
-  it('forgets what waits for a member that is deleted', async () => {
+  it('drops the waiting messages of a member that is deleted', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest', limit: 4900 });
     const { member, client } = stopped();
     all.add(member);
@@ -452,7 +452,7 @@ describe('The policy drop-oldest', () => {
     client.abort();
   });
 
-  it('drops what waits for a member that is ended', async () => {
+  it('drops the waiting messages of a member that is ended', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest' });
     const { member, read } = stopped();
     all.add(member);
@@ -465,7 +465,7 @@ describe('The policy drop-oldest', () => {
     expect(all.totals).to.deep.equal({ sent, dropped: 1, waiting: 0, closed: 0 });
   });
 
-  it('begins anew when a member that has caught up lags again', async () => {
+  it('keeps messages again when a member that has caught up lags again', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest' });
     const { member, client } = stopped();
     all.add(member);
@@ -484,7 +484,7 @@ describe('The policy drop-oldest', () => {
     client.abort();
   });
 
-  it('counts a message twice that is written twice', async () => {
+  it('counts a message that is written twice as two', async () => {
     const all = new BroadcastStream({ policy: 'drop-oldest' });
     const { member, client } = stopped();
     all.add(member);
@@ -496,7 +496,7 @@ describe('The policy drop-oldest', () => {
     client.abort();
   });
 
-  it('sends what waits also after the stream has ended or was destroyed, and then forgets the member', async () => {
+  it('sends waiting messages after the stream has ended or was destroyed, and then removes the member', async () => {
     for (const finish of [(all: BroadcastStream) => all.end(), (all: BroadcastStream) => all.destroy()]) {
       const all = new BroadcastStream({ policy: 'drop-oldest' });
       const { member, read } = stopped();
@@ -518,7 +518,7 @@ describe('The policy drop-oldest', () => {
 });
 
 describe('The policy keep-latest', () => {
-  it('keeps the latest message for a member that lags', async () => {
+  it('keeps the latest message for a lagging member', async () => {
     const all = new BroadcastStream({ policy: 'keep-latest' });
     const { member, read } = stopped();
     const dropped: unknown[] = [];
@@ -534,7 +534,7 @@ describe('The policy keep-latest', () => {
     expect(await numbers).to.deep.equal([...range(0, sent), -3]);
   });
 
-  it('keeps one for each key, in the place of the first with that key', async () => {
+  it('keeps one message for each key, at the position of the first message with that key', async () => {
     const all = new BroadcastStream({ policy: 'keep-latest', key: (message: string) => message.slice(0, 3) });
     const { member, client } = stopped();
     all.add(member);
@@ -547,7 +547,7 @@ describe('The policy keep-latest', () => {
     expect(((await heard) as Message[]).slice(sent)).to.deep.equal(['EUR 3', 'USD 2', 'CHF 1']);
   });
 
-  it('is destroyed by an error of the key, which pipeline() tells', async () => {
+  it('destroys the stream if key() throws, and pipeline() rejects with the error', async () => {
     const failure = new Error('no key');
     const all = new BroadcastStream({
       policy: 'keep-latest',
@@ -577,7 +577,7 @@ describe('The policy close', () => {
     expect(count).to.equal(sent);
   });
 
-  it('says 1013 if nothing else is asked for, and survives a program that goes on writing', async () => {
+  it('closes with 1013 by default, also if the program goes on writing', async () => {
     const all = new BroadcastStream({ policy: 'close', limit: 0 });
     const { member, client } = stopped();
     all.add(member);

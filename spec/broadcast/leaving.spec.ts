@@ -99,7 +99,7 @@ describe('ws.pipe(room, { end: false })', () => {
 });
 
 describe('A member of a broadcast that does not read', () => {
-  it('does not hold up the others for ever with the policy wait: sendTimeout ends it', () =>
+  it('is ended by sendTimeout with the policy wait, so that the other members go on', () =>
     inVirtualTime(async (time) => {
       const [stalled, silent] = createPair({ heartbeat: false, sendTimeout: 5000 });
       const [member, client] = createPair({ heartbeat: false, sendTimeout: 5000 });
@@ -125,7 +125,7 @@ describe('A member of a broadcast that does not read', () => {
       await Promise.all([client.whenClosed(), silent.whenClosed()]);
     }));
 
-  it('lives with the policy wait as long as it reads on', () =>
+  it('stays open with the policy wait as long as it reads slowly', () =>
     inVirtualTime(async (time) => {
       const [slow, reader] = createPair({ heartbeat: false, sendTimeout: 3000 });
       const room = new BroadcastStream().add(slow);
@@ -145,7 +145,7 @@ describe('A member of a broadcast that does not read', () => {
       await slow.whenClosed();
     }));
 
-  it('is given up by broadcast() with more than maxBufferedAmount waiting', () =>
+  it('is ended by broadcast() if more than maxBufferedAmount waits', () =>
     inVirtualTime(async () => {
       const options = { maxBufferedAmount: 64 * 1024 };
       await using connection = await openRaw({ transport: 'HTTP/1.1', role: 'server' }, { options });

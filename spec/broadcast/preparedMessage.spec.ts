@@ -40,7 +40,7 @@ describe('PreparedMessage', () => {
     });
   }
 
-  it('is encoded once for the connections of a server that have agreed on the same', () => {
+  it('is encoded once for the connections of a server with the same version and extensions', () => {
     const prepared = new PreparedMessage(json);
     const made: string[] = [];
     const onceFor = prepared.once;
@@ -86,7 +86,7 @@ describe('PreparedMessage', () => {
     expect((await failure)[0].code).to.equal('WS_ERR_UNSUPPORTED');
   });
 
-  it('refuses what is no message', () => {
+  it('refuses a value that is no message', () => {
     expect(thrownBy(() => new PreparedMessage(1 as unknown as string)).code).to.equal('WS_ERR_INVALID_ARGUMENT');
     expect(thrownBy(() => new PreparedMessage(Buffer.of(255), { binary: false })).code).to.equal('WS_ERR_INVALID_UTF8');
     const options = { compress: 'yes' } as unknown as { compress: boolean };

@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import { acceptKey, isWebSocketKey } from '../../lib/codec/acceptKey';
 
 describe('acceptKey()', () => {
-  it('answers the key of RFC 6455 §1.3, and another', () => {
+  it('returns the value for the key of RFC 6455 §1.3, and for another one', () => {
     expect(acceptKey('dGhlIHNhbXBsZSBub25jZQ==')).to.equal('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
     expect(acceptKey('x3JJHMbDL1EzLkh9GBhXDw==')).to.equal('HSmrc0sMlYUkAGmm5OPpG2HaGWk=');
   });
 });
 
 describe('isWebSocketKey()', () => {
-  it('takes 16 bytes in base64', () => {
+  it('accepts 16 bytes in base64', () => {
     for (let byte = 0; byte < 256; byte++) {
       const key = Buffer.alloc(16, byte).toString('base64');
       expect(isWebSocketKey(key), key).to.equal(true);

@@ -24,7 +24,7 @@ describe('toBytes()', () => {
     });
   }
 
-  it('returns undefined for anything else', () => {
+  it('returns undefined for any other value', () => {
     for (const value of [undefined, null, 1, 'x', {}, [1], { length: 1, 0: 1 }, new Map(), runInNewContext('({})')])
       expect(toBytes(value)).to.equal(undefined);
   });

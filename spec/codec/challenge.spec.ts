@@ -51,7 +51,7 @@ describe('The keys of hixie-76', () => {
     it(`${what} are refused`, () => expect(keyNumber(key)).to.equal(undefined));
   }
 
-  it('are made as the draft says, and say what they hide', () => {
+  it('are made as the draft requires, and contain the number', () => {
     for (let i = 0; i < 2000; i++) {
       const { key, number } = createKey();
       expect(keyNumber(key), key).to.equal(number);

@@ -14,7 +14,7 @@ import { thrownBy } from '../support/thrown';
 import { hex } from '../support/vectors';
 
 describe('checkControlPayload()', () => {
-  it('takes 125 bytes and refuses 126', () => {
+  it('accepts 125 bytes and refuses 126', () => {
     checkControlPayload(Buffer.alloc(0));
     checkControlPayload(Buffer.alloc(maxControlPayload));
     const error = thrownBy(() => checkControlPayload(Buffer.alloc(maxControlPayload + 1)));
@@ -32,7 +32,7 @@ describe('controlPayload()', () => {
     expect(controlPayload('ü')).to.deep.equal(hex('c3bc'));
   });
 
-  it('refuses anything else with an error that names it', () => {
+  it('refuses any other value with an error that names it', () => {
     for (const [data, given] of [
       [{}, 'a plain object'],
       [[1], '[ 1 ]'],
@@ -101,11 +101,11 @@ describe('The body of a Close frame', () => {
     });
   }
 
-  it('names the bad code to whoever debugs', () => {
+  it('names an invalid code in the error', () => {
     expect(thrownBy(() => decodeCloseBody(hex('03ec'))).message).to.include('1004');
   });
 
-  it('is not made for a code that must not be sent', () => {
+  it('refuses to encode a code that must not be sent', () => {
     for (const code of [0, 999, 1004, 1006, 1015, 1016, 2999, 5000, -1, Number.NaN]) {
       const error = thrownBy(() => encodeCloseBody({ code, reason: '' }));
       expect(error.code, String(code)).to.equal('WS_ERR_INVALID_ARGUMENT');
@@ -113,12 +113,12 @@ describe('The body of a Close frame', () => {
     }
   });
 
-  it('says of a code that is no number what it is', () => {
+  it('names a code that is no number in the error', () => {
     const error = thrownBy(() => encodeCloseBody({ code: '4000' as unknown as number, reason: '' }));
     expect(error.message).to.match(/close code must be a number: .*, or 3000 to 4999, not '4000'$/);
   });
 
-  it('has room for a reason of 123 bytes, whatever number of characters that is', () => {
+  it('accepts a reason of 123 bytes, also with fewer characters', () => {
     expect(encodeCloseBody({ code: 1000, reason: 'x'.repeat(123) })).to.have.lengthOf(125);
     expect(encodeCloseBody({ code: 1000, reason: '\u20ac'.repeat(41) })).to.have.lengthOf(125);
     for (const reason of ['x'.repeat(124), '\u20ac'.repeat(42)]) {
@@ -126,7 +126,7 @@ describe('The body of a Close frame', () => {
     }
   });
 
-  it('takes nothing but text for a reason', () => {
+  it('refuses a reason that is no string', () => {
     // A typed array has once sent the memory of the process to the peer (CVE-2026-45736 of another library).
     for (const reason of [new Float32Array(20), 5, {}]) {
       expect(() => encodeCloseBody({ code: 1000, reason: reason as string })).to.throw(WebSocketError, /a string/);

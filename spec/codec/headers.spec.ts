@@ -11,7 +11,7 @@ import {
 } from '../../lib/codec/headers';
 
 describe('isToken()', () => {
-  it('takes what RFC 9110 §5.6.2 takes', () => {
+  it('accepts exactly the tokens of RFC 9110 §5.6.2', () => {
     for (const text of ['chat', 'v2.chat-json', "!#$%&'*+-.^_`|~", '0']) expect(isToken(text), text).to.equal(true);
     for (const text of ['', 'a b', 'a,b', 'a"', '(a)', 'a/b', 'a\n', '\u00fc', 'a:b', 'a=b', 'a;b', '{}', '\x7f']) {
       expect(isToken(text), JSON.stringify(text)).to.equal(false);
@@ -20,7 +20,7 @@ describe('isToken()', () => {
 });
 
 describe('splitList()', () => {
-  it('cuts at commas and trims spaces and tabs, nothing else', () => {
+  it('splits at commas, and trims only spaces and tabs', () => {
     expect(splitList('a, b ,\tc\t')).to.deep.equal(['a', 'b', 'c']);
     expect(splitList('a b')).to.deep.equal(['a b']);
     expect(splitList('a,,b,')).to.deep.equal(['a', '', 'b', '']);
@@ -35,7 +35,7 @@ describe('hasToken()', () => {
     }
   });
 
-  it('takes a part of a token for none', () => {
+  it('does not find a part of a token', () => {
     for (const value of [undefined, '', 'upgrades', 'no-upgrade', 'upgrade x', 'upgrade;q=1', '"upgrade"']) {
       expect(hasToken(value, 'upgrade'), value).to.equal(false);
     }
@@ -48,17 +48,17 @@ describe('parseSubprotocols()', () => {
     expect(parseSubprotocols('chat, Chat')).to.deep.equal(['chat', 'Chat']);
   });
 
-  it('takes the absence of the header for an offer of none', () => {
+  it('returns an empty list if the header is missing', () => {
     expect(parseSubprotocols(undefined)).to.deep.equal([]);
   });
 
-  it('refuses what is not a list of distinct tokens', () => {
+  it('refuses a value that is not a list of distinct tokens', () => {
     for (const value of ['', ',', 'a,', ',a', 'a,,b', 'a, a', 'a b', '"a"', 'a/b', 'a;b=1', 'caf\u00e9']) {
       expect(parseSubprotocols(value), JSON.stringify(value)).to.equal(undefined);
     }
   });
 
-  it('is done at once with a value made of spaces', () => {
+  it('parses a value of many spaces in linear time', () => {
     // Others have needed minutes for this (CVE-2021-32640); the time that mocha allows would not do.
     const spaces = ' '.repeat(200_000);
     expect(parseSubprotocols(`a${spaces}b`)).to.equal(undefined);
@@ -67,7 +67,7 @@ describe('parseSubprotocols()', () => {
 });
 
 describe('parseExtensions()', () => {
-  it('takes the grammar of RFC 6455 §9.1', () => {
+  it('accepts the grammar of RFC 6455 §9.1', () => {
     for (const value of [
       'permessage-deflate',
       'permessage-deflate; client_max_window_bits',
@@ -83,7 +83,7 @@ describe('parseExtensions()', () => {
     }
   });
 
-  it('refuses everything else', () => {
+  it('refuses every other value', () => {
     for (const value of [
       '',
       ' ',
@@ -114,7 +114,7 @@ describe('parseExtensions()', () => {
     }
   });
 
-  it('is done at once with endless escapes, quotes and spaces', () => {
+  it('parses many escapes, quotes and spaces in linear time', () => {
     // Others have needed years for an unclosed string of forty escapes (CVE-2020-7662).
     const many = 100_000;
     expect(parseExtensions(`a; b="${'\\c'.repeat(many)}`)).to.equal(undefined);
@@ -183,7 +183,7 @@ describe('isHost(): the grammar of RFC 9112 §3.2', () => {
 });
 
 describe('checkHeaders()', () => {
-  it('takes what Node takes', () => {
+  it('accepts the headers that Node accepts', () => {
     checkHeaders({
       'X-Text': 'a b\tc \u00e4',
       'X-Number': 1,

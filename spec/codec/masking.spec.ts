@@ -14,7 +14,7 @@ describe('maskIntoScratch()', () => {
     expect(maskingScratch.subarray(start, start + 5)).to.deep.equal(hex('7f9f4d5158'));
   });
 
-  it('masks any length, from any place in the source and in the payload', () => {
+  it('masks any length, at any position in the source and in the payload', () => {
     const source = countingBytes(220);
     // Lengths on both sides of where the word loop takes over, and each remainder of its steps.
     for (let length = 0; length <= 200; length++) {
@@ -29,7 +29,7 @@ describe('maskIntoScratch()', () => {
     }
   });
 
-  it('masks a whole window, wherever the payload stands', () => {
+  it('masks a whole window, at every phase of the key', () => {
     const source = countingBytes(maskingWindow);
     for (const phase of [0, 1, 2, 3]) {
       const start = maskIntoScratch(source, 0, source.length, key, phase);
@@ -38,12 +38,12 @@ describe('maskIntoScratch()', () => {
     }
   });
 
-  it('knows its place in a payload of many gigabytes', () => {
+  it('masks correctly at positions of many gigabytes', () => {
     const start = maskIntoScratch(Buffer.from('ello'), 0, 4, key, 2 ** 40 + 1);
     expect(maskingScratch.subarray(start, start + 4)).to.deep.equal(hex('9f4d5158'));
   });
 
-  it('leaves the source as it was', () => {
+  it('does not change the source', () => {
     const source = countingBytes(1000);
     maskIntoScratch(source, 0, 1000, key, 3);
     expect(source.equals(countingBytes(1000))).to.equal(true);
@@ -51,7 +51,7 @@ describe('maskIntoScratch()', () => {
 });
 
 describe('maskInPlace()', () => {
-  it('masks what it is told to and nothing beside it, over more than one window', () => {
+  it('masks exactly the given range, also over more than one window', () => {
     const length = 2 * maskingWindow + 5;
     const target = countingBytes(length + 6);
     const expected = Buffer.concat([
@@ -63,7 +63,7 @@ describe('maskInPlace()', () => {
     expect(target.equals(expected)).to.equal(true);
   });
 
-  it('undoes itself', () => {
+  it('returns the original bytes if it is applied twice', () => {
     const target = countingBytes(100);
     maskInPlace(target, 0, 100, key);
     expect(target.equals(countingBytes(100))).to.equal(false);

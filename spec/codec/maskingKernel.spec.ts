@@ -12,7 +12,7 @@ for (const [name, create] of [
   ['Its stand-in without WebAssembly', createWordKernel],
 ] as const) {
   describe(name, () => {
-    it('masks the first bytes of its memory, as many as it is told to', () => {
+    it('masks the given number of bytes at the start of its memory', () => {
       const kernel = create(size);
       const memory = Buffer.from(kernel.memory);
       for (let length = 0; length <= size; length++) {
@@ -23,7 +23,7 @@ for (const [name, create] of [
       }
     });
 
-    it('leaves alone what stands 16 bytes behind, and further', () => {
+    it('changes no byte from 16 bytes after the end on', () => {
       const kernel = create(size);
       const memory = Buffer.from(kernel.memory).fill(1);
       kernel.mask(100, exampleKey.readInt32LE(0));

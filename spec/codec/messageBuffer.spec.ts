@@ -35,12 +35,12 @@ describe('MessageBuffer', () => {
     expect(message.toBuffer().equals(source)).to.equal(true);
   });
 
-  it('is an empty message without any piece', () => {
+  it('returns an empty message if nothing was appended', () => {
     expect(new MessageBuffer(false).toBuffer()).to.deep.equal(Buffer.alloc(0));
     expect(new MessageBuffer(true).toText()).to.equal('');
   });
 
-  it('takes pieces of any size', () => {
+  it('accepts pieces of any size', () => {
     const message = new MessageBuffer(false);
     const source = counting(1000 * KiB);
     message.append(source, 0, source.length);
@@ -49,7 +49,7 @@ describe('MessageBuffer', () => {
     expect(message.toBuffer().equals(Buffer.concat([source, source]))).to.equal(true);
   });
 
-  it('keeps its own memory: the pieces may change afterwards', () => {
+  it('copies the pieces, which may be changed afterwards', () => {
     const message = new MessageBuffer(false);
     const piece = Buffer.from('abc');
     message.append(piece, 0, 3);
@@ -57,7 +57,7 @@ describe('MessageBuffer', () => {
     expect(message.toBuffer().toString()).to.equal('abc');
   });
 
-  it('allocates once what an honest header announces', () => {
+  it('allocates once if a header announces the length that is received', () => {
     const source = counting(100 * KiB);
     const allocated = bytesAllocatedBy(() => {
       const message = new MessageBuffer(false);
@@ -68,12 +68,12 @@ describe('MessageBuffer', () => {
     expect(allocated).to.equal(source.length);
   });
 
-  it('does not believe a header that announces a gigabyte', () => {
+  it('does not allocate a gigabyte because a header announces it', () => {
     const allocated = bytesAllocatedBy(() => new MessageBuffer(false).expect(KiB ** 3));
     expect(allocated).to.be.at.most(256 * KiB);
   });
 
-  it('sets aside for it no more than eight times what has come', () => {
+  it('allocates at most eight times the received bytes', () => {
     const message = new MessageBuffer(false);
     const piece = counting(64 * KiB);
     message.expect(KiB ** 3);
@@ -103,7 +103,7 @@ describe('MessageBuffer', () => {
     });
   }
 
-  it('costs little more than their bytes when thousands of tiny fragments come', () => {
+  it('takes little more memory than the bytes of thousands of tiny fragments', () => {
     const piece = Buffer.from('x');
     const allocated = bytesAllocatedBy(() => {
       const message = new MessageBuffer(false);
@@ -116,7 +116,7 @@ describe('MessageBuffer', () => {
     expect(allocated).to.be.at.most(256 * KiB + 4 * 50_000);
   });
 
-  it('hands out no more memory than the message needs, and a quarter', () => {
+  it('returns a message in at most a quarter more memory than it needs', () => {
     const source = counting(600 * KiB);
     for (const length of [1, 100, 10 * KiB, 200 * KiB, 260 * KiB, 520 * KiB]) {
       const message = new MessageBuffer(false);
@@ -129,14 +129,14 @@ describe('MessageBuffer', () => {
     }
   });
 
-  it('makes text of UTF-8, and keeps a byte order mark', () => {
+  it('decodes UTF-8, and keeps a byte order mark', () => {
     const message = new MessageBuffer(true);
     const source = Buffer.from('\ufeffgr\u00fc\u00df \u{1f600}');
     for (let at = 0; at < source.length; at++) message.append(source, at, at + 1);
     expect(message.toText()).to.equal('\ufeffgr\u00fc\u00df \u{1f600}');
   });
 
-  it('uses the memory of texts again, of small ones and of large ones, and lets go what is larger', () => {
+  it('uses the memory of small and large texts again, and does not keep larger memory', () => {
     const text = (length: number) => {
       const message = new MessageBuffer(true);
       message.expect(length);
@@ -155,7 +155,7 @@ describe('MessageBuffer', () => {
     for (let i = 0; i < 2; i++) expect(bytesAllocatedBy(() => text(4096 * KiB))).to.be.at.least(4096 * KiB);
   });
 
-  it('keeps messages apart that grow at the same time, and those that come after each other', () => {
+  it('does not mix messages that are received at the same time or one after the other', () => {
     const letters = (letter: string) => Buffer.from(letter.repeat(3000));
     for (let round = 0; round < 3; round++) {
       const a = new MessageBuffer(true);

@@ -13,7 +13,7 @@ function write(queue: OutputQueue, text: string): void {
 const text = (pieces: readonly Uint8Array[]) => Buffer.concat(pieces).toString();
 
 describe('OutputQueue', () => {
-  it('hands over in one piece what was written piece by piece', () => {
+  it('take(): returns bytes that were written piece by piece as one piece', () => {
     const queue = new OutputQueue();
     for (const word of ['one ', 'two ', 'three']) write(queue, word);
     expect([queue.length, queue.pieces]).to.deep.equal([13, 1]);
@@ -28,7 +28,7 @@ describe('OutputQueue', () => {
     expect([queue.length, queue.pieces, queue.take()]).to.deep.equal([0, 0, []]);
   });
 
-  it('takes only what was committed of a reserve', () => {
+  it('take(): returns only the committed bytes of a reservation', () => {
     const queue = new OutputQueue();
     queue.reserve(100);
     const start = queue.reserve(100);
@@ -38,7 +38,7 @@ describe('OutputQueue', () => {
     expect(text(queue.take())).to.equal('short');
   });
 
-  it('takeOnly() hands over a single piece without a list, and nothing in every other case', () => {
+  it('takeOnly(): returns a single piece, and undefined if there are more or none', () => {
     const queue = new OutputQueue();
     expect(queue.takeOnly()).to.equal(undefined);
     write(queue, 'one');
@@ -56,7 +56,7 @@ describe('OutputQueue', () => {
     expect(String(queue.takeOnly())).to.equal('four');
   });
 
-  it('queues large bytes by reference, in order with the others', () => {
+  it('append(): keeps large bytes by reference, in order with the others', () => {
     const queue = new OutputQueue();
     const large = Buffer.from('the payload itself');
     write(queue, 'before ');
@@ -68,7 +68,7 @@ describe('OutputQueue', () => {
     expect(pieces[1]).to.equal(large);
   });
 
-  it('keeps connections apart that write in turns', () => {
+  it('does not mix the bytes of connections that write in turns', () => {
     const a = new OutputQueue();
     const b = new OutputQueue();
     for (const digit of '123') {
@@ -79,7 +79,7 @@ describe('OutputQueue', () => {
     expect(text(b.take())).to.equal('b1 b2 b3 ');
   });
 
-  it('never writes over bytes that were handed over', () => {
+  it('never overwrites bytes that were taken', () => {
     const queue = new OutputQueue();
     const taken: { pieces: readonly Uint8Array[]; expected: string }[] = [];
     // More than three slabs.
@@ -91,7 +91,7 @@ describe('OutputQueue', () => {
     for (const { pieces, expected } of taken) expect(text(pieces)).to.equal(expected);
   });
 
-  it('goes on in a new slab when the old one is full, and leaves out nothing', () => {
+  it('continues in a new slab when the old one is full, and loses no byte', () => {
     const queue = new OutputQueue();
     const expected: string[] = [];
     for (let i = 0; i < 100; i++) {
@@ -105,7 +105,7 @@ describe('OutputQueue', () => {
     expect(text(queue.take())).to.equal(expected.join(''));
   });
 
-  it('makes room for more than a slab', () => {
+  it('reserve(): accepts a size larger than a slab', () => {
     const queue = new OutputQueue();
     const word = 'x'.repeat(3 * slabSize);
     write(queue, 'before ');

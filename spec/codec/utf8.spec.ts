@@ -66,13 +66,13 @@ describe('decodeUtf8()', () => {
     for (const text of unfinished) expect(decodeUtf8(hex(text), 0, hex(text).length), text).to.equal(undefined);
   });
 
-  it('refuses what it cannot read even if the text has replacement characters of its own', () => {
+  it('refuses invalid bytes, also if the text contains replacement characters', () => {
     const bytes = hex('efbfbd ff');
     expect(decodeUtf8(bytes, 0, 4)).to.equal(undefined);
     expect(decodeUtf8(bytes, 0, 3)).to.equal('\ufffd');
   });
 
-  it('looks only at the bytes it is told to', () => {
+  it('decodes only the given range', () => {
     expect(decodeUtf8(hex('ff 6162 ff'), 1, 3)).to.equal('ab');
   });
 });
@@ -107,7 +107,7 @@ describe('Utf8Validator', () => {
     });
   }
 
-  it('waits for the rest of a code point, and knows that it is missing', () => {
+  it('accepts the beginning of a code point, and reports that it is not complete', () => {
     for (const text of unfinished) {
       const validator = new Utf8Validator();
       expect(validator.accept(hex(text)), text).to.equal(true);
@@ -115,13 +115,13 @@ describe('Utf8Validator', () => {
     }
   });
 
-  it('does not mind empty pieces', () => {
+  it('accepts empty pieces', () => {
     const validator = new Utf8Validator();
     for (const piece of ['', 'e2', '', '82', '', 'ac', '']) expect(validator.accept(hex(piece))).to.equal(true);
     expect(validator.complete).to.equal(true);
   });
 
-  it('agrees with TextDecoder on every sequence of bytes that stand at a limit', () => {
+  it('agrees with TextDecoder on every sequence of bytes at the limits of valid ranges', () => {
     // The first and the last byte of each range in table 3-7 of the Unicode standard, and their neighbours.
     const limits = hex(`
       00 7f 80 8f 90 9f a0 bf c0 c1 c2 df e0 e1 ec ed ee ef f0 f1 f3 f4 f5 ff
