@@ -23,7 +23,7 @@ describe('isSendableCloseCode()', () => {
     });
   }
 
-  it('says no to what is no code at all', () => {
+  it('returns false for a value that is no close code', () => {
     for (const code of [-1, -1000, Number.NaN, Number.POSITIVE_INFINITY, 1000.5, 3999.5]) {
       expect(isSendableCloseCode(code), String(code)).to.equal(false);
     }
@@ -36,14 +36,14 @@ describe('closeCodes', () => {
     expect(new Set(codes).size).to.equal(codes.length);
   });
 
-  it('names only codes that can be sent, and the two that stand for what was not', () => {
+  it('has only codes that can be sent, and the two that are never sent', () => {
     const local = Object.values(closeCodes).filter((code) => !isSendableCloseCode(code));
     expect(local).to.deep.equal([closeCodes.noStatus, closeCodes.abnormal]);
   });
 });
 
 describe('isCleanCloseCode()', () => {
-  it('says yes when the peer was done: normal, going away, or no code', () => {
+  it('returns true for normal, going away, and no code', () => {
     const clean = Array.from({ length: 5000 }, (_, code) => code).filter(isCleanCloseCode);
     expect(clean).to.deep.equal([1000, 1001, 1005]);
   });

@@ -16,14 +16,14 @@ async function inNamespace(unshare: string, settings: object): Promise<unknown> 
   return JSON.parse(stdout);
 }
 
-describe('A peer whose packets vanish, with no socket closed', () => {
+describe('A peer whose packets are lost without a closed socket', () => {
   let unshare: string;
 
   before(function () {
     unshare = need(namespaces, this);
   });
 
-  it('is given up within interval and timeout, by the server and by the client, and the process can end', async () => {
+  it('ends the connection within interval plus timeout, on the server and on the client, and the process can exit', async () => {
     const heartbeat = { interval: 600, timeout: 400 };
     const fates = (await inNamespace(unshare, { heartbeat })) as { code: string; closeCode: number; after: number }[];
     for (const { code, closeCode, after } of fates) {
@@ -34,7 +34,7 @@ describe('A peer whose packets vanish, with no socket closed', () => {
     expect(fates.length).to.equal(2);
   });
 
-  it('lives on when they travel again in time, and what was sent meanwhile gets through', async () => {
+  it('keeps its connection if the packets arrive again in time, and no message is lost', async () => {
     const outcome = await inNamespace(unshare, { heartbeat: { interval: 300, timeout: 2000 }, outage: 600 });
     expect(outcome).to.deep.equal({ echo: 'still there?', clean: [true, true] });
   });

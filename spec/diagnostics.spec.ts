@@ -21,7 +21,7 @@ async function published(event: string, work: () => Promise<unknown>): Promise<E
 }
 
 describe('The diagnostics channels', () => {
-  it('tell of every message that is sent and received, with its WebSocket', async () => {
+  it('publish every sent and received message with its WebSocket', async () => {
     const [server, client] = createPair();
     const talk = async () => {
       client.write('text');
@@ -41,7 +41,7 @@ describe('The diagnostics channels', () => {
     expect(new Set(received.map(({ webSocket }) => webSocket))).to.deep.equal(new Set([server]));
   });
 
-  it('tell when a connection opens and closes, and how', async () => {
+  it('publish when a connection opens and closes, with the outcome', async () => {
     let closed: Event[] = [];
     const opened = await published('open', async () => {
       closed = await published('close', async () => {
@@ -60,7 +60,7 @@ describe('The diagnostics channels', () => {
     expect(closed.every(({ webSocket }) => known.includes(webSocket))).to.equal(true);
   });
 
-  it('tell of errors, also of those that nobody listens for', async () => {
+  it('publish errors, also without an error listener', async () => {
     const errors = await published('error', async () => {
       await using server = await listen((_request, response) => response.webSocket?.connect().resume());
       using client = await RawClient.open(server.port);
@@ -70,7 +70,7 @@ describe('The diagnostics channels', () => {
     expect(errors.map(({ error }) => (error as { code: string }).code)).to.deep.equal(['WS_ERR_RESERVED_BITS']);
   });
 
-  it('tell of requests that were refused, by the application or by the library', async () => {
+  it('publish refused requests, of the application and of the library', async () => {
     const refused = await published('refused', async () => {
       await using server = await listen((_request, response) => void response.writeHead(401).end());
       for (const headers of [{}, { Origin: 'http://other.example', Cookie: 'session=1' }]) {

@@ -61,7 +61,7 @@ describe('docs/errors.md', () => {
 });
 
 describe('errorTable', () => {
-  it('has close codes that can be sent to the peer, or stand for a connection that is gone', () => {
+  it('has close codes that can be sent to the peer, or 1006 for a lost connection', () => {
     for (const code of codes) {
       const closeCode = closeCodeOf(code);
       expect(closeCode === undefined || closeCode === 1006 || isSendableCloseCode(closeCode), code).to.equal(true);
@@ -85,24 +85,24 @@ describe('WebSocketError', () => {
     expect(error.message).to.equal('A message exceeds maxMessageSize');
   });
 
-  it('puts a detail behind the sentence', () => {
+  it('adds a detail after the sentence', () => {
     const error = new WebSocketError('WS_ERR_MESSAGE_TOO_BIG', '6 bytes are more than 5');
     expect(error.message).to.equal('A message exceeds maxMessageSize: 6 bytes are more than 5');
   });
 
-  it('carries the close code that the peer sent', () => {
+  it('has the close code that the peer sent', () => {
     expect(new WebSocketError('WS_ERR_CLOSED_BY_PEER', 'close code 4000', { closeCode: 4000 }).closeCode).to.equal(
       4000,
     );
   });
 
-  it('carries the answer to a refused handshake', () => {
+  it('has the response to a refused handshake', () => {
     const headers = { 'Retry-After': '1' };
     const error = new WebSocketError('WS_ERR_SHUTTING_DOWN', undefined, { statusCode: 503, headers });
     expect([error.statusCode, error.headers]).to.deep.equal([503, headers]);
   });
 
-  it('has the name AbortError if the program aborted, and the code and cause as ever', () => {
+  it('has the name AbortError if the program aborted, with code and cause', () => {
     const reason = new Error('enough');
     const error = new WebSocketError('WS_ERR_ABORTED', undefined, { cause: reason });
     expect(error).to.include({ name: 'AbortError', code: 'WS_ERR_ABORTED', cause: reason });
@@ -124,7 +124,7 @@ describe('WebSocketError', () => {
     expect(new WebSocketError('WS_ERR_CONNECTION_LOST')).to.not.have.property('cause');
   });
 
-  it('shows in a stack trace what it is and where it came from', () => {
+  it('has its name and its origin in the stack trace', () => {
     const { stack } = new WebSocketError('WS_ERR_NOT_OPEN');
     expect(stack).to.include('The connection is not open').and.to.include('errors.spec');
   });

@@ -27,7 +27,7 @@ for (const version of knownVersions) {
     };
 
     describe(`Version ${version} as ${role}`, () => {
-      it('echoes messages of every kind and length, in order', async () => {
+      it('echoes messages of every type and length, in order', async () => {
         const [ours, peer] = open();
         ours.pipe(ours);
         for (const message of kinds) peer.write(message);
@@ -41,7 +41,7 @@ for (const version of knownVersions) {
         expect(await ours.whenClosed()).to.deep.equal(normal);
       });
 
-      it('takes the tail of a transform along', async () => {
+      it('sends the last output of a transform', async () => {
         const [ours, peer] = open();
         const transform = new Transform({
           objectMode: true,
@@ -66,7 +66,7 @@ for (const version of knownVersions) {
         expect(await Promise.all([ours.whenClosed(), peer.whenClosed()])).to.deep.equal([normal, normal]);
       });
 
-      it('is told of an abrupt end', async () => {
+      it('reports a lost connection', async () => {
         const [ours, peer] = open();
         const failure = new Promise((resolve) => ours.once('error', resolve));
         ours.resume();
@@ -74,7 +74,7 @@ for (const version of knownVersions) {
         expect(((await failure) as WebSocketError).code).to.equal('WS_ERR_CONNECTION_LOST');
       });
 
-      it('refuses a message beyond the limit', async () => {
+      it('refuses a message larger than the limit', async () => {
         const [ours, peer] = open({ maxMessageSize: 1000 });
         const failure = new Promise((resolve) => ours.once('error', resolve));
         ours.resume();
@@ -84,7 +84,7 @@ for (const version of knownVersions) {
         await peer.whenClosed();
       });
 
-      it('holds back a peer that nobody reads, and loses nothing', async () => {
+      it('holds back a peer whose messages are not read, and loses no message', async () => {
         const [ours, peer] = open();
         let sent = 0;
         while (peer.write(`${sent++} ${'x'.repeat(1000)}`) && sent < 100_000) if (sent % 10 === 0) await turn();
@@ -97,7 +97,7 @@ for (const version of knownVersions) {
         await Promise.all([ours.whenClosed(), peer.whenClosed()]);
       });
 
-      it('sends pings, or says that it cannot', async () => {
+      it('sends pings, or rejects them with an error', async () => {
         const [ours, peer] = open();
         peer.resume();
         ours.resume();
@@ -108,7 +108,7 @@ for (const version of knownVersions) {
         await peer.whenClosed();
       });
 
-      it('makes messages or a documented error of random bytes, whatever they are, and keeps little', async () => {
+      it('decodes random bytes to messages or a documented error, in little memory', async () => {
         const before = await retainedBytes();
         const chunks = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 10 });
         fc.assert(

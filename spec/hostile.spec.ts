@@ -163,7 +163,7 @@ describe('A peer', () => {
     expect(kept).to.be.below(500 * kibibyte);
   });
 
-  it('that begins a message and leaves costs no memory after that', async () => {
+  it('that begins a message and closes costs no memory after that', async () => {
     const before = await retainedBytes();
     for (let i = 0; i < 200; i++) {
       const peer = serverFor({ extensions: 'permessage-deflate' });

@@ -121,7 +121,7 @@ describe('An extended CONNECT', () => {
     await expectServing(server.url);
   });
 
-  it('with more headers than the server takes is refused by Node alone', async () => {
+  it('with more headers than the server accepts is refused by Node', async () => {
     await using server = await listenHttp2(echo);
     using client = await RawHttp2.connect(server.url);
     const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'a']));

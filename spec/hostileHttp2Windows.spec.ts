@@ -121,7 +121,7 @@ describe('A client over HTTP/2', () => {
     expect(ws.bufferedAmount).to.equal(0);
   });
 
-  it('that opens its window at last receives everything, and the writer goes on', async () => {
+  it('that opens its window later receives everything, and the writer goes on', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0 });
     const { client, ws } = opened;
     const written = fill(ws);
@@ -159,7 +159,7 @@ describe('A client over HTTP/2', () => {
     client.socket.resume();
   });
 
-  it('that keeps its window closed is not taken for dead unless a ping could be sent', async () => {
+  it('that keeps its window closed is not reported as lost unless a ping could be sent', async () => {
     await using opened = await openWebSocket({ heartbeat: { interval: 20, timeout: 10 } }, { initialWindowSize: 0 });
     const { client, ws, open } = opened;
     fill(ws);

@@ -18,7 +18,7 @@ describe('A run of the specs', function () {
   this.timeout(60_000);
   afterEach(stopPrograms);
 
-  it('passes when nothing is left of it', async () => {
+  it('passes if it leaves nothing open', async () => {
     const { code, output } = await runLeaving('nothing');
     expect(output).to.include('1 passing');
     expect(code).to.equal(0);

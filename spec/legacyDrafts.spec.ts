@@ -71,7 +71,7 @@ describe('A server with a client of draft76', () => {
       await expectBytes(client, text('Hello'));
     }));
 
-  it('sends its head before the challenge has come', () =>
+  it('sends its headers before the challenge is received', () =>
     using({}, echo, async (client) => {
       client.write(draft76);
       await expectBytes(client, answer76);
@@ -81,7 +81,7 @@ describe('A server with a client of draft76', () => {
 
   const early = Buffer.concat([Buffer.from(draft76), challenge, hex('00 61 ff 00 62 ff')]);
   for (let cut = draft76.length - 1; cut <= early.length; cut++) {
-    it(`takes challenge and frames as they come, cut ${cut - draft76.length} bytes behind the request`, () =>
+    it(`accepts challenge and frames in any pieces, cut ${cut - draft76.length} bytes after the request`, () =>
       using({}, echo, async (client) => {
         client.write(early.subarray(0, cut));
         if (cut >= draft76.length) await client.until(() => client.received.length >= answer76.length);
@@ -90,7 +90,7 @@ describe('A server with a client of draft76', () => {
       }));
   }
 
-  it('keeps frames that come while the application is waiting', async () => {
+  it('keeps frames that are received while the application is waiting', async () => {
     const { promise, resolve } = resolvers();
     const later: Handler = async (_request, response) => {
       await promise;
@@ -104,7 +104,7 @@ describe('A server with a client of draft76', () => {
   });
 
   for (const pieces of [[8], [3, 5], [0, 8]]) {
-    it(`takes a challenge that calls itself the body of the request, in pieces of ${pieces.join(' and ')}`, () =>
+    it(`accepts a challenge that is declared as the body of the request, in pieces of ${pieces.join(' and ')}`, () =>
       using({}, echo, async (client) => {
         client.write(request(...keys, 'Content-Length: 8'));
         await client.until(() => client.received.length >= answer76.length);
@@ -144,7 +144,7 @@ describe('A server with a client of draft76', () => {
       ));
   }
 
-  it('gives up a client that does not send its challenge', () =>
+  it('closes the connection of a client that does not send its challenge', () =>
     using(
       { handshakeTimeout: 30 },
       (_request, response) => response.webSocket?.connect(),
@@ -179,7 +179,7 @@ describe('A server with a client of draft76', () => {
     });
   }
 
-  it('is told 1005, cleanly, when it closes; both byte streams end', async () => {
+  it('gets 1005 and a clean end when the client closes; both byte streams end', async () => {
     let ws: WebSocket | undefined;
     const handler: Handler = (_request, response) => {
       ws = response.webSocket?.connect();
@@ -210,7 +210,7 @@ describe('A server with a client of draft76', () => {
     });
   });
 
-  it('has no binary messages and no pings: those calls fail, and the connection lives on', async () => {
+  it('has no binary messages and no pings: these calls fail, and the connection stays open', async () => {
     const failures: unknown[] = [];
     const note = (error?: Error | null) => failures.push((error as WebSocketError).message);
     const handler: Handler = async (_request, response) => {
@@ -235,7 +235,7 @@ describe('A server with a client of draft76', () => {
     });
   });
 
-  it('costs a program that goes on sending it bytes nothing: no listener is added for each', () => {
+  it('adds no listener for each binary message that the program tries to send', () => {
     const listeners: number[] = [];
     return using(
       {},
@@ -254,7 +254,7 @@ describe('A server with a client of draft76', () => {
     );
   });
 
-  it('survives a program that answers its text with bytes', () =>
+  it('does not end the process if the program answers text with bytes', () =>
     using(
       {},
       (_request, response) => {
@@ -292,14 +292,14 @@ describe('A server with a client of draft76', () => {
       await expectBytes(client, answer76 + reply);
     }));
 
-  it('is refused where versions does not have it', () =>
+  it('is refused if the option versions does not contain it', () =>
     using({ versions: ['13'] }, echo, async (client) => {
       client.write(draft76);
       const { statusCode, headers } = await client.head();
       expect([statusCode, headers.get('sec-websocket-version')]).to.deep.equal([400, '13']);
     }));
 
-  it('can be refused by the application as ever', () =>
+  it('can be refused by the application with an ordinary response', () =>
     using(
       {},
       (_request, response) => void response.writeHead(403).end('no'),
@@ -329,7 +329,7 @@ describe('A server with a client of draft03', () => {
   const bytes = async (client: RawClient, expected: string) => expectBytes(client, hex(expected).toString('latin1'));
 
   for (const draft of ['1', '2', '3']) {
-    it(`knows it by Sec-WebSocket-Draft: ${draft}`, () =>
+    it(`recognizes it by Sec-WebSocket-Draft: ${draft}`, () =>
       using({}, echo, async (client) => {
         client.write(request(...keys, `Sec-WebSocket-Draft: ${draft}`));
         client.write(Buffer.concat([challenge, hex('04 05 48656c6c6f')]));
@@ -337,7 +337,7 @@ describe('A server with a client of draft03', () => {
       }));
   }
 
-  it('refuses a draft that nobody knows', () =>
+  it('refuses an unknown draft', () =>
     using({}, echo, async (client) => {
       client.write(request(...keys, 'Sec-WebSocket-Draft: 4'));
       expect((await client.head()).statusCode).to.equal(400);
@@ -358,7 +358,7 @@ describe('A server with a client of draft03', () => {
     ['without words', '01 00'],
     ['with words', '01 03 616263'],
   ] as const) {
-    it(`repeats a Close ${what}, and ends`, () =>
+    it(`repeats a Close frame ${what}, and ends`, () =>
       using({}, echo, async (client) => {
         await open(client);
         client.write(hex(close));
@@ -373,7 +373,7 @@ describe('A server with a client of draft03', () => {
     ['answers without words', '01 00', ''],
     ['has closed at the same time', '01 03 616263', '01 03 616263'],
   ] as const) {
-    it(`closes with words of its own, and is done when the peer ${what}`, async () => {
+    it(`closes with a body of its own, and ends when the peer ${what}`, async () => {
       let ws: WebSocket | undefined;
       const handler: Handler = (_request, response) => {
         ws = response.webSocket?.connect();
@@ -401,13 +401,13 @@ describe('A server with a client of draft03', () => {
 });
 
 describe('A server with a client of draft75', () => {
-  it('refuses it by default: its handshake proves nothing', () =>
+  it('refuses it by default: its handshake does not prove that the client speaks WebSocket', () =>
     using({}, echo, async (client) => {
       client.write(draft75);
       expect((await client.head()).statusCode).to.equal(400);
     }));
 
-  it('answers it, where versions has it, in just these lines', () =>
+  it('answers it in exactly these lines if the option versions contains it', () =>
     using({ versions: ['13', 'draft75'] }, echo, async (client) => {
       client.write(draft75);
       client.write(hex('00 48656c6c6f ff'));
@@ -421,7 +421,7 @@ describe('A server with a client of draft75', () => {
       await expectBytes(client, answer(...lines) + text('Hello'));
     }));
 
-  it('takes the end of its byte stream for its goodbye', async () => {
+  it('treats the end of its byte stream as a clean close', async () => {
     let ws: WebSocket | undefined;
     const handler: Handler = (_request, response) => {
       ws = response.webSocket?.connect();
@@ -436,7 +436,7 @@ describe('A server with a client of draft75', () => {
     });
   });
 
-  it('says goodbye by ending its byte stream', () =>
+  it('closes by ending its byte stream', () =>
     using(
       { versions: ['draft75'] },
       (_request, response) => response.webSocket?.connect().end('bye'),

@@ -7,7 +7,7 @@ import { createMetricsDemo } from '../demo/metricsDemo';
 import { connect } from '../lib/webSocketHandler';
 
 describe('The metrics demo', () => {
-  it('tells Prometheus of connections, messages, bytes, refusals and close codes', async () => {
+  it('exports connections, messages, bytes, refusals and close codes to Prometheus', async () => {
     const server = createMetricsDemo().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;

@@ -332,7 +332,7 @@ const closingVersions = knownVersions.filter((version) => protocolVersion(versio
  * Two ends that talk at the same time, through a network that cuts their bytes at random places: in any version, compressed or not,
  * writing and reading in any way, with pauses. The variable SEED names a seed that has failed, and SEEDS says how many to try.
  */
-describe('Nothing is lost', function () {
+describe('No message is lost', function () {
   this.timeout(120_000);
 
   async function check(
@@ -347,24 +347,24 @@ describe('Nothing is lost', function () {
     await checkSeeds(list, one);
   }
 
-  it('until one of two ends says goodbye, or both do', () => check(sayGoodbye));
+  it('until one end closes, or both do', () => check(sayGoodbye));
 
-  it('when one end says goodbye while the other still talks, but what that one is told of', () =>
+  it('when one end closes while the other still writes, except messages whose callbacks fail', () =>
     check(interrupt, { manners: talkativeManners, versions: closingVersions, list: inRealTime }));
 
-  it('when one end is closed while its program still talks, but what that one is told of', () =>
+  it('when one end is closed while its program still writes, except messages whose callbacks fail', () =>
     check(closeForProgram, { manners: talkativeManners, versions: closingVersions, list: inRealTime }));
 
-  it('between streams, each of which ends when it is done', () =>
+  it('between piped streams, each of which ends after its last message', () =>
     check(letStreamsEnd, { manners: pipeManners, versions: closingVersions }));
 
-  it('of what came before the connection broke, and both are told that it is not all', () =>
+  it('that was received before the connection was lost, and both ends get an error', () =>
     check(breakOff('reset', 'end')));
 
-  it('without a word when the connection breaks during the goodbye', () =>
+  it('without an error when the connection is lost during the close handshake', () =>
     check(breakGoodbye, { versions: closingVersions }));
 
-  it('over TCP, up to a goodbye or a reset', async () => {
+  it('over TCP, up to a close or a reset', async () => {
     let accept: Handler = () => {};
     await using server = await listen((request, response) => accept(request, response), { versions: knownVersions });
     await using proxy = await startCuttingProxy(server.port);

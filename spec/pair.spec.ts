@@ -13,7 +13,7 @@ const ends: Record<string, (ws: WebSocket) => void> = {
 
 describe('createPair()', () => {
   for (const [name, end] of Object.entries(ends)) {
-    it(`leaves nothing open behind ${name}, however late the other end is`, async () => {
+    it(`leaves nothing open after ${name}, also if the other end is late`, async () => {
       for (let turns = 0; turns < 10; turns++) {
         using time = new VirtualTime();
         time.start();

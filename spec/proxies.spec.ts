@@ -108,7 +108,7 @@ describe('A client behind a proxy', () => {
       }
     });
 
-    it(`is told by ${name} that nobody listens behind it, and by the server that it is refused`, async () => {
+    it(`gets an error if no server listens behind ${name}, and the refusal of a server`, async () => {
       const agent = createAgent(proxyOf());
       const unreachable = connect(`ws://127.0.0.1:${await freePort()}/`, { agent });
       expect((await failureOf(unreachable)).code).to.be.oneOf(['WS_ERR_CONNECTION_FAILED', 'WS_ERR_HANDSHAKE_REFUSED']);
@@ -121,7 +121,7 @@ describe('A client behind a proxy', () => {
     });
   }
 
-  it('goes through it over HTTP/2, with a session of its own', async () => {
+  it('goes through it over HTTP/2, with its own session', async () => {
     await using server = await serveOurs(createHttp2Server(certificate), echoListener());
     const path = `localhost:${server.port}`;
     const tunnel = request({ host: '127.0.0.1', port: httpProxy.port, method: 'CONNECT', path }).end();
@@ -139,7 +139,7 @@ describe('A client behind a proxy', () => {
     expect(httpProxy.log.filter((line) => line.includes(path))).not.to.deep.equal([]);
   });
 
-  it('is gone from the proxy when it is aborted on its way', async () => {
+  it('closes the connection to the proxy when it is aborted while connecting', async () => {
     const agent = new HttpsProxyAgent(`http://127.0.0.1:${httpProxy.port}`);
     await using silent = await listen(() => {});
     const abort = new AbortController();

@@ -51,28 +51,28 @@ interface Import {
 describe('The files of lib/', () => {
   const tree = readLib(join(__dirname, '../lib'));
 
-  it('each have a rank', () => expectNone(filesWithoutRank(tree)));
-  it('import only what stands below them, or beside them in their folder', () => expectNone(importsUpwards(tree)));
-  it('do not import each other in circles', () => expectNone(circles(tree)));
-  it('import the contracts as types, which is all that they are', () => expectNone(contractsAsValues(tree)));
-  it('leave it to versions/index.ts to know the versions by name', () => expectNone(versionsByName(tree)));
-  it('leave HTTP to the transports, the server and the client', () => expectNone(usesOfHttp(tree)));
-  it(`are short: no more than ${longestFile} lines of code`, () => expectNone(longFiles(tree)));
-  it(`stand in small folders: no more than ${largestFolder} files`, () => expectNone(largeFolders(tree)));
+  it('have a rank each', () => expectNone(filesWithoutRank(tree)));
+  it('import only files of lower ranks, or of their own rank in their folder', () => expectNone(importsUpwards(tree)));
+  it('have no import cycles', () => expectNone(circles(tree)));
+  it('import the contracts only as types', () => expectNone(contractsAsValues(tree)));
+  it('do not import a certain version, except versions/index.ts', () => expectNone(versionsByName(tree)));
+  it('do not use HTTP, except the transports, the server and the client', () => expectNone(usesOfHttp(tree)));
+  it(`have no more than ${longestFile} lines of code`, () => expectNone(longFiles(tree)));
+  it(`are in folders of no more than ${largestFolder} files`, () => expectNone(largeFolders(tree)));
   it('have classes with no more than one ancestor of ours', () => expectNone(deepClasses(tree)));
   it('have no protected members', () => expectNone(protectedMembers(tree)));
   it('do not inspect the stack', () => expectNone(stackInspections(tree)));
-  it('put no symbols of ours on objects that are not ours', () => expectNone(foreignSymbols(tree)));
+  it('put no symbols on objects of other code', () => expectNone(foreignSymbols(tree)));
 });
 
 describe('WebSocket', () => {
-  it('extends Duplex, and nothing lies between', () => {
+  it('extends Duplex directly', () => {
     expect(Object.getPrototypeOf(WebSocket)).to.equal(Duplex);
   });
 });
 
 describe('These rules', () => {
-  it('find an import that points up, of a value or of a type', () => {
+  it('find an import from a higher rank, of a value or of a type', () => {
     const [value, type, ...more] = importsUpwards({
       'codec/utf8.ts': `import { protocolVersion } from '../versions';`,
       'framing/framer.ts': `import type { WebSocket } from '../websocket/webSocket';`,
@@ -101,7 +101,7 @@ describe('These rules', () => {
     }
   });
 
-  it('take an equal rank for good in the same folder, but not in another, and not among the files at the top', () => {
+  it('accept an equal rank in the same folder, but not in another one, and not among the files of lib/ itself', () => {
     expect(importsUpwards({ 'codec/a.ts': `import './b';`, 'codec/b.ts': '' })).to.deep.equal([]);
     const bad: Tree[] = [
       { 'versions/index.ts': `import '../options';`, 'options/index.ts': '' },
@@ -111,18 +111,18 @@ describe('These rules', () => {
     for (const tree of bad) expect(importsUpwards(tree), Object.keys(tree).join()).to.have.lengthOf(1);
   });
 
-  it('find an import of what is not in lib/ at all', () => {
+  it('find an import of a file that is not in lib/', () => {
     expect(importsUpwards({ 'pair.ts': `import './support/http';` })[0]).to.match(/no file of lib/);
   });
 
-  it('find a file without a rank, and say where to give it one', () => {
+  it('find a file without a rank, and name the place of the ranks', () => {
     expect(filesWithoutRank({ 'proxy.ts': '', 'codec/new.ts': '' })).to.have.lengthOf(1);
     expect(filesWithoutRank({ 'proxy.ts': '' })[0])
       .to.include('lib/proxy.ts')
       .and.to.include('spec/ranks.spec.ts');
   });
 
-  it('find a circle, also one of types', () => {
+  it('find an import cycle, also one of types', () => {
     const found = circles({
       'codec/a.ts': `import { b } from './b';`,
       'codec/b.ts': `import type { C } from './c';`,
@@ -133,7 +133,7 @@ describe('These rules', () => {
     expect(found[0]).to.include('lib/codec/a.ts \u2192 lib/codec/b.ts \u2192 lib/codec/c.ts \u2192 lib/codec/a.ts');
   });
 
-  it('find a version that is known by its name', () => {
+  it('find an import of a certain version', () => {
     const versions = { 'versions/index.ts': `import './rfc6455';`, 'versions/rfc6455.ts': '' };
     const found = (source: string) => versionsByName({ ...versions, 'pair.ts': source });
     expect(found(`import { protocolVersion } from './versions';`)).to.deep.equal([]);
@@ -143,7 +143,7 @@ describe('These rules', () => {
     );
   });
 
-  it('find a use of HTTP where only its types should be known', () => {
+  it('find a use of HTTP where only its types are allowed', () => {
     expect(usesOfHttp({ 'options/types.ts': `import type { IncomingMessage } from 'node:http';` })).to.deep.equal([]);
     expect(usesOfHttp({ 'options/types.ts': `import { type IncomingMessage } from 'node:http';` })).to.deep.equal([]);
     expect(usesOfHttp({ 'transports/http1.ts': `import { ServerResponse } from 'node:http';` })).to.deep.equal([]);
@@ -152,7 +152,7 @@ describe('These rules', () => {
     }
   });
 
-  it('find an import of the contracts that would be left at run time', () => {
+  it('find an import of the contracts that is not only of types', () => {
     const contracts = { 'contracts/index.ts': '' };
     expect(contractsAsValues({ ...contracts, 'errors.ts': `import type { Role } from './contracts';` })).to.deep.equal(
       [],
@@ -163,7 +163,7 @@ describe('These rules', () => {
     );
   });
 
-  it('find a file that has grown too long', () => {
+  it('find a file that is too long', () => {
     expect(longFiles({ 'pair.ts': 'x;\n'.repeat(longestFile) })).to.deep.equal([]);
     expect(longFiles({ 'pair.ts': 'x;\n'.repeat(longestFile + 1) })[0])
       .to.include('lib/pair.ts')
@@ -199,7 +199,7 @@ describe('These rules', () => {
     expect(stackInspections({ 'a.ts': '// prepareStackTrace is not for us' })).to.deep.equal([]);
   });
 
-  it('find a symbol of ours that is a property of what another has made', () => {
+  it('find a symbol that is put on an object of other code', () => {
     const found = (source: string) => foreignSymbols({ 'a.ts': source });
     const made = `const mark = Symbol('mark');\n`;
     for (const source of [

@@ -94,7 +94,7 @@ describe('Real peers', () => {
         expect(echoes.map(summary)).to.deep.equal(sent.map(summary));
       });
 
-      it('does so with permessage-deflate, many messages on one connection', async () => {
+      it('echoes with permessage-deflate, many messages on one connection', async () => {
         const documents = Array.from({ length: 20 }, (_, id) =>
           JSON.stringify({ id, text: 'much the same '.repeat(id) }),
         );
@@ -110,7 +110,7 @@ describe('Real peers', () => {
         expect(echoes.map(summary)).to.deep.equal(sent.map(summary));
       });
 
-      it('is told 1000 when it closes with 1000', async () => {
+      it('gets 1000 when it closes with 1000', async () => {
         const { closing } = await peer.converse({
           url: pipeDemo.webSocketUrl('/'),
           messages: ['Goodbye'],
@@ -120,7 +120,7 @@ describe('Real peers', () => {
         expect(closing.code).to.equal(1000);
       });
 
-      it('is told its own code when it closes with one', async () => {
+      it('gets its own code when it closes with one', async () => {
         const { closing } = await peer.converse({
           url: pipeDemo.webSocketUrl('/'),
           messages: ['Goodbye'],
@@ -136,7 +136,7 @@ describe('Real peers', () => {
         expect(closing).to.deep.equal({ code: 4321, reason: 'Gute Nacht 🌙' });
       });
 
-      it('is shouted at on /shout', async () => {
+      it('gets its text in capitals on /shout', async () => {
         const { echoes } = await peer.converse({
           url: pipeDemo.webSocketUrl('/shout'),
           messages: ['hello', Buffer.from('hello')],
@@ -192,7 +192,7 @@ describe('The pages of the demos, in Chromium', () => {
       expect(await page.locator('#state').textContent()).to.equal('open');
     });
 
-    it('sends what is typed, by button or key, and shows the echoes as they are', async () => {
+    it('sends typed text, by button or key, and shows the echoes unchanged', async () => {
       await echo(0);
 
       await page.fill('#message', 'How are you? 👋🏽');
@@ -215,7 +215,7 @@ describe('The pages of the demos, in Chromium', () => {
       expect(await echo(1)).to.equal('Hello from your browser');
     });
 
-    it('says so when the server is gone', async () => {
+    it('shows a message when the server has stopped', async () => {
       await echo(0);
 
       await connectDemo.stop();
@@ -251,7 +251,7 @@ describe('The pages of the demos, in Chromium', () => {
       await echo('/shout', 'HELLO FROM YOUR BROWSER');
     });
 
-    it('sends what is typed to every demo', async () => {
+    it('sends typed text to every demo', async () => {
       await page.fill('#message', 'How are you?');
       await page.click('#send');
 
@@ -315,7 +315,7 @@ describe('The demos, started as their readers start them', () => {
     });
   }
 
-  it('connectDemo.ts serves its page and its icon, and 404 for what is not there', async () => {
+  it('connectDemo.ts serves its page and its icon, and 404 for other paths', async () => {
     demo = await runDemo('connectDemo.ts');
 
     const page = await fetchPage(demo.httpUrl('/'));
@@ -329,7 +329,7 @@ describe('The demos, started as their readers start them', () => {
     expect(nothing.statusCode).to.equal(404);
   });
 
-  it('end with a plain message when the port is in use', async () => {
+  it('exit with an error message when the port is in use', async () => {
     const running = await runDemo('stdDemo.ts');
     demo = running;
     const port = Number(new URL(running.httpUrl('/')).port);

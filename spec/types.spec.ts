@@ -140,8 +140,8 @@ const declaredAndAccepted = (): void => {
 // The compiler counts a constant without a use as a mistake.
 void [ofEvents, ofWholeMessages, ofStreams, ofEither, optionsOfPrograms, declaredAndAccepted, closeCodes];
 
-describe('The types of what is read', () => {
-  it('are what is read', async () => {
+describe('The types of delivered messages', () => {
+  it('are the types of the received values', async () => {
     let binary: Promise<boolean> | undefined;
     await using server = await listen((_request, response) => {
       const streams = response.webSocket?.connect({ messages: 'stream' });

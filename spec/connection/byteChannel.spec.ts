@@ -87,7 +87,7 @@ describe('ByteChannel', () => {
   afterEach(() => void stream.destroy());
 
   describe('start()', () => {
-    it('reads what the handshake read too far, and what comes after it', async () => {
+    it('delivers the bytes that were received with the handshake, and later bytes', async () => {
       channel.start(frames('head'));
       stream.push(frames('a', 'b'));
       await turn();
@@ -95,7 +95,7 @@ describe('ByteChannel', () => {
       expect(channel.counters.bytesReceived).to.equal(12);
     });
 
-    it('goes on with a stream that the handshake has paused', async () => {
+    it('resumes a stream that the handshake has paused', async () => {
       stream.pause();
       channel.start(none);
       stream.push(frames('a'));
@@ -122,7 +122,7 @@ describe('ByteChannel', () => {
     });
   });
 
-  it('stops reading after a message of which the owner has enough, until it reads on', async () => {
+  it('stops reading when receive() returns false, until readOn() is called', async () => {
     owner.enoughAfter.push('a');
     channel.start(none);
     stream.push(frames('a', 'b'));
@@ -132,7 +132,7 @@ describe('ByteChannel', () => {
     expect([owner.events, stream.isPaused()]).to.deep.equal([['a', 'b'], false]);
   });
 
-  it('sends what is offered while bytes are read in one write, also if the owner throws', async () => {
+  it('sends items that are offered while bytes are read in one write, also if the owner throws', async () => {
     const thrown: unknown[] = [];
     channel.start(none);
     owner.onReceive = (item) => {
@@ -153,7 +153,7 @@ describe('ByteChannel', () => {
     expect(stream.written).to.have.lengthOf(4 * 12);
   });
 
-  it('offer(): takes nothing while the stream is full, and reports room and progress', async () => {
+  it('offer(): returns false while the stream is full, and calls drained() and progressed() later', async () => {
     channel.start(none);
     expect(channel.offer('12345678')).to.equal(true);
     await turn();
@@ -163,7 +163,7 @@ describe('ByteChannel', () => {
     expect(channel.offer('next')).to.equal(true);
   });
 
-  it('offer(): takes nothing once the stream is gone', async () => {
+  it('offer(): returns false after the stream has closed', async () => {
     channel.start(none);
     stream.destroy();
     await turn();
@@ -183,7 +183,7 @@ describe('ByteChannel', () => {
   });
 
   describe('at the end of the stream', () => {
-    it("reports the peer's end, and the close once all that came was received", async () => {
+    it("reports the peer's end, and closed() when all received bytes were delivered", async () => {
       owner.enoughAfter.push('a');
       channel.start(none);
       stream.push(frames('a', 'b'));
@@ -208,7 +208,7 @@ describe('ByteChannel', () => {
       expect(owner.events[0]).to.equal('inputEnded: WS_ERR_CONNECTION_LOST');
     });
 
-    it('reports a message that is cut off as WS_ERR_CONNECTION_LOST', async () => {
+    it('reports a truncated message as WS_ERR_CONNECTION_LOST', async () => {
       channel.start(none);
       stream.push(frames('abc').subarray(0, 3));
       stream.push(null);
@@ -216,7 +216,7 @@ describe('ByteChannel', () => {
       expect(owner.events).to.deep.equal(['inputEnded: WS_ERR_CONNECTION_LOST']);
     });
 
-    it('reports an end without an error as it is', async () => {
+    it('reports an end without an error', async () => {
       channel.start(none);
       stream.push(null);
       await turn();
@@ -230,7 +230,7 @@ describe('ByteChannel', () => {
       expect(owner.events).to.deep.equal(['inputEnded: WS_ERR_RESERVED_BITS']);
     });
 
-    it('calls the callback of what has not left, once, before the close is reported', async () => {
+    it('calls the callbacks of unsent items, once, before closed()', async () => {
       channel.start(none);
       channel.offer('12345678', (error) => owner.events.push((error as WebSocketError).code));
       await turn();
@@ -242,7 +242,7 @@ describe('ByteChannel', () => {
     });
   });
 
-  it('discard(): delivers nothing more, and reports the close with the stream', async () => {
+  it('discard(): delivers no more items, and calls closed() when the stream closes', async () => {
     channel.start(none);
     channel.discard();
     stream.push(frames('a'));
@@ -252,7 +252,7 @@ describe('ByteChannel', () => {
     expect(owner.events).to.deep.equal(['disconnected', 'closed']);
   });
 
-  it('reset(): drops the stream, by the function of the transport if it has one, and sends nothing more', async () => {
+  it('reset(): destroys the stream, with reset() of the transport if it has one, and sends no more bytes', async () => {
     let resets = 0;
     make({}, () => resets++);
     channel.start(none);
@@ -266,7 +266,7 @@ describe('ByteChannel', () => {
     expect(stream.destroyed).to.equal(true);
   });
 
-  it('finish(): lets what was sent leave, then ends our side', async () => {
+  it('finish(): ends our side after everything that was sent', async () => {
     channel.start(none);
     channel.offer('a');
     channel.finish(false);
@@ -275,7 +275,7 @@ describe('ByteChannel', () => {
     expect([stream.written.length, stream.writableFinished]).to.deep.equal([14, true]);
   });
 
-  it('finish(): ends our side after the peer has ended its own, if told so', async () => {
+  it('finish(true): ends our side after the peer has ended its side', async () => {
     channel.start(none);
     channel.finish(true);
     await turn();
@@ -285,7 +285,7 @@ describe('ByteChannel', () => {
     expect(stream.writableEnded).to.equal(true);
   });
 
-  it('streamAborted(): writes nothing more to a stream of HTTP/2 that the peer has reset', async () => {
+  it('streamAborted(): writes no more bytes to a stream of HTTP/2 that the peer has reset', async () => {
     channel.start(none);
     channel.offer('a');
     channel.streamAborted();
@@ -305,7 +305,7 @@ describe('ByteChannel', () => {
       time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
     const timeOuts = () => owner.events.filter((event) => event === 'sendTimedOut').length;
 
-    it('reports that no byte has left for this long while bytes wait', async () => {
+    it('calls sendTimedOut() when bytes wait and none was sent for this time', async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
       channel.offer('12345678');
@@ -315,7 +315,7 @@ describe('ByteChannel', () => {
       expect(timeOuts()).to.equal(1);
     });
 
-    it("counts from the last 'drain', and stops when nothing waits any longer", async () => {
+    it("counts from the last 'drain', and stops when no bytes wait", async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
       channel.offer('12345678');
@@ -329,7 +329,7 @@ describe('ByteChannel', () => {
       expect(timeOuts()).to.equal(1);
     });
 
-    it('stops when the stream is gone', async () => {
+    it('stops when the stream has closed', async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
       channel.offer('12345678');

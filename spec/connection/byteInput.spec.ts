@@ -132,21 +132,21 @@ describe('ByteInput', () => {
   const read = (letters: string) => input.read(Buffer.from(letters));
   const endCodes = () => receiver.ends.map((error) => error?.code);
 
-  it('hands over each message of the bytes, and counts the bytes', () => {
+  it('delivers each message of the bytes, and counts the bytes', () => {
     read('ab');
     read('c');
     expect([receiver.received, input.received]).to.deep.equal(['abc', 3]);
     expect([input.isPaused, stream.paused]).to.deep.equal([false, false]);
   });
 
-  it('hasReceived(): tells whether bytes have come since it was last called', () => {
+  it('hasReceived(): returns whether bytes were received since the last call', () => {
     expect(input.hasReceived()).to.equal(false);
     read('a');
     expect([input.hasReceived(), input.hasReceived()]).to.deep.equal([true, false]);
   });
 
-  describe('whose receiver has enough', () => {
-    it('pauses the stream at the next message, and goes on with readOn()', () => {
+  describe('whose receiver returns false', () => {
+    it('pauses the stream after that message, and goes on at readOn()', () => {
       receiver.enoughAfter = 'b';
       read('abcd');
       expect([receiver.received, input.isPaused, stream.paused]).to.deep.equal(['ab', true, true]);
@@ -154,7 +154,7 @@ describe('ByteInput', () => {
       expect([receiver.received, input.isPaused, stream.paused]).to.deep.equal(['abcd', false, false]);
     });
 
-    it('puts bytes back into a stream that somebody else has resumed, and does not count them', () => {
+    it('puts bytes back into a stream that other code has resumed, and does not count them', () => {
       receiver.enoughAfter = 'a';
       read('ab');
       stream.resume();
@@ -163,7 +163,7 @@ describe('ByteInput', () => {
       expect([stream.paused, stream.putBack]).to.deep.equal([true, ['cd']]);
     });
 
-    it('hands each message over once if the receiver asks for more inside of receive()', () => {
+    it('delivers each message once if the receiver calls readOn() inside of receive()', () => {
       receiver.enoughAfter = 'abc';
       receiver.onReceive = () => input.readOn();
       read('abc');
@@ -174,7 +174,7 @@ describe('ByteInput', () => {
       expect([receiver.received, stream.paused]).to.deep.equal(['abc', false]);
     });
 
-    it('readOn(): does nothing when there is nothing to hand over', () => {
+    it('readOn(): does nothing if there are no undecoded bytes', () => {
       input.readOn();
       expect(receiver.received).to.equal('');
     });
@@ -193,7 +193,7 @@ describe('ByteInput', () => {
       mock.restoreAll();
     });
 
-    it('pausedTime: counts no further when everything has been received after the end', () => {
+    it('pausedTime: stops when everything was delivered after the end', () => {
       let now = 0;
       mock.method(performance, 'now', () => now);
       receiver.enoughAfter = 'a';
@@ -208,7 +208,7 @@ describe('ByteInput', () => {
   });
 
   describe('whose receiver throws', () => {
-    it('hands over the messages behind it in a later turn of the event loop, each once', async () => {
+    it('delivers the later messages in a later turn of the event loop, each once', async () => {
       receiver.throwsAt = 'b';
       expect(() => read('abcd')).to.throw('thrown at b');
       expect(receiver.received).to.equal('ab');
@@ -225,7 +225,7 @@ describe('ByteInput', () => {
       expect([receiver.received, receiver.thrown.length]).to.deep.equal(['abc', 2]);
     });
 
-    it('puts bytes back that come before it goes on', async () => {
+    it('puts bytes back that are received before it goes on', async () => {
       receiver.throwsAt = 'a';
       expect(() => read('ab')).to.throw('thrown at a');
       read('cd');
@@ -234,7 +234,7 @@ describe('ByteInput', () => {
       expect([receiver.received, stream.paused]).to.deep.equal(['ab', false]);
     });
 
-    it('reports the end behind the messages that it goes on with', async () => {
+    it('reports the end after the later messages', async () => {
       receiver.throwsAt = 'a';
       expect(() => read('ab')).to.throw('thrown at a');
       input.end();
@@ -243,7 +243,7 @@ describe('ByteInput', () => {
       expect([receiver.received, endCodes()]).to.deep.equal(['ab', [undefined]]);
     });
 
-    it('hands nothing more over, and releases the reader, if the receiver discards before it throws', async () => {
+    it('delivers no more items, and releases the reader, if the receiver calls discard() before it throws', async () => {
       receiver.throwsAt = 'a';
       receiver.onReceive = () => input.discard();
       expect(() => read('ab')).to.throw('thrown at a');
@@ -253,7 +253,7 @@ describe('ByteInput', () => {
   });
 
   describe('with a message that is decompressed on another thread', () => {
-    it('lets the messages behind it wait, and keeps the order', async () => {
+    it('makes the later messages wait, and keeps the order', async () => {
       read('a~b');
       input.readOn();
       expect([receiver.received, stream.paused]).to.deep.equal(['a', true]);
@@ -262,7 +262,7 @@ describe('ByteInput', () => {
       expect([receiver.received, stream.paused]).to.deep.equal(['aXb', false]);
     });
 
-    it('stays paused behind it if the receiver has enough', async () => {
+    it('stays paused after it if the receiver returns false', async () => {
       receiver.enoughAfter = 'X';
       read('~b');
       pool.reader.decompressed('X');
@@ -272,7 +272,7 @@ describe('ByteInput', () => {
       expect([receiver.received, stream.paused]).to.deep.equal(['Xb', false]);
     });
 
-    it('goes on behind it if the receiver throws', async () => {
+    it('goes on after it if the receiver throws', async () => {
       receiver.throwsAt = 'X';
       read('~b');
       pool.reader.decompressed('X');
@@ -288,7 +288,7 @@ describe('ByteInput', () => {
       expect([receiver.received, endCodes(), input.isOver]).to.deep.equal(['a', ['WS_ERR_INVALID_COMPRESSION'], true]);
     });
 
-    it('reports the end behind it', async () => {
+    it('reports the end after it', async () => {
       read('~b');
       input.end();
       expect(receiver.ends).to.deep.equal([]);
@@ -297,7 +297,7 @@ describe('ByteInput', () => {
       expect([receiver.received, endCodes()]).to.deep.equal(['Xb', [undefined]]);
     });
 
-    it('discard(): drops it, and releases the reader only when the other thread is done', async () => {
+    it('discard(): drops it, and releases the reader when the other thread has finished', async () => {
       read('~b');
       input.discard();
       expect([input.isOver, pool.reader.releases]).to.deep.equal([true, 0]);
@@ -308,7 +308,7 @@ describe('ByteInput', () => {
   });
 
   describe('at the end of the bytes', () => {
-    it('reports the end once, when everything before it has been received', () => {
+    it('reports the end once, when everything before it was delivered', () => {
       receiver.enoughAfter = 'a';
       read('ab');
       input.end();
@@ -326,7 +326,7 @@ describe('ByteInput', () => {
       expect(endCodes()).to.deep.equal(['WS_ERR_TRUNCATED']);
     });
 
-    it('reports bytes that break the protocol, behind the messages before them, and reads nothing after them', () => {
+    it('reports bytes that break the protocol after the messages before them, and decodes no later bytes', () => {
       receiver.enoughAfter = 'b';
       read('ab!c');
       expect(receiver.ends).to.deep.equal([]);
@@ -346,7 +346,7 @@ describe('ByteInput', () => {
   });
 
   describe('discard()', () => {
-    it('drops what waits and what comes, and counts its bytes', () => {
+    it('drops undecoded and later bytes, and counts them', () => {
       receiver.enoughAfter = 'a';
       read('ab');
       input.discard();
@@ -357,7 +357,7 @@ describe('ByteInput', () => {
       expect([input.isOver, input.isPaused, stream.paused]).to.deep.equal([true, false, false]);
     });
 
-    it('hands nothing more over if the receiver calls it inside of receive(), and releases the reader after that', () => {
+    it('delivers no more items if the receiver calls it inside of receive(), and then releases the reader', () => {
       receiver.onReceive = () => {
         input.discard();
         expect(pool.reader.releases).to.equal(0);

@@ -157,7 +157,7 @@ describe('ByteOutput', () => {
     throw new Error('a callback has thrown');
   };
 
-  it('send(): writes everything of a tick at its end, in order and at once', async () => {
+  it('send(): writes all items of a tick at its end, in order and in one write', async () => {
     output.send('a');
     output.send('b');
     expect([stream.writes, output.bufferedAmount, output.sent]).to.deep.equal([[], 2, 0]);
@@ -171,7 +171,7 @@ describe('ByteOutput', () => {
     expect(stream.writes).to.have.lengthOf(1);
   });
 
-  it('hold(): lets what is sent wait for release()', async () => {
+  it('hold(): keeps the bytes until release()', async () => {
     output.hold();
     output.send('a');
     await turn();
@@ -195,7 +195,7 @@ describe('ByteOutput', () => {
   });
 
   describe('offer()', () => {
-    it('takes nothing while the stream is full, and tells when it has room', async () => {
+    it('returns false while the stream is full, and outputDrained() follows', async () => {
       expect(output.offer('12345678')).to.equal(true);
       await turn();
       expect([output.isFull, owner.events]).to.deep.equal([true, ['stalled']]);
@@ -206,7 +206,7 @@ describe('ByteOutput', () => {
       expect(output.offer('next')).to.equal(true);
     });
 
-    it('takes nothing while a message is compressed, and tells when that is done', async () => {
+    it('returns false while a message is compressed, and outputDrained() follows', async () => {
       output.offer('~large');
       expect([output.isFull, output.offer('next')]).to.deep.equal([true, false]);
       expect(output.bufferedAmount).to.equal(6);
@@ -216,7 +216,7 @@ describe('ByteOutput', () => {
       expect(stream.writes).to.deep.equal(['~large']);
     });
 
-    it('tells of room once, if the stream was full and a message was being compressed', async () => {
+    it('calls outputDrained() once if the stream was full and a message was being compressed', async () => {
       output.send('~large');
       output.send('12345678');
       pool.writer.compressed();
@@ -231,7 +231,7 @@ describe('ByteOutput', () => {
       expect(owner.events).to.deep.equal(['stalled', 'drained']);
     });
 
-    it('keeps what it has not taken out of the callbacks', async () => {
+    it('does not call the callback of an item for which it returned false', async () => {
       output.offer('12345678', note('first'));
       await turn();
       output.offer('second', note('second'));
@@ -242,7 +242,7 @@ describe('ByteOutput', () => {
     });
   });
 
-  it('send(): keeps the order of what is sent while a message is compressed', async () => {
+  it('send(): keeps the order of items that are sent while a message is compressed', async () => {
     output.send('a');
     output.send('~b');
     output.send('c');
@@ -253,7 +253,7 @@ describe('ByteOutput', () => {
     expect(stream.writes).to.deep.equal(['a', '~bc']);
   });
 
-  it('gives the stream a large message in pieces of `largestWrite`, and what is sent behind it after that', async () => {
+  it('writes a large message in pieces of `largestWrite`, and later items after it', async () => {
     output.send('x'.repeat(40));
     output.send('y');
     await turn();
@@ -265,7 +265,7 @@ describe('ByteOutput', () => {
   });
 
   describe('the callback of an item', () => {
-    it('is called when its bytes have left, and not before', async () => {
+    it('is called when its bytes have been written, and not before', async () => {
       output.send('a', note('a'));
       output.send('b', note('b'));
       await turn();
@@ -274,7 +274,7 @@ describe('ByteOutput', () => {
       expect(called).to.deep.equal(['a', 'b']);
     });
 
-    it('is called when the last piece of a large item has left', async () => {
+    it('is called when the last piece of a large item has been written', async () => {
       output.send('x'.repeat(40), note('large'));
       await turn();
       await stream.letLeave();
@@ -310,7 +310,7 @@ describe('ByteOutput', () => {
       expect(called).to.deep.equal(['a: WS_ERR_NOT_OPEN']);
     });
 
-    it('is called with WS_ERR_NOT_OPEN, once, for all that has not left when the stream closes', async () => {
+    it('is called with WS_ERR_NOT_OPEN, once, for all unsent items when the stream closes', async () => {
       output.send('x'.repeat(40), note('written'));
       await turn();
       output.send('~b', note('compressing'));
@@ -330,7 +330,7 @@ describe('ByteOutput', () => {
       expect([called, stream.writes]).to.deep.equal([['late: WS_ERR_NOT_OPEN'], []]);
     });
 
-    it('is not called for an item that send() has thrown at', async () => {
+    it('is not called for an item for which send() has thrown', async () => {
       expect(() => output.send('!', note('!'))).to.throw(WebSocketError);
       output.send('a', note('a'));
       await turn();
@@ -382,7 +382,7 @@ describe('ByteOutput', () => {
       expect(owner.events).to.not.include('drained');
     });
 
-    it('waits for a message that is being compressed, and what is sent behind it', async () => {
+    it('waits for a message that is being compressed, and for later items', async () => {
       output.send('~a');
       output.send('b');
       output.end();
@@ -394,7 +394,7 @@ describe('ByteOutput', () => {
     });
   });
 
-  it('stop(): writes nothing more, and leaves the callbacks for the close of the stream', async () => {
+  it('stop(): writes no more bytes, and calls the callbacks when the stream closes', async () => {
     output.send('a', note('a'));
     output.stop();
     await turn();
@@ -411,7 +411,7 @@ describe('ByteOutput', () => {
     await turn();
   });
 
-  it('closed(): gives the memory of the writer back', () => {
+  it('closed(): frees the memory of the writer', () => {
     pool.idle = false;
     output.send('a');
     output.closed();

@@ -75,7 +75,7 @@ describe('discardUntilClosed()', () => {
     expect(stream.readableLength).to.equal(0);
   });
 
-  it('resets the stream when our last bytes have not left within the timeout', async () => {
+  it('resets the stream when our last bytes were not sent within the timeout', async () => {
     discardUntilClosed(ends, timeout);
     stream.end('bytes');
     await pass(2 * timeout);
@@ -93,7 +93,7 @@ describe('discardUntilClosed()', () => {
     expect(resets).to.deep.equal([15_000 + timeout]);
   });
 
-  it('gives the peer a second to end its side after our last bytes have left', async () => {
+  it('waits a second for the peer to end its side after our last bytes were sent', async () => {
     discardUntilClosed(ends, timeout);
     stream.end('bytes');
     await pass(5000);
@@ -103,7 +103,7 @@ describe('discardUntilClosed()', () => {
     expect(resets).to.deep.equal([5000 + lingerTime]);
   });
 
-  it('gives the peer no more than the timeout, if that is shorter than a second', async () => {
+  it('waits no longer than the timeout, if that is shorter than a second', async () => {
     stream.end();
     await turn();
     discardUntilClosed(ends, 500);
@@ -124,14 +124,14 @@ describe('discardUntilClosed()', () => {
     expect(resets).to.deep.equal([]);
   });
 
-  it('does nothing to a stream that is destroyed', async () => {
+  it('does nothing if the stream is destroyed', async () => {
     stream.destroy();
     discardUntilClosed(ends, timeout);
     await pass(2 * timeout);
     expect([resets, stream.listenerCount('drain')]).to.deep.equal([[], 0]);
   });
 
-  it("resets a stream of HTTP/2 that calls itself closed at its 'aborted', in the next turn of the event loop", async () => {
+  it("resets a stream of HTTP/2 whose `closed` is true at its 'aborted', in the next turn of the event loop", async () => {
     discardUntilClosed(ends, timeout);
     Object.defineProperty(stream, 'closed', { value: true });
     stream.emit('aborted');

@@ -74,7 +74,7 @@ describe('watchByteStream()', () => {
     expect(watcher.contexts).to.deep.equal(Array(4).fill('the first request'));
   });
 
-  it('calls it for no other event than those that are named', () => {
+  it('calls it only for the given events', () => {
     const stream = newStream();
     const watcher = FakeWatcher.in('a request');
     watchByteStream(stream, watcher, 'drain');

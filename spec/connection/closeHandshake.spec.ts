@@ -5,7 +5,7 @@ import type { CloseFrame } from '../../lib/contracts';
 const closeFrame = (code: number, reason = ''): CloseFrame => ({ opcode: 'close', code, reason });
 
 describe('CloseHandshake', () => {
-  it('begins open: nothing sent, nothing received, nothing to complain of', () => {
+  it('begins open: no Close frame sent or received, and no error', () => {
     const session = new CloseHandshake();
     expect([session.closeSent, session.closeReceived, session.complete]).to.deep.equal([false, false, false]);
     expect(session.verdict()).to.equal(undefined);
@@ -37,13 +37,13 @@ describe('CloseHandshake', () => {
     }
   });
 
-  it('answers a Close without a code by one without a code', () => {
+  it('answers a Close frame without a code by one without a code', () => {
     const session = new CloseHandshake();
     session.receive(closeFrame(1005));
     expect(session.close(1000, '')).to.deep.equal(closeFrame(1005));
   });
 
-  it('sends one Close frame, however often it is told to', () => {
+  it('sends one Close frame, also if close() is called again', () => {
     const closed = new CloseHandshake();
     closed.close(1000, '');
     expect(closed.close(1011, 'again')).to.equal(undefined);
@@ -56,7 +56,7 @@ describe('CloseHandshake', () => {
     expect(answered.close(1000, '')).to.equal(undefined);
   });
 
-  it('believes the first Close of a peer that sends two', () => {
+  it('uses the first Close frame of a peer that sends two', () => {
     const session = new CloseHandshake();
     session.receive(closeFrame(1000, 'first'));
     session.receive(closeFrame(4000, 'second'));
@@ -66,24 +66,24 @@ describe('CloseHandshake', () => {
     expect(session.outcome()).to.deep.equal({ code: 1000, reason: 'first', wasClean: true });
   });
 
-  describe('tells how the connection ended', () => {
-    it('as 1006 when no Close frame came', () => {
+  describe('outcome()', () => {
+    it('is 1006 if no Close frame was received', () => {
       expect(new CloseHandshake().outcome()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
     });
 
-    it('as 1006 when our own Close frame was not answered', () => {
+    it('is 1006 if our Close frame was not answered', () => {
       const session = new CloseHandshake();
       session.close(4000, 'anybody there?');
       expect(session.outcome()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
     });
 
-    it('as not clean when our answer never left', () => {
+    it('is not clean if our answer was not sent', () => {
       const session = new CloseHandshake();
       session.receive(closeFrame(4001, 'bye'));
       expect(session.outcome()).to.deep.equal({ code: 4001, reason: 'bye', wasClean: false });
     });
 
-    it("with the peer's code when both sides closed at the same time", () => {
+    it("has the peer's code if both sides closed at the same time", () => {
       const session = new CloseHandshake();
       session.close(1001, 'ours');
       session.receive(closeFrame(4002, 'theirs'));
@@ -91,9 +91,9 @@ describe('CloseHandshake', () => {
     });
   });
 
-  describe('gives a verdict on what was read', () => {
+  describe('verdict()', () => {
     for (const code of [1000, 1001, 1005]) {
-      it(`that it is complete after ${code}`, () => {
+      it(`is undefined after ${code}`, () => {
         const session = new CloseHandshake();
         session.receive(closeFrame(code));
         expect(session.verdict()).to.equal(undefined);
@@ -103,7 +103,7 @@ describe('CloseHandshake', () => {
     }
 
     for (const code of [1002, 1003, 1007, 1008, 1009, 1011, 1012, 3000, 4000]) {
-      it(`that it may be cut short after ${code}`, () => {
+      it(`is an error after ${code}`, () => {
         const session = new CloseHandshake();
         session.receive(closeFrame(code, 'a "reason"'));
         const error = session.verdict();
@@ -115,7 +115,7 @@ describe('CloseHandshake', () => {
       });
     }
 
-    it('that it is complete when the peer answers our own code', () => {
+    it('is undefined if the peer answers with our code', () => {
       const session = new CloseHandshake();
       session.close(4000, 'enough');
       expect(session.verdict()).to.equal(undefined);
@@ -123,14 +123,14 @@ describe('CloseHandshake', () => {
       expect(session.verdict()).to.equal(undefined);
     });
 
-    it('that it may be cut short when the peer answers with another code', () => {
+    it('is an error if the peer answers with another code', () => {
       const session = new CloseHandshake();
       session.close(1000, '');
       session.receive(closeFrame(1011));
       expect(session.verdict()?.closeCode).to.equal(1011);
     });
 
-    it('in which a reason that breaks lines stays on one line', () => {
+    it('is an error on one line if the reason has line breaks', () => {
       const session = new CloseHandshake();
       session.receive(closeFrame(4000, 'first\nsecond'));
       expect(session.verdict()?.message).to.not.include('\n');

@@ -86,7 +86,7 @@ describe('CloseSequence', () => {
   const lost = () => new WebSocketError('WS_ERR_CONNECTION_LOST');
 
   describe('when the program closes first', () => {
-    it('sends its Close, once, and waits for the answer', () => {
+    it('sends its Close frame once, and waits for the answer', () => {
       end.close(4000, ' bye');
       end.close(1000, '');
       expect(channel.events).to.deep.equal(['send 4000 bye']);
@@ -107,7 +107,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['send 1000', 'finish after the peer']);
     });
 
-    it('drops the byte stream if the answer does not come within closeTimeout after our Close has left', async () => {
+    it('resets the byte stream if the answer is not received within closeTimeout after our Close frame was sent', async () => {
       end.close(1000, '');
       await pass(15_000);
       channel.letLeave();
@@ -120,7 +120,7 @@ describe('CloseSequence', () => {
       expect(owner.events).to.have.lengthOf(1);
     });
 
-    it('counts closeTimeout from the last progress until our Close has left, and not after that', async () => {
+    it('counts closeTimeout from the last progress until our Close frame was sent, and not after that', async () => {
       end.close(1000, '');
       for (let i = 0; i < 5; i++) {
         await pass(15_000);
@@ -134,7 +134,7 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CLOSE_TIMEOUT']);
     });
 
-    it('sends and records no Close if the byte stream takes no bytes', () => {
+    it('sends and records no Close frame if the byte stream is not writable', () => {
       channel.output.isWritable = false;
       end.close(1000, '');
       expect([channel.events, end.closeSent]).to.deep.equal([[], false]);
@@ -157,7 +157,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['send 1001', 'finish']);
     });
 
-    it('answers for the program after half of closeTimeout, whatever has left in that time', async () => {
+    it('answers for the program after half of closeTimeout, also if bytes were sent in that time', async () => {
       end.receiveClose(closeFrame(1000));
       await pass(8000);
       end.progressed();
@@ -180,7 +180,7 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['peerClosed', 'answeredForProgram']);
     });
 
-    it('fails with the close code if the peer was not done, and answers it', () => {
+    it('fails with the close code if it is not clean, and answers it', () => {
       end.receiveClose(closeFrame(4000));
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CLOSED_BY_PEER']);
       expect(channel.events).to.deep.equal(['discard', 'send 4000', 'finish']);
@@ -188,28 +188,28 @@ describe('CloseSequence', () => {
       expect(end.outcome).to.deep.equal({ code: 4000, reason: '', wasClean: true });
     });
 
-    it('fails with WS_ERR_TRUNCATED in the middle of a message, and answers all the same', () => {
+    it('fails with WS_ERR_TRUNCATED in the middle of a message, and answers', () => {
       channel.input.inMessage = true;
       end.receiveClose(closeFrame(1000));
       expect(owner.events).to.deep.equal(['failed with WS_ERR_TRUNCATED']);
       expect(channel.events).to.deep.equal(['discard', 'send 1000', 'finish']);
     });
 
-    it('does not fail when the peer ends its byte stream behind its Close', () => {
+    it('does not fail when the peer ends its byte stream after its Close frame', () => {
       end.receiveClose(closeFrame(1000));
       end.inputEnded(undefined);
       expect(owner.events).to.deep.equal(['peerClosed']);
     });
 
-    it('fails when the byte stream is cut off before the answer', () => {
+    it('fails when the byte stream is reset before the answer', () => {
       end.receiveClose(closeFrame(1000));
       end.inputEnded(lost());
       expect(owner.events).to.deep.equal(['peerClosed', 'failed with WS_ERR_CONNECTION_LOST']);
     });
   });
 
-  describe('when the program has ended, and its Close waits behind what it wrote', () => {
-    it('drops the byte stream if nothing leaves for closeTimeout', async () => {
+  describe('when the program has ended, and its Close frame waits for messages', () => {
+    it('resets the byte stream if no bytes are sent for closeTimeout', async () => {
       channel.output.bufferedAmount = 5;
       end.programEnded();
       await pass(19_000);
@@ -221,7 +221,7 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CLOSE_TIMEOUT']);
     });
 
-    it("goes on waiting for the program's own source while no bytes wait for the peer", async () => {
+    it("waits for the program's own source as long as no bytes wait for the peer", async () => {
       end.programEnded();
       await pass(5 * closeTimeout);
       expect([channel.events, owner.events]).to.deep.equal([[], []]);
@@ -230,7 +230,7 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CLOSE_TIMEOUT']);
     });
 
-    it('starts no deadline after our Close was sent, or the byte stream is gone', async () => {
+    it('starts no deadline after our Close frame was sent, or the byte stream has closed', async () => {
       channel.isDisconnected = true;
       end.programEnded();
       await pass(2 * closeTimeout);
@@ -239,13 +239,13 @@ describe('CloseSequence', () => {
   });
 
   describe('when the peer, or the transport, fails', () => {
-    it('tells the peer the close code of the error, and ends the byte stream', () => {
+    it('sends the close code of the error, and ends the byte stream', () => {
       end.fail(new WebSocketError('WS_ERR_INVALID_UTF8'));
       expect(channel.events).to.deep.equal(['discard', 'send 1007', 'finish']);
       expect(owner.events).to.deep.equal(['failed with WS_ERR_INVALID_UTF8']);
     });
 
-    it('sends nothing if the connection was lost: the code 1006 is never sent (RFC 6455 §7.4.1)', () => {
+    it('sends no Close frame if the connection was lost: the code 1006 is never sent (RFC 6455 §7.4.1)', () => {
       end.inputEnded(undefined);
       expect(channel.events).to.deep.equal(['discard', 'finish']);
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CONNECTION_LOST']);
@@ -258,13 +258,13 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['failed with WS_ERR_INVALID_UTF8']);
     });
 
-    it('drops the byte stream if our Close was sent before', () => {
+    it('resets the byte stream if our Close frame was sent before', () => {
       end.close(1000, '');
       end.fail(new WebSocketError('WS_ERR_INVALID_UTF8'));
       expect(channel.events).to.deep.equal(['send 1000', 'discard', 'reset']);
     });
 
-    it('tells the peer when the owner leaves, if messages that came before are still read', () => {
+    it('sends the close code at leave() if earlier messages are still being read', () => {
       owner.isReading = true;
       end.fail(new WebSocketError('WS_ERR_INVALID_UTF8'));
       expect(channel.events).to.deep.equal(['discard']);
@@ -272,7 +272,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['discard', 'send 1007', 'finish', 'discard']);
     });
 
-    it('tells the peer after closeTimeout, if messages that came before are read for longer', async () => {
+    it('sends the close code after closeTimeout if earlier messages are read for longer', async () => {
       owner.isReading = true;
       end.fail(new WebSocketError('WS_ERR_INVALID_UTF8'));
       await pass(closeTimeout);
@@ -281,7 +281,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['discard', 'send 1007', 'finish', 'discard']);
     });
 
-    it('is the end of a byte stream whose version has no Close frames, which is clean', () => {
+    it('does not fail at the end of the byte stream in a version without Close frames', () => {
       make('server', { version: 'draft75', wire: hixie75 });
       end.inputEnded(undefined);
       expect([owner.events, end.isAwaited]).to.deep.equal([['peerClosed'], true]);
@@ -289,7 +289,7 @@ describe('CloseSequence', () => {
   });
 
   describe('leave()', () => {
-    it('tells the peer the code, and ends the byte stream', () => {
+    it('sends the code, and ends the byte stream', () => {
       end.leave(1011);
       expect(channel.events).to.deep.equal(['send 1011', 'finish', 'discard']);
       expect(end.outcome).to.deep.equal({ code: 1006, reason: '', wasClean: false });
@@ -301,7 +301,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['send 1000', 'finish', 'discard']);
     });
 
-    it('lets our Close leave if it was sent and not answered, and ends the byte stream', () => {
+    it('ends the byte stream after our Close frame if that was not answered', () => {
       end.close(1000, '');
       end.leave(1011);
       expect(channel.events).to.deep.equal(['send 1000', 'finish', 'discard']);
@@ -314,7 +314,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['send 1000', 'finish', 'discard']);
     });
 
-    it('stops the deadline, and reports no failure that comes after it', async () => {
+    it('stops the deadline, and reports no later failure', async () => {
       end.programEnded();
       channel.output.bufferedAmount = 5;
       end.leave(1001);
@@ -324,14 +324,14 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['send 1001', 'finish', 'discard']);
     });
 
-    it('does nothing more to a byte stream that is destroyed', () => {
+    it('does nothing to a byte stream that is destroyed', () => {
       channel.isDestroyed = true;
       end.leave(1011);
       expect(channel.events).to.deep.equal(['discard']);
     });
   });
 
-  it('abort(): drops the byte stream without a Close, and reports nothing', async () => {
+  it('abort(): resets the byte stream without a Close frame, and reports nothing', async () => {
     end.programEnded();
     end.abort();
     end.inputEnded(lost());
@@ -350,12 +350,12 @@ describe('CloseSequence', () => {
   });
 
   describe('outcome', () => {
-    it('is unknown while nothing has ended', () => {
+    it('is undefined while the connection is open', () => {
       end.programEnded();
       expect(end.outcome).to.equal(undefined);
     });
 
-    it('is clean only when our Close has left', () => {
+    it('is clean only when our Close frame was sent', () => {
       end.receiveClose(closeFrame(1000, 'done'));
       end.close(1000, '');
       expect(end.outcome).to.deep.equal({ code: 1000, reason: 'done', wasClean: false });
@@ -363,7 +363,7 @@ describe('CloseSequence', () => {
       expect(end.outcome).to.deep.equal({ code: 1000, reason: 'done', wasClean: true });
     });
 
-    it('is not clean if our Close could not leave, and is cut off if messages before it could not', () => {
+    it('is not clean if our Close frame could not be sent, and wasCutOff is true if messages before it could not', () => {
       end.receiveClose(closeFrame(1000));
       channel.output.bufferedAmount = 5;
       end.close(1000, '');
@@ -374,7 +374,7 @@ describe('CloseSequence', () => {
       expect(end.wasCutOff).to.equal(true);
     });
 
-    it('is 1006 without a Close of the peer', () => {
+    it('is 1006 without a Close frame of the peer', () => {
       end.close(1000, '');
       channel.letLeave();
       channel.isClosed = true;
@@ -383,7 +383,7 @@ describe('CloseSequence', () => {
     });
   });
 
-  it('repeats the body of a Close that answers ours, where the version wants that (hybi-03 §4.3)', () => {
+  it('repeats the body of a Close frame that answers ours, if the version requires it (hybi-03 §4.3)', () => {
     end.close(1000, '');
     end.receiveClose({ ...closeFrame(1005), body: Buffer.from('body') });
     expect(channel.events).to.deep.equal(['send 1000', 'send 1005', 'finish']);

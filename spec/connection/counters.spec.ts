@@ -6,7 +6,7 @@ import { RawPeer } from '../support/rawPeer';
 import { hex } from '../support/vectors';
 
 describe('The counters of a connection', () => {
-  it('count messages, and bytes on the wire', async () => {
+  it('count messages, and bytes including frame headers', async () => {
     const peer = new RawPeer('server');
     peer.webSocket.resume();
     peer.send(0x81, 'hello');
@@ -28,7 +28,7 @@ describe('The counters of a connection', () => {
     peer.webSocket.abort();
   });
 
-  it('count what compression has saved, each way, and for prepared messages', async () => {
+  it('count bytes before and after compression, in both directions, and for prepared messages', async () => {
     const [server, client] = createPair({ perMessageDeflate: true });
     server.resume();
     const text = 'much the same '.repeat(100);
@@ -47,7 +47,7 @@ describe('The counters of a connection', () => {
     expect(client.counters.bytesAfterDecompression).to.equal(text.length);
   });
 
-  it('count the time in which the reader had enough', async () => {
+  it('count the time in which reading was paused', async () => {
     const peer = new RawPeer('server', { highWaterMark: { messages: 1 } });
     peer.write(hex('81 81 00000000 61 81 81 00000000 62 81 81 00000000 63'));
     for (let i = 0; i < 5; i++) await turn();
@@ -64,7 +64,7 @@ describe('The counters of a connection', () => {
     peer.webSocket.abort();
   });
 
-  it('are nothing before the connection is open, and stay when it is over', async () => {
+  it('are 0 before the connection is open, and are kept after it has ended', async () => {
     const [server, client] = createPair();
     client.end('last');
     await server.toArray();

@@ -25,7 +25,7 @@ describe('Deadline', () => {
     expect(expiries).to.deep.equal([500]);
   });
 
-  it('progressed(): gives it its whole time again', async () => {
+  it('progressed(): starts the timer again', async () => {
     const deadline = new Deadline(500, expired);
     await pass(400);
     deadline.progressed();
@@ -33,7 +33,7 @@ describe('Deadline', () => {
     expect(expiries).to.deep.equal([900]);
   });
 
-  it('progressed(): starts it again after it has expired', async () => {
+  it('progressed(): starts the timer again after it has expired', async () => {
     const deadline = new Deadline(500, expired);
     await pass(600);
     deadline.progressed();
@@ -41,7 +41,7 @@ describe('Deadline', () => {
     expect(expiries).to.deep.equal([500, 1100]);
   });
 
-  it('progressed(): does not start it again after stop()', async () => {
+  it('progressed(): does not start the timer after stop()', async () => {
     const deadline = new Deadline(500, expired);
     deadline.stop();
     deadline.progressed();

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { flushLater } from '../../lib/connection/endOfTick';
 
 describe('The end of a tick', () => {
-  it('flushes all in their order, and what is sent meanwhile in the next one', async () => {
+  it('flushes all connections in order, and those added meanwhile at the end of the next tick', async () => {
     const flushed: string[] = [];
     const named = (name: string, meanwhile = () => {}) => ({
       flushScheduled() {
@@ -19,7 +19,7 @@ describe('The end of a tick', () => {
     expect(flushed).to.deep.equal(['one', 'two', 'three']);
   });
 
-  it('flushes the others when a transport throws', async () => {
+  it('flushes the other connections when a byte stream throws', async () => {
     const listeners = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException');
     try {

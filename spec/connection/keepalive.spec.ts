@@ -59,7 +59,7 @@ describe('A heartbeat', () => {
     [10, 10],
     [1, 1],
   ] as const) {
-    it(`gives up a silent peer within interval plus timeout: ${interval} and ${timeout} ms`, () => {
+    it(`reports a silent peer within interval plus timeout: ${interval} and ${timeout} ms`, () => {
       for (const phase of [0, 1, timeout / 20, timeout / 11]) {
         const patient = new Patient();
         const keepalive = startKeepalive(patient, { interval, timeout });
@@ -81,7 +81,7 @@ describe('A heartbeat', () => {
     });
   }
 
-  it('pings a silent peer that answers again and again, and never gives it up', () => {
+  it('pings a silent peer that answers again and again, and never reports it', () => {
     const patient = new Patient();
     patient.sendPing = () => {
       patient.pings.push(patient.now);
@@ -93,7 +93,7 @@ describe('A heartbeat', () => {
     expect([patient.pings.length > 8, patient.losses]).to.deep.equal([true, []]);
   });
 
-  it('does not ping a peer that talks', () => {
+  it('does not ping a peer from which bytes are received', () => {
     const patient = new Patient();
     const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
     for (let i = 0; i < 20; i++) {
@@ -104,7 +104,7 @@ describe('A heartbeat', () => {
     expect([patient.pings, patient.losses]).to.deep.equal([[], []]);
   });
 
-  it('stands still while there is an excuse for the silence, before the ping and after it', () => {
+  it('does not count while the silence is excused, before the ping and after it', () => {
     const patient = new Patient();
     const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
     patient.isSilenceExcused = true;
@@ -122,7 +122,7 @@ describe('A heartbeat', () => {
     keepalive.stop();
   });
 
-  it('counts the time in which the process could do nothing only once', () => {
+  it('counts the time in which the process was blocked as one tick', () => {
     const patient = new Patient();
     // Timers that are late fire once, whatever number of times they should have.
     let beat = () => {};
@@ -172,7 +172,7 @@ describe('The heartbeat of a WebSocket', () => {
     }
   }
 
-  it('pings a silent peer, and takes any bytes for life', async () => {
+  it('pings a silent peer, and accepts any bytes as an answer', async () => {
     const peer = new RawPeer('server', { heartbeat });
     const failures: Error[] = [];
     peer.webSocket.on('error', (error) => failures.push(error)).resume();
@@ -187,7 +187,7 @@ describe('The heartbeat of a WebSocket', () => {
     expect(await peer.webSocket.whenClosed()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
   });
 
-  it('delivers what came before the silence, and then its error', async () => {
+  it('delivers the messages received before the silence, and then the error', async () => {
     const peer = new RawPeer('client', { heartbeat });
     peer.send(0x81, 'last words');
     await pass(3000);
@@ -210,7 +210,7 @@ describe('The heartbeat of a WebSocket', () => {
     expect((await server.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('does not take our own pause for the death of the peer', async () => {
+  it('does not end the connection while our own reading is paused', async () => {
     const peer = new RawPeer('server', { heartbeat });
     peer.webSocket.pause();
     // More than is read ahead: the byte stream stands still, and a pong could not be seen.
@@ -227,7 +227,7 @@ describe('The heartbeat of a WebSocket', () => {
     expect(peer.webSocket.destroyed).to.equal(true);
   });
 
-  it('does not give up a peer that is slow to take what we send', async () => {
+  it('does not end the connection of a peer that reads slowly', async () => {
     const peer = new RawPeer('server', { heartbeat, reads: false });
     peer.webSocket.on('error', () => {});
     while (peer.webSocket.write('x'.repeat(10_000)));
@@ -245,7 +245,7 @@ describe('The heartbeat of a WebSocket', () => {
     peer.webSocket.abort();
   });
 
-  it('is off when told so, and in versions without pings', async () => {
+  it('is off with the option heartbeat: false, and in versions without pings', async () => {
     for (const [first, second] of [createPair({ heartbeat: false }), createPair({ heartbeat, version: 'draft76' })]) {
       let pings = 0;
       first.on('ping', () => pings++);
@@ -257,7 +257,7 @@ describe('The heartbeat of a WebSocket', () => {
     }
   });
 
-  it('is that of the server, of the connection, or of the client', async () => {
+  it('is set by the option of the server, of the connection, or of the client', async () => {
     const pinged: string[] = [];
     const note = (who: string) => (ws: WebSocket) => void ws.on('ping', () => pinged.push(who));
     await using server = await listen(

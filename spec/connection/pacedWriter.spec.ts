@@ -24,7 +24,7 @@ class SlowStream extends Writable {
 }
 
 describe('PacedWriter', () => {
-  it('hands small pieces on as they are', () => {
+  it('writes small pieces unchanged', () => {
     const stream = new SlowStream();
     const writer = new PacedWriter(stream, 4);
     expect(writer.write(Buffer.from('abc'))).to.equal(true);
@@ -32,7 +32,7 @@ describe('PacedWriter', () => {
     expect([stream.given, writer.length]).to.deep.equal([['abc'], 0]);
   });
 
-  it('hands a large piece on in parts, one each time that there is room, and keeps the order', async () => {
+  it('writes a large piece in parts, one after each drain, and keeps the order', async () => {
     const stream = new SlowStream();
     const writer = new PacedWriter(stream, 4);
     const rounds: boolean[] = [];
@@ -58,7 +58,7 @@ describe('PacedWriter', () => {
     expect([stream.given, writer.length]).to.deep.equal([['full'], 9]);
   });
 
-  it('calls the callback once, when the last piece has left', async () => {
+  it('calls the callback once, when the last piece was written', async () => {
     const stream = new SlowStream();
     const writer = new PacedWriter(stream, 4);
     const called: string[] = [];

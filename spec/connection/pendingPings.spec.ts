@@ -21,7 +21,7 @@ describe('PendingPings', () => {
   });
   afterEach(() => mock.restoreAll());
 
-  it('add(): resolves with the milliseconds until the pong came', async () => {
+  it('add(): resolves with the milliseconds until the pong was received', async () => {
     const pings = new PendingPings();
     const roundTrip = pings.add(payload('a'));
     now += 30;
@@ -85,7 +85,7 @@ describe('PendingPings', () => {
     }
   });
 
-  it('rejects a ping that nobody waits for without an unhandled rejection', async () => {
+  it('causes no unhandled rejection for a ping whose promise is not handled', async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', listener);

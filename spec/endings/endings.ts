@@ -146,7 +146,7 @@ export function describeEndings(transport: TransportKind): void {
     });
 
     for (const { title, cases, failures } of groups) {
-      it(`${title}: settles as the rules say, however it is read and written`, async function () {
+      it(`${title}: settles according to the rules, with every reader and writer`, async function () {
         this.timeout(600_000);
         const all = await failures;
         if (all.length === 0) return;
@@ -154,7 +154,7 @@ export function describeEndings(transport: TransportKind): void {
       });
     }
 
-    it(`Ending in any of these ways over ${transport}: leaves no error that nobody catches`, async () => {
+    it(`Ending in any of these ways over ${transport}: causes no uncaught exception or unhandled rejection`, async () => {
       await Promise.all(groups.map(({ failures }) => failures));
       if (uncaught.errors.length > 0) throw new Error(`SEED=${seed}: ${uncaught.errors.join('\n')}`);
     });

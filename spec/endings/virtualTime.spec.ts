@@ -15,7 +15,7 @@ describe('VirtualTime', () => {
 
   afterEach(() => time[Symbol.dispose]());
 
-  it('runs timers in the order of their time, and refresh() begins anew', async () => {
+  it('runs timers in the order of their time, and refresh() starts them again', async () => {
     const order: string[] = [];
     const done = new Promise<void>((resolve) => {
       setTimeout(() => order.push('second'), 90);
@@ -31,7 +31,7 @@ describe('VirtualTime', () => {
     expect(time.now).to.be.within(100, 140);
   });
 
-  it('tells how many timers of an owner are left, also of one that was set in a callback', async () => {
+  it('returns the number of active timers of an owner, also of one that was set in a callback', async () => {
     const fired = time.ownedBy(owner, () => new Promise<void>((resolve) => void setTimeout(resolve, 20)));
     await time.passUntil(fired);
     expect(time.countOf(owner)).to.equal(0);
@@ -44,7 +44,7 @@ describe('VirtualTime', () => {
     expect(time.countOf(owner)).to.equal(0);
   });
 
-  it('tells the owner of a timer whose callback throws', async () => {
+  it('reports the owner of a timer whose callback throws', async () => {
     const error = new Error('thrown by a timer');
     time.ownedBy(owner, () => {
       setTimeout(() => {
@@ -55,7 +55,7 @@ describe('VirtualTime', () => {
     expect(errors).to.deep.equal([error]);
   });
 
-  it('gives the real timers back', () => {
+  it('restores the real timers', () => {
     time[Symbol.dispose]();
     const timer = setTimeout(() => {}, 0);
     expect(timer.constructor.name).to.equal('Timeout');

@@ -101,12 +101,12 @@ describe('permessage-deflate on a server', () => {
     'deflate-stream',
     '__proto__',
   ]) {
-    it(`declines "${offer}" in silence`, () => {
+    it(`leaves "${offer}" out of the answer`, () => {
       expect(answerExtensions(elements(offer), { perMessageDeflate: true })).to.equal('');
     });
   }
 
-  it('is off unless it is asked for', () => {
+  it('is off by default', () => {
     expect(answerExtensions(elements('permessage-deflate'), {})).to.equal('');
     expect(answerExtensions(elements('permessage-deflate'), { perMessageDeflate: false })).to.equal('');
   });
@@ -309,7 +309,7 @@ describe('A Deframer with permessage-deflate', () => {
     }
   }
 
-  it('reads on after a reader that throws', async () => {
+  it('delivers the next messages after a listener has thrown', async () => {
     const deframer = new Deframer({ role: 'client', extensions: 'permessage-deflate' });
     deframer.write(hex('c1 07 f248cdc9c90700'));
     expect(await once(deframer, 'data')).to.deep.equal(['Hello']);
@@ -317,7 +317,7 @@ describe('A Deframer with permessage-deflate', () => {
     expect(await once(deframer, 'data')).to.deep.equal(['Hello']);
   });
 
-  it('names what it takes', () => {
+  it('names the accepted values in its error', () => {
     for (const extensions of [';', 1, null]) {
       const options = { role: 'client', extensions } as unknown as ConstructorParameters<typeof Deframer>[0];
       expect(thrownBy(() => new Deframer(options)).message).to.include('option extensions must be the value of');
@@ -447,7 +447,7 @@ describe('A Framer with permessage-deflate', () => {
     expect(await framesOf([hello, hello], alone)).to.deep.equal(hex('c1 07 f248cdc9c90700  c1 07 f248cdc9c90700'));
   });
 
-  it('leaves messages under the threshold as they are, unless told otherwise', async () => {
+  it('does not compress messages under the threshold, except with compress: true', async () => {
     const short = 'a'.repeat(127);
     const long = 'a'.repeat(128);
     expect((await framesOf([short]))[0]).to.equal(0x81);
@@ -459,7 +459,7 @@ describe('A Framer with permessage-deflate', () => {
     expect(await framesOf([{ opcode: 'text', payload: '', compress: true }])).to.deep.equal(hex('c1 01 00'));
   });
 
-  it('leaves control frames and fragments as they are', async () => {
+  it('does not compress control frames and fragments', async () => {
     const long = Buffer.alloc(125, 'a');
     const [ping, first, last] = [
       { opcode: 'ping', payload: long },
@@ -471,7 +471,7 @@ describe('A Framer with permessage-deflate', () => {
     expect(items).to.deep.equal([ping, 'a'.repeat(1000)]);
   });
 
-  it('sends what does not become smaller as it is, soon without trying, and the peer keeps up', async () => {
+  it('sends messages that do not become smaller uncompressed, later without trying, and the peer understands them', async () => {
     const noise = Array.from({ length: 40 }, () => randomBytes(500));
     const text = 'the same text again and again, '.repeat(10);
     const messages: (string | Buffer)[] = [text, ...noise, text, noise[0] as Buffer, text];
@@ -493,13 +493,13 @@ describe('A Framer with permessage-deflate', () => {
     expect(items).to.deep.equal(messages);
   });
 
-  it('leaves the messages of a program as they were', async () => {
+  it('does not change the messages of the program', async () => {
     const message = Buffer.alloc(1000, 'abc');
     await framesOf([message]);
     expect(message).to.deep.equal(Buffer.alloc(1000, 'abc'));
   });
 
-  it('understands a sender that has compressed all with one context', async () => {
+  it('decompresses messages that were all compressed with one context', async () => {
     const deflate = createDeflateRaw();
     const frames: Buffer[] = [];
     const messages = Array.from({ length: 200 }, (_, i) =>
@@ -530,7 +530,7 @@ describe('A Framer with permessage-deflate', () => {
 });
 
 describe('A WebSocket with permessage-deflate', () => {
-  it('tells its parameters', () => {
+  it('has the agreed parameters in `extensions`', () => {
     const [server, client] = createPair({
       perMessageDeflate: { clientMaxWindowBits: 10, serverNoContextTakeover: true },
     });
@@ -568,7 +568,7 @@ describe('A WebSocket with permessage-deflate', () => {
     expect(received).to.deep.equal(['ping', '1000000', '1']);
   });
 
-  it('can be dropped in the middle of it', async () => {
+  it('can be destroyed while a large message is being compressed', async () => {
     const [server, client] = createPair({ perMessageDeflate: true });
     client.on('error', () => {});
     server.write('a'.repeat(1_000_000));
@@ -588,7 +588,7 @@ describe('A WebSocket with permessage-deflate', () => {
     expect(misuse.message).to.include('option compress must be a boolean');
   });
 
-  it('closes with 1009 when a message grows too large', async () => {
+  it('closes with 1009 when a decompressed message is too large', async () => {
     const [server, client] = createPair({ perMessageDeflate: true, maxMessageSize: 1000 });
     server.on('error', () => {});
     client.on('error', () => {});
@@ -599,7 +599,7 @@ describe('A WebSocket with permessage-deflate', () => {
 
   const offer = { extensions: 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits' };
 
-  it('is agreed on in the opening handshake, for the whole server or for one connection', async () => {
+  it('is negotiated in the opening handshake, for the whole server or for one connection', async () => {
     await using server = await listen((_, response) => response.webSocket?.connect().end(), {
       perMessageDeflate: true,
     });
@@ -616,7 +616,7 @@ describe('A WebSocket with permessage-deflate', () => {
     );
   });
 
-  it('is not used with a client that did not offer it, nor by a server that is not asked to', async () => {
+  it('is not used with a client that did not offer it, or by a server without the option', async () => {
     for (const [changes, options] of [
       [{}, { perMessageDeflate: true }],
       [offer, {}],
@@ -630,7 +630,7 @@ describe('A WebSocket with permessage-deflate', () => {
     }
   });
 
-  it('closes with 1007 on bytes that are not compressed data, and says so to the program', async () => {
+  it('closes with 1007 on bytes that cannot be decompressed, and reports the error', async () => {
     const errors: Error[] = [];
     await using server = await listen(
       (_, response) => response.webSocket?.connect().on('error', (error) => errors.push(error)),
@@ -643,7 +643,7 @@ describe('A WebSocket with permessage-deflate', () => {
     expect(errors.map((error) => (error as WebSocketError).code)).to.deep.equal(['WS_ERR_INVALID_COMPRESSION']);
   });
 
-  it('names the setting that is wrong', async () => {
+  it('names an invalid setting in its error', async () => {
     for (const [settings, complaint] of [
       [1, 'perMessageDeflate must be a boolean'],
       [{ level: 10 }, 'perMessageDeflate.level must be an integer from 0 to 9, not 10'],

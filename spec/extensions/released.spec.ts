@@ -71,7 +71,7 @@ describe('A decompressor that is released inside a message', () => {
     });
   }
 
-  it('can be used for the next message if it is released between two', () => {
+  it('can be used for the next message if it is released between two messages', () => {
     const dice = new Dice(1);
     const reader = readerOfParts();
     for (let i = 0; i < 3; i++) {

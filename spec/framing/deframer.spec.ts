@@ -52,7 +52,7 @@ async function readAll(deframer: Deframer): Promise<{ items: Incoming[]; error: 
 }
 
 describe('Deframer', () => {
-  it('turns the bytes of a pipe into messages and control frames', async () => {
+  it('decodes the bytes of a pipe into messages and control frames', async () => {
     const { bytes } = wire(
       `
         81 05 | 48656c6c6f
@@ -76,7 +76,7 @@ describe('Deframer', () => {
     ]);
   });
 
-  it('joined to a Framer is an echo', async () => {
+  it('can be piped into a Framer: an echo', async () => {
     const { bytes } = wire(
       `
         81 05 | 48656c6c6f
@@ -101,7 +101,7 @@ describe('Deframer', () => {
     expect(Buffer.concat(answered)).to.deep.equal(hex('81 05 48656c6c6f 82 00 81 05 48656c6c6f'));
   });
 
-  it('keeps a limit of its own', async () => {
+  it('has its own maxMessageSize', async () => {
     const deframer = new Deframer({ role: 'client', maxMessageSize: 5 });
     deframer.end(hex('81 05 6162636465 81 06'));
     const { items, error } = await readAll(deframer);
@@ -109,7 +109,7 @@ describe('Deframer', () => {
     expect([error?.code, error?.closeCode]).to.deep.equal(['WS_ERR_MESSAGE_TOO_BIG', 1009]);
   });
 
-  it('speaks each version', async () => {
+  it('decodes each version', async () => {
     for (const version of ['13', '8', '7'] as const) {
       const deframer = new Deframer({ role: 'client', version });
       deframer.end(hex('81 01 61'));
@@ -117,10 +117,10 @@ describe('Deframer', () => {
     }
   });
 
-  describe('decodes when it is read, not when bytes arrive:', () => {
+  describe('decodes when it is read, not when bytes are received:', () => {
     const count = 20_000;
 
-    it('of a chunk of 20,000 messages that nobody reads it decodes next to nothing', async () => {
+    it('decodes almost nothing of a chunk of 20,000 messages that is not read', async () => {
       const deframer = new Deframer({ role: 'client' });
       const decoded = countPushes(deframer);
       deframer.write(numberedFrames(count));
@@ -131,7 +131,7 @@ describe('Deframer', () => {
       expect(deframer.writableLength).to.be.above(count);
     });
 
-    it('pause() in a listener takes effect at the very next message, and resume() gives all in order', async () => {
+    it('pause() in a listener takes effect at the next message, and resume() delivers all in order', async () => {
       const deframer = deframerOf(numberedFrames(count));
       const decoded = countPushes(deframer);
       const seen: Incoming[] = [];
@@ -148,7 +148,7 @@ describe('Deframer', () => {
       expect(seen).to.deep.equal(numbers(count));
     });
 
-    it('read() decodes one at a time', async () => {
+    it('read() decodes one message at a time', async () => {
       const deframer = deframerOf(numberedFrames(100));
       const decoded = countPushes(deframer);
       await once(deframer, 'readable');
@@ -157,7 +157,7 @@ describe('Deframer', () => {
       expect(decoded() - first).to.be.at.most(11);
     });
 
-    it('a loop that takes its time gets every message, in order, and the rest waits undecoded', async () => {
+    it('a slow loop gets every message in order, and the rest waits undecoded', async () => {
       const deframer = deframerOf(numberedFrames(300));
       const decoded = countPushes(deframer);
       const seen: Incoming[] = [];
@@ -169,7 +169,7 @@ describe('Deframer', () => {
       expect(seen).to.deep.equal(numbers(300));
     });
 
-    it('a slow destination of a pipe holds it back', async () => {
+    it('a slow destination of a pipe stops the decoding', async () => {
       const deframer = deframerOf(numberedFrames(300));
       const decoded = countPushes(deframer);
       const seen: string[] = [];
@@ -251,7 +251,7 @@ describe('Deframer', () => {
     }).timeout(2000);
   });
 
-  describe('tells of an error after every message that came before it:', function () {
+  describe('reports an error after every message before it:', function () {
     this.timeout(2000);
     // Each way of reading, on a chunk with 50 good messages and a bad frame.
     const ways: Record<string, (deframer: Deframer) => Promise<Incoming[]>> = {
@@ -340,7 +340,7 @@ describe('Deframer', () => {
       }
     }
 
-    it('and not before somebody has read them', async () => {
+    it('not before the messages have been read', async () => {
       const deframer = new Deframer({ role: 'client' });
       const errors: Error[] = [];
       deframer.on('error', (error) => errors.push(error));
@@ -351,12 +351,12 @@ describe('Deframer', () => {
     });
   });
 
-  it('ends like any stream behind a whole message', async () => {
+  it("emits 'end' if the bytes end after a whole message", async () => {
     expect(await readAll(deframerOf(numberedFrames(2)))).to.deep.equal({ items: ['0', '1'], error: undefined });
     expect(await readAll(deframerOf(Buffer.alloc(0)))).to.deep.equal({ items: [], error: undefined });
   });
 
-  it('tells a pipeline that the bytes were cut off', async () => {
+  it('makes a pipeline fail if the bytes were truncated', async () => {
     const cut = Readable.from([hex('81 05 4865')], { objectMode: false });
     const error = await pipeline(cut, new Deframer({ role: 'client' }), new PassThrough({ objectMode: true })).catch(
       (reason: WebSocketError) => reason,
@@ -364,7 +364,7 @@ describe('Deframer', () => {
     expect((error as WebSocketError).code).to.equal('WS_ERR_TRUNCATED');
   });
 
-  it('leaves alone what a listener of the program throws', async () => {
+  it('does not catch the exception of a listener', async () => {
     const deframer = new Deframer({ role: 'client' });
     const errors: Error[] = [];
     deframer.on('error', (error) => errors.push(error));
@@ -377,7 +377,7 @@ describe('Deframer', () => {
     expect(errors).to.deep.equal([]);
   });
 
-  describe('refuses an option and says what it takes:', () => {
+  describe('refuses an invalid option and names the accepted values:', () => {
     const bad: [what: string, options: unknown, message: string][] = [
       ['no role', {}, "option role must be 'server' or 'client', not "],
       ['an unknown role', { role: 'peer' }, "option role must be 'server' or 'client', not "],

@@ -21,7 +21,7 @@ function chunksOf(framer: Framer): Buffer[] {
 }
 
 describe('Framer', () => {
-  it('turns messages and frames into bytes', async () => {
+  it('encodes messages and frames', async () => {
     const framer = new Framer({ role: 'server' });
     const chunks = chunksOf(framer);
     framer.write('Hello');
@@ -60,7 +60,7 @@ describe('Framer', () => {
     );
   });
 
-  it('of a client is understood by the Deframer of a server, and the reverse', async () => {
+  it('of a client is decoded by the Deframer of a server, and the reverse', async () => {
     const messages = ['Hello', Buffer.from('Hello'), '', '\u{1f600}'.repeat(30_000), Buffer.alloc(70_000, 1)];
     for (const from of ['client', 'server'] as const) {
       const to = peerOf(from);
@@ -77,8 +77,8 @@ describe('Framer', () => {
     }
   }).timeout(2000);
 
-  describe('gathers what is written in one tick', () => {
-    it('into one chunk', async () => {
+  describe('emits the frames of one tick', () => {
+    it('as one chunk', async () => {
       const framer = new Framer({ role: 'server' });
       const chunks = chunksOf(framer);
       await turn();
@@ -89,7 +89,7 @@ describe('Framer', () => {
       expect(chunks.map((chunk) => chunk.length)).to.deep.equal([300, 150]);
     });
 
-    it('but passes on what has become much, before the tick is over', async () => {
+    it('before the end of the tick if they are many bytes', async () => {
       const framer = new Framer({ role: 'server' });
       const chunks = chunksOf(framer);
       await turn();
@@ -110,7 +110,7 @@ describe('Framer', () => {
     });
   });
 
-  describe('holds the writer back when nobody takes the bytes:', () => {
+  describe('holds the writer back when the bytes are not read:', () => {
     it('write() returns false within two items', () => {
       const framer = new Framer({ role: 'server' });
       const first = framer.write('a');
@@ -122,7 +122,7 @@ describe('Framer', () => {
       expect(Buffer.concat(chunks)).to.deep.equal(hex('81 01 61 81 01 62'));
     });
 
-    it("also when the reader has stopped, and 'drain' comes when it goes on, with everything in order", async () => {
+    it("also when the reader has paused, and 'drain' is emitted when it goes on, with everything in order", async () => {
       const framer = new Framer({ role: 'server' });
       const chunks = chunksOf(framer);
       await turn();
@@ -165,7 +165,7 @@ describe('Framer', () => {
   describe('a large payload', () => {
     const size = 1024 * 1024;
 
-    it('goes out by reference from a server, unchanged', async () => {
+    it('is sent by reference from a server, unchanged', async () => {
       const framer = new Framer({ role: 'server' });
       const chunks = chunksOf(framer);
       const payload = Buffer.alloc(size, 'x');
@@ -178,7 +178,7 @@ describe('Framer', () => {
       expect(sent.subarray(10).equals(payload)).to.equal(true);
     });
 
-    it('is copied to be masked for a client, and stays as it was', async () => {
+    it('is copied for masking on a client, and not changed', async () => {
       const framer = new Framer({ role: 'client' });
       const chunks = chunksOf(framer);
       const payload = Buffer.alloc(size, 'x');
@@ -192,7 +192,7 @@ describe('Framer', () => {
     });
   });
 
-  describe('refuses what no frame can carry, with an error that says why:', () => {
+  describe('refuses an item that no frame can have, with an error:', () => {
     const bad: [what: string, item: unknown][] = [
       ['a ping of 126 bytes', { opcode: 'ping', payload: Buffer.alloc(126) }],
       ['a Close with code 1006', { opcode: 'close', code: 1006, reason: '' }],
@@ -220,7 +220,7 @@ describe('Framer', () => {
     }
   });
 
-  it('passes on what was written before it refuses something', async () => {
+  it('emits the frames that were written before a refused item', async () => {
     const framer = new Framer({ role: 'server' });
     const chunks = chunksOf(framer);
     framer.on('error', () => {});
@@ -231,13 +231,13 @@ describe('Framer', () => {
     expect(chunks).to.deep.equal([hex('81 01 61')]);
   });
 
-  it('takes a frame for the end of its message unless it says otherwise', async () => {
+  it('ends a message with its first frame unless fin is false', async () => {
     const framer = new Framer({ role: 'server' });
     framer.end({ opcode: 'text', payload: Buffer.from('a') });
     expect(await framer.toArray()).to.deep.equal([hex('81 01 61')]);
   });
 
-  describe('refuses an option and says what it takes:', () => {
+  describe('refuses an invalid option and names the accepted values:', () => {
     const bad: [what: string, options: unknown, message: string][] = [
       ['no role', {}, "option role must be 'server' or 'client', not "],
       ['an unknown role', { role: 'proxy' }, "option role must be 'server' or 'client', not "],

@@ -21,7 +21,7 @@ describe('FramingPool', () => {
     expect(pool.takeWriter()).to.not.equal(writer);
   });
 
-  it('leaves a reader to its connection in the middle of a frame, and of a message', () => {
+  it('does not take back a reader in the middle of a frame or a message', () => {
     for (const bytes of [Buffer.of(0x81), Buffer.of(0x01, 1, 0x61)]) {
       const pool = new FramingPool(plain);
       const reader = pool.takeReader();
@@ -32,7 +32,7 @@ describe('FramingPool', () => {
     }
   });
 
-  it('leaves a writer to its connection while it has bytes', () => {
+  it('does not take back a writer that has bytes', () => {
     const pool = new FramingPool(plain);
     const writer = pool.takeWriter();
     writer.write('a');
@@ -41,14 +41,14 @@ describe('FramingPool', () => {
     expect(pool.returnWriter(writer)).to.equal(undefined);
   });
 
-  it('leaves a reader and a writer that compress to their connection: they depend on earlier messages', () => {
+  it('does not take back a reader or a writer with compression: they depend on earlier messages', () => {
     const pool = new FramingPool(compressing);
     const reader = pool.takeReader();
     const writer = pool.takeWriter();
     expect([pool.returnReader(reader), pool.returnWriter(writer)]).to.deep.equal([reader, writer]);
   });
 
-  it('has nothing to return for a connection without a reader', () => {
+  it('returnReader(): returns undefined for a connection without a reader', () => {
     expect(new FramingPool(plain).returnReader(undefined)).to.equal(undefined);
   });
 

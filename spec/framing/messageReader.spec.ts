@@ -67,7 +67,7 @@ describe('MessageReader', () => {
     expect(thrownBy(() => reader.next()).code).to.equal('WS_ERR_RESERVED_BITS');
   });
 
-  it('next(): goes on behind a frame that two chunks divide', () => {
+  it('next(): decodes a frame that is divided between two chunks', () => {
     const reader = readerOf();
     expect(read(reader, hex('81 02 68'))).to.deep.equal([]);
     expect(read(reader, hex('69 81 01'))).to.deep.equal(['hi']);
@@ -92,7 +92,7 @@ describe('MessageReader', () => {
     reader.release();
   });
 
-  it('next(): returns a promise for a large compressed message, and goes on behind it', async () => {
+  it('next(): returns a promise for a large compressed message, and goes on after it', async () => {
     const reader = readerOf({ extensions: deflate });
     const data = randomBytes(100_000);
     reader.feed(Buffer.concat([compressedFrame(data, { first: 0xc2 }), hex('81 01 61')]));
@@ -167,7 +167,7 @@ describe('MessageReader', () => {
       ['part of a control frame', '89 02 31'],
       ['a Close frame', '88 00'],
     ] as const) {
-      it(`is false behind ${what}`, () => {
+      it(`is false after ${what}`, () => {
         const reader = readerOf();
         read(reader, hex(bytes));
         expect(reader.idle).to.equal(false);
@@ -181,7 +181,7 @@ describe('MessageReader', () => {
       expect(reader.idle).to.equal(false);
     });
 
-    it('is false behind an error', () => {
+    it('is false after an error', () => {
       for (const bytes of ['f1 00', '81 01 ff', '81 81 00000000 61', '8b 00']) {
         const reader = readerOf();
         expect(() => read(reader, hex(bytes))).to.throw(WebSocketError);

@@ -56,7 +56,7 @@ describe('MessageWriter', () => {
     expect(taken(writer)).to.have.lengthOf(100_010);
   });
 
-  it('write(): throws for what no frame can carry, and keeps what was written before', () => {
+  it('write(): throws for an item that no frame can have, and keeps the earlier items', () => {
     const writer = writerOf();
     writer.write('a');
     for (const bad of [42, null, {}, { opcode: 'ping', payload: Buffer.alloc(126) }]) {
@@ -76,7 +76,7 @@ describe('MessageWriter', () => {
   });
 
   describe('busy:', () => {
-    it('is true while a large message is compressed; later items wait in order, and onReady tells the end', async () => {
+    it('is true while a large message is compressed; later items wait in order, and onReady is called at the end', async () => {
       const writer = writerOf({ extensions: deflate });
       writer.write('first');
       const before = writer.length;
@@ -96,7 +96,7 @@ describe('MessageWriter', () => {
       writer.release();
     });
 
-    it('holds back neither pings nor pongs (RFC 6455 §5.5)', async () => {
+    it('does not delay pings and pongs (RFC 6455 §5.5)', async () => {
       const writer = writerOf({ extensions: deflate });
       writer.write(large);
       writer.write({ opcode: 'ping', payload: hex('31') });
@@ -109,7 +109,7 @@ describe('MessageWriter', () => {
       writer.release();
     });
 
-    it('is true again for a second large message behind the first, and onReady is called once, at the end', async () => {
+    it('is true again for a second large message after the first, and onReady is called once, at the end', async () => {
       const writer = writerOf({ extensions: deflate });
       let calls = 0;
       for (const message of [large, 'a', large, 'b']) writer.write(message);
@@ -137,7 +137,7 @@ describe('MessageWriter', () => {
     });
   });
 
-  it('onFailure: is called for an item that had to wait and cannot be encoded; all others leave', async () => {
+  it('onFailure: is called for an item that had to wait and cannot be encoded; all others are encoded', async () => {
     const writer = writerOf({ extensions: deflate });
     const failures: string[] = [];
     writer.write(large);

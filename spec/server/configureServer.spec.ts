@@ -34,7 +34,7 @@ describe('configureServer()', () => {
     await once(server, 'close');
   });
 
-  it('leaves ordinary requests as they are', async () => {
+  it('does not change ordinary requests', async () => {
     await using server = await listen((_request, response) => {
       expect(response.webSocket).to.equal(undefined);
       response.end('a page');
@@ -69,7 +69,7 @@ describe('configureServer()', () => {
     expect(server.handle.connections.size).to.equal(0);
   });
 
-  it('refuses a value that is no HTTP server and names what it takes', () => {
+  it('refuses a value that is no HTTP server and names the accepted servers', () => {
     for (const server of [undefined, null, {}, 'http']) {
       expect(() => configureServer(server as never)).to.throw(WebSocketError, /http, https or http2 server/);
     }
@@ -132,7 +132,7 @@ describe('configureServer()', () => {
     expect(server.listenerCount('upgrade')).to.equal(1);
   });
 
-  it('lets connect() refuse bad options so that the request can still be answered', async () => {
+  it('lets the request be answered after connect() has refused invalid options', async () => {
     await using server = await listen((_request, response) => {
       try {
         response.webSocket?.connect({ protocol: 'not a token' });
@@ -273,7 +273,7 @@ describe('A peer that breaks RFC 6455', () => {
     });
   }
 
-  it('is dropped without another Close if our Close was sent', async () => {
+  it('is reset without another Close frame if our Close frame was sent', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().resume().close(1000));
     using client = await RawClient.open(server.port);
     expect(await client.take(4)).to.equal('880203e8');

@@ -34,7 +34,7 @@ describe('An HTTP/2 server after handle.close()', () => {
   beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'setInterval'] }));
   afterEach(() => mock.timers.reset());
 
-  it('closes within three seconds if a client has vanished', async () => {
+  it('closes within three seconds if a client is lost', async () => {
     await using server = await listenHttp2(handler);
     using _client = await vanishingClient(server.url);
     const closed = once(server.server, 'close');
@@ -44,7 +44,7 @@ describe('An HTTP/2 server after handle.close()', () => {
     mock.timers.reset();
   });
 
-  it('closes if the client has vanished while an ordinary request is not answered', async () => {
+  it('closes if the client is lost while an ordinary request is not answered', async () => {
     await using server = await listenHttp2(handler);
     using _client = await vanishingClient(server.url, ordinary);
     const closed = once(server.server, 'close');

@@ -49,7 +49,7 @@ describe('The opening request (RFC 6455 §4.2.1)', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  it('is accepted with the key hashed as §1.3 shows it, and nothing of an ordinary response', async () => {
+  it('is accepted with the hashed key of RFC 6455 §1.3, and no header of an ordinary response', async () => {
     using client = await RawClient.connect(server.port);
     client.write(openingRequest());
     const { statusCode, headers } = await client.head();
@@ -150,7 +150,7 @@ describe('The opening request (RFC 6455 §4.2.1)', () => {
     });
   }
 
-  it('is read in linear time when a subprotocol list is all spaces', async () => {
+  it('is parsed in linear time if a subprotocol list consists of spaces', async () => {
     const answer = await ask(server.port, openingRequest({ more: `Sec-WebSocket-Protocol: a${' '.repeat(14000)}b` }));
     expect(answer.statusCode).to.equal(400);
   });

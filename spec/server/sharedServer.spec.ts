@@ -84,7 +84,7 @@ describe('handle.close()', () => {
       const open = (port: number) =>
         connect(`${scheme}://localhost:${port}`, { http2, family: 4, ca: certificate.cert } as ClientOptions);
 
-      it('leaves nothing of the library on the server once it is done', async () => {
+      it('removes everything of the library from the server when it resolves', async () => {
         const server = create();
         const before = traces(server);
         await configureServer(server).close();
@@ -118,7 +118,7 @@ describe('handle.close()', () => {
 
       afterEach(() => mock.restoreAll());
 
-      it('refuses new requests with 503 until it is done', async () => {
+      it('refuses new requests with 503 until it resolves', async () => {
         const server = create();
         await using running = await listening(server);
         const handle = configureServer(server);
@@ -162,7 +162,7 @@ describe('handle.close()', () => {
     expect(session.remoteSettings.enableConnectProtocol).to.equal(false);
   });
 
-  it('leaves the other configurations of the server as they are', async () => {
+  it('does not change the other configurations of the server', async () => {
     const server = createServer(application);
     await using running = await listening(server);
     const first = configureServer(server, { filter: ({ url }) => url === '/one' });

@@ -61,7 +61,7 @@ describe('A server that shuts down', () => {
     expect(client.received.toString('hex')).to.equal('880203f4');
   });
 
-  it('sends what was written before the Close', async () => {
+  it('sends written messages before the Close frame', async () => {
     const large = 'x'.repeat(100_000);
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
@@ -129,7 +129,7 @@ describe('A server that shuts down', () => {
     expect(client.received.toString('hex')).to.equal('880203e9');
   });
 
-  it('fails a pipeline that is not done after its Close was sent', async () => {
+  it('fails a pipeline that has not ended when the Close frame was sent', async () => {
     let over: Promise<unknown> | undefined;
     const source = new PassThrough({ objectMode: true });
     await using server = await listen((_request, response) => {
@@ -143,7 +143,7 @@ describe('A server that shuts down', () => {
     expect(await over).to.equal('ERR_STREAM_PREMATURE_CLOSE');
   });
 
-  it('leaves alone connections that the program has ended itself', async () => {
+  it('does not change connections that the program has ended itself', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().resume().close(4000));
     using client = await RawClient.open(server.port);
     const closing = server.handle.close();
@@ -202,7 +202,7 @@ describe('The spread of a shutdown', () => {
 
   const isClosing = (ws: AnyWebSocket) => ws.writableEnded;
 
-  it('closes each connection at a different moment', async () => {
+  it('closes each connection at a different time', async () => {
     await using server = await listen(listener);
     using _first = await politeClient(server.port);
     using _second = await politeClient(server.port);
@@ -220,7 +220,7 @@ describe('The spread of a shutdown', () => {
     expect(await closing).to.deep.equal({ closed: 3, dropped: 0, refused: 0 });
   });
 
-  it('serves a connection until its moment', async () => {
+  it('serves a connection until it is closed', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.pipe(ws);

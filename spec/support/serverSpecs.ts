@@ -92,7 +92,7 @@ export function talksWithOurClient(
     }
 
     if (transports !== undefined) {
-      it(`find themselves talking over ${transports.client}, and our server over ${transports.server}`, async () => {
+      it(`use ${transports.client}, and our server uses ${transports.server}`, async () => {
         const ws = open('/transport');
         const [message] = await once(ws, 'data');
         expect({ client: ws.transport, server: message }).to.deep.equal(transports);
@@ -132,7 +132,7 @@ export function talksWithOurClient(
       expect((await ws.whenClosed()).wasClean).to.equal(true);
     });
 
-    it('closes with 1000: our stream ends, after its last message', async () => {
+    it("closes with 1000: our stream emits 'end' after its last message", async () => {
       const ws = open('/close?code=1000&reason=Done');
       expect(await ws.toArray()).to.deep.equal(['last words']);
       expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: 'Done', wasClean: true });
@@ -165,7 +165,7 @@ export function talksWithOurClient(
       expect(await reported).to.deep.equal(closing);
     });
 
-    it('has 200 connections with us at once: each gets its own echo, and a clean end', async () => {
+    it('has 200 connections at once: each gets its own echo and a clean end', async () => {
       const paths = Array.from({ length: 200 }, (_, number) => `/?${number}`);
       const reported = Promise.all(paths.map((path) => server.closing(path)));
       const connections = paths.map((path) => open(path));

@@ -77,7 +77,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect(await readAll(ends.near)).to.deep.equal({ messages: sent });
       });
 
-      it('carries a large message and small messages behind it', async () => {
+      it('carries a large message and small messages after it', async () => {
         const ends = await open({ maxMessageSize: 8 * mebibyte });
         const large = randomBytes(5 * mebibyte);
         ends.far.pipe(ends.far);
@@ -208,7 +208,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expect((await ends.near.whenClosed()).code).to.equal(1006);
       });
 
-      it('causes an error at the peer when it is cut inside a message', async () => {
+      it('causes an error at the peer when it is reset inside a message', async () => {
         const ends = await open();
         const received = readAll(ends.far);
         const source = new Readable({ read() {} });
@@ -222,7 +222,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expectError(error, 'WS_ERR_CONNECTION_LOST', 1006);
       });
 
-      it('reads what the peer still sends after its own end()', async () => {
+      it('reads messages that the peer sends after our end()', async () => {
         const ends = await open();
         const answers = Array.from({ length: 200 }, (_, index) => `${index} ${'x'.repeat(2000)}`);
         const served = pipeline(
@@ -246,7 +246,7 @@ export function transportContract({ name, transport, create }: RigKind): void {
         expectError((await told).error, 'WS_ERR_CLOSED_BY_PEER', 1009);
       });
 
-      it('ends after closeTimeout if the peer does not answer its Close', async () => {
+      it('ends after closeTimeout if the peer does not answer its Close frame', async () => {
         const ends = await open({ closeTimeout: 50 });
         ends.far.pause();
         ends.far.write('still talking');
@@ -299,7 +299,7 @@ export function networkContract({ name, create }: RigKind): void {
       expect((await client.whenClosed()).code).to.equal(1006);
     });
 
-    it('deliver what a client writes before it is open', async () => {
+    it('deliver messages that a client writes before it is open', async () => {
       const client = rig.server.connect();
       client.end('early');
       expect(await readAll(client)).to.deep.equal({ messages: ['early'] });

@@ -134,7 +134,7 @@ describe('The keepalive of an HTTP/2 session', () => {
     for (const peer of server.peers) await peer.end();
   });
 
-  it('takes bytes on any stream for a sign of life', async () => {
+  it('accepts bytes on any stream as an answer', async () => {
     await using opened = await openStalled({ heartbeat });
     const { client } = opened;
     client.acknowledges = false;
