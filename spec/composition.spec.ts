@@ -300,7 +300,7 @@ describe('Composition', () => {
         const [peer, ws] = createPair();
         const failure = failureOf(read(ws));
         for (const message of messages) peer.write(message);
-        // With the pong it is certain that all messages have come: nothing is missing but the goodbye.
+        // After the pong, all messages have been received, and only the Close frame is missing.
         await peer.ping();
         peer.abort();
         expect(await failure).to.include(lost);

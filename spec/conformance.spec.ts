@@ -35,12 +35,12 @@ interface Case {
 const closeBody = (code: number | undefined, reason = '') =>
   code === undefined ? Buffer.alloc(0) : Buffer.concat([Buffer.of(code >> 8, code & 255), Buffer.from(reason)]);
 
-const goodbye: Frame = [close, closeBody(1000)];
+const normalClose: Frame = [close, closeBody(1000)];
 
 /** What is echoed, and then closed by the peer. */
 const good = (name: string, sends: readonly Frame[], gets: readonly Frame[]): Case => ({
   name,
-  sends: [...sends, goodbye],
+  sends: [...sends, normalClose],
   gets,
   closes: 1000,
 });
@@ -296,18 +296,18 @@ function inFragments(bytes: Buffer): Frame[] {
 }
 
 const closing: Case[] = [
-  { name: '7.1.1 a Close behind a text', sends: [[text, 'Hello'], goodbye], gets: [[text, 'Hello']], closes: 1000 },
-  { name: '7.1.2 two Closes', sends: [goodbye, goodbye], closes: 1000 },
-  { name: '7.1.3 a ping behind the Close', sends: [goodbye, [ping, 'late']], closes: 1000 },
-  { name: '7.1.4 a text behind the Close', sends: [goodbye, [text, 'late']], closes: 1000 },
+  { name: '7.1.1 a Close behind a text', sends: [[text, 'Hello'], normalClose], gets: [[text, 'Hello']], closes: 1000 },
+  { name: '7.1.2 two Closes', sends: [normalClose, normalClose], closes: 1000 },
+  { name: '7.1.3 a ping behind the Close', sends: [normalClose, [ping, 'late']], closes: 1000 },
+  { name: '7.1.4 a text behind the Close', sends: [normalClose, [text, 'late']], closes: 1000 },
   {
     name: '7.1.5 a Close inside a message',
-    sends: [[textStart, 'fragment1'], goodbye, [last, 'fragment2']],
+    sends: [[textStart, 'fragment1'], normalClose, [last, 'fragment2']],
     closes: 1000,
   },
   {
     name: '7.1.6 a large message, a Close, a ping',
-    sends: [[text, filler(256 * 1024)], goodbye, [ping]],
+    sends: [[text, filler(256 * 1024)], normalClose, [ping]],
     gets: [[text, filler(256 * 1024)]],
     closes: 1000,
   },
@@ -427,7 +427,7 @@ for (const role of ['server', 'client'] as const) {
             const start = at === 0 ? first & 0x7f : more;
             sends.push([at + fragment >= size ? start | 0x80 : start, payload.subarray(at, at + fragment)]);
           }
-          const [echo, ...rest] = await converse(role, [...sends, goodbye], 65536);
+          const [echo, ...rest] = await converse(role, [...sends, normalClose], 65536);
           expect(echo?.first).to.equal(0x80 | (first & 0x0f));
           expect(echo?.payload.equals(payload)).to.equal(true);
           expect(rest.map(show)).to.deep.equal([show({ first: close, payload: closeBody(1000) })]);
@@ -472,7 +472,7 @@ describe('An echo with permessage-deflate', () => {
                 (part, at, parts): Frame => [(at === 0 ? kind : 0) | (at === parts.length - 1 ? 0x80 : 0), part],
               );
             });
-            const frames = await converse(role, [...sends, goodbye], 10_000, extensions);
+            const frames = await converse(role, [...sends, normalClose], 10_000, extensions);
             expect(show(frames.pop() as RawFrame)).to.equal(show({ first: close, payload: closeBody(1000) }));
             expect(decompressed(frames).map(String)).to.deep.equal(messages.map(String));
           });

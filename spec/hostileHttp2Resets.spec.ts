@@ -59,7 +59,7 @@ async function closing({ sessions }: Http2TestServer): Promise<void> {
   sessions.length = 0;
 }
 
-/** The end of a WebSocket whose peer has not said goodbye. */
+/** The end of a WebSocket whose peer has sent no Close frame. */
 async function expectLost(ws: WebSocket, code = 'WS_ERR_CONNECTION_LOST'): Promise<void> {
   let ended = false;
   ws.once('end', () => {

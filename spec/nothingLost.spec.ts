@@ -49,8 +49,8 @@ function randomSetting(dice: Dice, randomEnd: (dice: Dice) => Manners, versions:
   const manners = { server: randomEnd(dice), client: randomEnd(dice) };
   const optionsOf = ({ reader }: Manners): ConnectionOptions => ({
     messages: reader === 'parts' ? 'stream' : 'whole',
-    // A writer that has a 'drain' listener holds the answer to a Close back for half of that; a stream that ends by itself does not, and
-    // must have its time on a busy machine.
+    // A writer that has a 'drain' listener holds the answer to a Close back for half of that; a stream that ends by
+    // itself does not, and must have its time on a busy machine.
     closeTimeout: randomEnd === pipeManners ? 8000 : 1000,
     // A stream that is piped in, and has nothing to do with what is read, would be unpiped when the peer has closed.
     ...(randomEnd === pipeManners && { allowHalfOpen: true }),
@@ -188,8 +188,11 @@ async function expectCleanEnd(conversation: Conversation): Promise<void> {
   }
 }
 
-/** When both have written all, one of them ends, or both do. Where the end of the bytes is the goodbye, all must have come before. */
-const sayGoodbye: Course = async (conversation, dice) => {
+/**
+ * When both have written all, one of them ends, or both do. In versions without a Close frame, all messages must have
+ * been received before.
+ */
+const closeCleanly: Course = async (conversation, dice) => {
   const { capabilities: can } = protocolVersion(conversation.setting.version);
   const [first, second] = inRandomOrder(conversation, dice);
   await allWritten(conversation);
@@ -206,7 +209,10 @@ const sayGoodbye: Course = async (conversation, dice) => {
   expect(await first.ws.whenClosed()).to.deep.equal({ ...told, reason: '' });
 };
 
-/** Each has received what the other has sent, and of what was not sent the other was told: by a callback, or by its stream. */
+/**
+ * Each end has received what the other has sent, and messages that were not sent are reported as failed: by a callback,
+ * or by the stream.
+ */
 async function expectNoSilentLoss(conversation: Conversation): Promise<void> {
   await allWritten(conversation);
   for (const [talker, peer] of bothOf(conversation)) {
@@ -228,7 +234,7 @@ async function expectNoSilentLoss(conversation: Conversation): Promise<void> {
 const byCount = ({ server, client }: Conversation) =>
   server.messages.length < client.messages.length ? ([server, client] as const) : ([client, server] as const);
 
-/** One end says goodbye when it has written all, while the other may still talk. */
+/** One end closes when it has written all messages, while the other may still write. */
 const interrupt: Course = async (conversation, dice) => {
   const [first, second] = byCount(conversation);
   await first.written;
@@ -240,7 +246,7 @@ const interrupt: Course = async (conversation, dice) => {
   expect(first.endings).to.deep.equal(['end']);
 };
 
-/** One end is closed in place of its program, which still talks, as the other may. */
+/** One end is closed by other code than its program, which still writes, as the other end may. */
 const closeForProgram: Course = async (conversation, dice) => {
   const [peer, talker] = byCount(conversation);
   await peer.hasReceived(dice.roll(Math.min(3, talker.messages.length) + 1));
@@ -249,7 +255,7 @@ const closeForProgram: Course = async (conversation, dice) => {
   await expectNoSilentLoss(conversation);
 };
 
-/** Each ends when it is done, which is for the streams to say. */
+/** Each end is closed by its streams after the last message. */
 const letStreamsEnd: Course = async (conversation) => {
   await allOver(conversation);
   await expectCleanEnd(conversation);
@@ -264,25 +270,25 @@ const breakOff =
     link.breakAfter(dice.roll(sizeOf(server.messages) + sizeOf(client.messages) + 500), how);
     const over = allOver(conversation);
     await Promise.race([over, allReceived(conversation)]);
-    // What is compressed may have passed before the break was due.
+    // Compressed messages may have passed before the link was cut.
     link.break(how);
     await over;
     for (const [talker, peer] of bothOf(conversation)) {
       expectPrefix(peer.messages, talker.received);
       expect(talker.faults).to.deep.equal([]);
-      let isGoodbye = false;
+      let isCleanEnd = false;
       if (how === 'end') {
         const { messages, truncated } = await understand(conversation, talker);
         expect(talker.received.length, 'messages received').to.equal(messages);
-        // Where there is no form for a goodbye, the end of the bytes is one, unless it is in the middle of a message.
-        isGoodbye = !protocolVersion(setting.version).capabilities.close && !truncated;
+        // In versions without a Close frame, the end of the bytes is a clean end, except in the middle of a message.
+        isCleanEnd = !protocolVersion(setting.version).capabilities.close && !truncated;
       }
-      expect(talker.endings).to.deep.equal([isGoodbye ? 'end' : 'WS_ERR_CONNECTION_LOST']);
-      expect((await talker.ws.whenClosed()).wasClean, 'a clean end').to.equal(isGoodbye);
+      expect(talker.endings).to.deep.equal([isCleanEnd ? 'end' : 'WS_ERR_CONNECTION_LOST']);
+      expect((await talker.ws.whenClosed()).wasClean, 'a clean end').to.equal(isCleanEnd);
     }
   };
 
-/** How many messages there are in the bytes that one end was given to read, and whether the last of them is cut off. */
+/** Returns the number of messages in the bytes that one end could read, and whether the last one is truncated. */
 async function understand({ setting, link, server }: Conversation, talker: Talker) {
   const { version, perMessageDeflate } = setting;
   const { extensions } = talker.ws;
@@ -301,8 +307,8 @@ async function understand({ setting, link, server }: Conversation, talker: Talke
   return { messages, truncated: failure !== undefined };
 }
 
-/** The link breaks in the middle of the goodbye, or shortly before or after it. */
-const breakGoodbye: Course = async (conversation, dice) => {
+/** The link is cut in the middle of the close handshake, or shortly before or after it. */
+const breakCloseHandshake: Course = async (conversation, dice) => {
   const [first, second] = inRandomOrder(conversation, dice);
   await allWritten(conversation);
   if (dice.roll(2) === 0) await allReceived(conversation);
@@ -313,7 +319,7 @@ const breakGoodbye: Course = async (conversation, dice) => {
   for (const [talker, peer] of bothOf(conversation)) {
     expectPrefix(peer.messages, talker.received);
     expect(talker.faults).to.deep.equal([]);
-    // An end is told only to those who have everything, and a clean one only if the other has heard that as well.
+    // An end is reported only if all messages were received, and a clean end only if the other side has confirmed it.
     expect(talker.endings[0]).to.be.oneOf(['end', 'WS_ERR_CONNECTION_LOST']);
     if (talker.endings[0] === 'end') expect(talker.received.length).to.equal(peer.messages.length);
     if ((await talker.ws.whenClosed()).wasClean) expect(talker.endings).to.deep.equal(['end']);
@@ -329,8 +335,9 @@ const overTcp = seeds(20, 300);
 const closingVersions = knownVersions.filter((version) => protocolVersion(version).capabilities.close);
 
 /**
- * Two ends that talk at the same time, through a network that cuts their bytes at random places: in any version, compressed or not,
- * writing and reading in any way, with pauses. The variable SEED names a seed that has failed, and SEEDS says how many to try.
+ * Two ends that talk at the same time, through a network that cuts their bytes at random places: in any version,
+ * compressed or not, writing and reading in any way, with pauses. The variable SEED names a seed that has failed, and
+ * SEEDS says how many to try.
  */
 describe('No message is lost', function () {
   this.timeout(120_000);
@@ -347,12 +354,12 @@ describe('No message is lost', function () {
     await checkSeeds(list, one);
   }
 
-  it('until one end closes, or both do', () => check(sayGoodbye));
+  it('until one end closes, or both do', () => check(closeCleanly));
 
-  it('when one end closes while the other still writes, except messages whose callbacks fail', () =>
+  it('when one end closes while the other still writes, except messages that are reported as failed', () =>
     check(interrupt, { manners: talkativeManners, versions: closingVersions, list: inRealTime }));
 
-  it('when one end is closed while its program still writes, except messages whose callbacks fail', () =>
+  it('when one end is closed while its program still writes, except messages that are reported as failed', () =>
     check(closeForProgram, { manners: talkativeManners, versions: closingVersions, list: inRealTime }));
 
   it('between piped streams, each of which ends after its last message', () =>
@@ -362,7 +369,7 @@ describe('No message is lost', function () {
     check(breakOff('reset', 'end')));
 
   it('without an error when the connection is lost during the close handshake', () =>
-    check(breakGoodbye, { versions: closingVersions }));
+    check(breakCloseHandshake, { versions: closingVersions }));
 
   it('over TCP, up to a close or a reset', async () => {
     let accept: Handler = () => {};
@@ -390,7 +397,7 @@ describe('No message is lost', function () {
     await checkSeeds(overTcp, async (dice) => {
       // A reset right behind other bytes is read as an end, by libuv, which is a goodbye where there is no other.
       const [course, versions] = dice.pick([
-        [sayGoodbye, knownVersions],
+        [closeCleanly, knownVersions],
         [breakOff('reset'), closingVersions],
       ] as const);
       const setting = randomSetting(dice, randomManners, versions);

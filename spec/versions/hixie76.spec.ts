@@ -29,7 +29,7 @@ const vectors: readonly (readonly [what: string, bytes: string, says: readonly u
   ['FF 00, which is no goodbye in draft75', 'ff 00 00 61 ff', ['a'], 'draft75'],
 ];
 
-describe('hixie-76 and -75, what a decoder makes of', () => {
+describe('hixie-76 and -75: the decoder reads', () => {
   for (const role of ['server', 'client'] as const) {
     for (const [what, bytes, says, version = 'draft76'] of vectors) {
       it(`${what}, as ${role}, wherever it is cut`, () => {
@@ -59,7 +59,7 @@ describe('hixie-76 and -75, what a decoder makes of', () => {
     ['a text that is too long', `00 ${'61'.repeat(1001)} ff`, 'WS_ERR_MESSAGE_TOO_BIG 1009'],
     ['an unknown frame that does not end', `01 ${'61'.repeat(1001)}`, 'WS_ERR_MESSAGE_TOO_BIG 1009'],
   ] as const) {
-    it(`${what}: a refusal`, () => {
+    it(`${what}, and refuses it`, () => {
       for (const { how, chunks } of splits(hex(bytes))) {
         const outcome = decode(protocolVersion('draft76').decoder('server', limits), chunks, { end: false });
         expect([outcome.items, outcome.refusal], how).to.deep.equal([[], refusal]);
@@ -67,7 +67,7 @@ describe('hixie-76 and -75, what a decoder makes of', () => {
     });
   }
 
-  it('an end inside a frame: it is cut short', () => {
+  it('an end inside a frame, and throws WS_ERR_TRUNCATED', () => {
     for (const bytes of ['00', '00 61', '01', '80', '80 05', '80 05 61', 'ff']) {
       const outcome = decode(protocolVersion('draft76').decoder('server', limits), [hex(bytes)]);
       expect(outcome.refusal, bytes).to.equal('WS_ERR_TRUNCATED 1002');
@@ -75,7 +75,7 @@ describe('hixie-76 and -75, what a decoder makes of', () => {
   });
 });
 
-describe('hixie-76 and -75, what an encoder makes of', () => {
+describe('hixie-76 and -75: the encoder writes', () => {
   it('text, as a string or as bytes, short or long', () => {
     expect(encode('draft76', 'Hello')).to.deep.equal(hex('00 48656c6c6f ff'));
     expect(encode('draft76', '')).to.deep.equal(hex('00 ff'));
@@ -85,12 +85,12 @@ describe('hixie-76 and -75, what an encoder makes of', () => {
     expect(long.equals(Buffer.concat([hex('00'), Buffer.from('ü'.repeat(5000)), hex('ff')]))).to.equal(true);
   });
 
-  it('a Close: the code has no place in it, and draft75 has none', () => {
+  it('a Close frame without a code, and no bytes in draft75', () => {
     expect(encode('draft76', { opcode: 'close', code: 4000, reason: 'later' })).to.deep.equal(hex('ff 00'));
     expect(encode('draft75', { opcode: 'close', code: 1000, reason: '' })).to.deep.equal(hex(''));
   });
 
-  it('what it has no form for: an error that names the version', () => {
+  it('nothing for an item that the version does not have, and throws an error that names the version', () => {
     const items: Encodable[] = [
       Buffer.of(1),
       { opcode: 'binary', payload: Buffer.of(1) },
@@ -105,18 +105,18 @@ describe('hixie-76 and -75, what an encoder makes of', () => {
     }
   });
 
-  it('bytes that are no text, which would smuggle in a frame: an error', () => {
+  it('nothing for bytes that are not UTF-8, which could contain a frame, and throws', () => {
     const error = thrownBy(() => encode('draft76', { opcode: 'text', payload: hex('61 ff 00 62') }));
     expect(error.code).to.equal('WS_ERR_INVALID_UTF8');
   });
 
-  it('what is no message: an error', () => {
+  it('nothing for a value that is no message, and throws', () => {
     for (const item of [undefined, null, 1, {}, { opcode: 'foo' }]) {
       expect(thrownBy(() => encode('draft76', item as unknown as string)).code).to.equal('WS_ERR_INVALID_ARGUMENT');
     }
   });
 
-  it('every text, for a peer of either role', () => {
+  it('every text so that a decoder of either role reads it', () => {
     for (const text of ['', 'a', 'ü€😀', 'x'.repeat(999), '\ud800']) {
       for (const role of ['server', 'client'] satisfies Role[]) {
         const { items } = decode(protocolVersion('draft76').decoder(role, limits), [encode('draft76', text)]);

@@ -63,7 +63,7 @@ const violations: readonly (readonly [what: string, bytes: string, refusal: stri
   ['text that is cut off', '04 01 c3', 'WS_ERR_INVALID_UTF8 1007'],
 ];
 
-describe('hybi-03, what a decoder makes of', () => {
+describe('hybi-03: the decoder reads', () => {
   for (const [what, bytes, says] of vectors) {
     it(`${what}, wherever it is cut`, () => {
       for (const { how, chunks } of splits(hex(bytes))) {
@@ -74,7 +74,7 @@ describe('hybi-03, what a decoder makes of', () => {
   }
 
   for (const [what, bytes, expected, says = []] of violations) {
-    it(`${what}: a refusal, wherever it is cut`, () => {
+    it(`${what}, and refuses it, wherever it is cut`, () => {
       for (const { how, chunks } of splits(hex(bytes))) {
         const { items, refusal } = decode(draft.decoder('client', limits), chunks, { end: false });
         expect([items, refusal], how).to.deep.equal([says, expected]);
@@ -82,14 +82,14 @@ describe('hybi-03, what a decoder makes of', () => {
     });
   }
 
-  it('an end inside a frame or a message: it is cut short', () => {
+  it('an end inside a frame or a message, and throws WS_ERR_TRUNCATED', () => {
     for (const bytes of ['04', '04 01', '04 02 61', '84 01 61', '02 01']) {
       expect(decode(draft.decoder('server', limits), [hex(bytes)]).refusal, bytes).to.equal('WS_ERR_TRUNCATED 1002');
     }
   });
 });
 
-describe('hybi-03, what an encoder makes of', () => {
+describe('hybi-03: the encoder writes', () => {
   for (const [what, item, bytes] of [
     ['a text', 'Hello', '04 05 48656c6c6f'],
     ['bytes', Buffer.of(0, 255), '05 02 00ff'],
@@ -109,7 +109,7 @@ describe('hybi-03, what an encoder makes of', () => {
     it(`${what}: ${bytes.slice(0, 24)}`, () => expect(encode(item)).to.deep.equal(hex(bytes)));
   }
 
-  it('payloads around the limits of each form of length', () => {
+  it('payloads at the limits of each length format', () => {
     for (const [length, header] of [
       [125, '05 7d'],
       [126, '05 7e 007e'],
@@ -124,7 +124,7 @@ describe('hybi-03, what an encoder makes of', () => {
     }
   });
 
-  it('what no frame can carry: an error', () => {
+  it('nothing for an item that no frame can have, and throws', () => {
     expect(thrownBy(() => encode({ opcode: 'ping', payload: Buffer.alloc(126) })).code).to.equal(
       'WS_ERR_INVALID_ARGUMENT',
     );

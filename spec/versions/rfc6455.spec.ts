@@ -343,7 +343,7 @@ const badCloses: Bad[] = [
   },
 ];
 
-describe('RFC 6455, what a decoder makes of', () => {
+describe('RFC 6455: the decoder reads', () => {
   for (const role of roles) {
     const sender = peerOf(role);
     const newDecoder = (limits = usualLimit) => draft.decoder(role, limits);
@@ -369,7 +369,7 @@ describe('RFC 6455, what a decoder makes of', () => {
       };
       for (const [kind, vectors] of Object.entries(bad)) {
         for (const { what, says = [], limits, error, ...vector } of vectors) {
-          it(`a bad ${kind}: ${what}; wherever it is cut, and after all that came before`, () => {
+          it(`an invalid ${kind}, and refuses it: ${what}; wherever it is cut, and after the earlier messages`, () => {
             const greeting = wire('81 05 | 48656c6c6f', sender).bytes;
             const { bytes, refusedAfter = 0 } = wire(vector.wire, sender);
             for (const { how, chunks } of splits(bytes)) {
@@ -400,7 +400,7 @@ describe('RFC 6455, what a decoder makes of', () => {
         }
       });
 
-      it('a message that is exactly as large as the limit', () => {
+      it('a message that has exactly the size of the limit', () => {
         const { bytes } = wire(
           `
             81 05 | 6162636465
@@ -414,7 +414,7 @@ describe('RFC 6455, what a decoder makes of', () => {
         expectSame(items, ['abcde', ping('123456'), 'abcde', Buffer.from('abcde')], 'at the limit');
       });
 
-      it('an end inside a header, a frame or a message: it is cut short, and otherwise not', () => {
+      it('an end, and throws WS_ERR_TRUNCATED only inside a header, a frame or a message', () => {
         const { bytes } = wire(
           `
             01 02 | 6162
@@ -429,7 +429,7 @@ describe('RFC 6455, what a decoder makes of', () => {
         }
       });
 
-      it('an end behind a Close: it is no surprise, whatever had begun', () => {
+      it('an end after a Close frame without an error, also inside a message', () => {
         const { bytes } = wire(
           `
             01 02 | 6162
@@ -464,7 +464,7 @@ describe('RFC 6455, what a decoder makes of', () => {
       });
     }
 
-    it('the same that these specs make of unmasked vectors', () => {
+    it('as the specs mask the unmasked vectors', () => {
       expect(wire('81 05 | 48656c6c6f', 'client').bytes).to.deep.equal(hex('81 85 37fa213d 7f9f4d5158'));
     });
   });
@@ -488,7 +488,7 @@ describe('RFC 6455, what a decoder makes of', () => {
   });
 });
 
-describe('RFC 6455, the memory of a decoder', () => {
+describe('RFC 6455: the memory of a decoder', () => {
   const cases = [1, 20, 100, 1000, 30_000, 100_000].flatMap((length) => [
     { length, fin: true },
     { length, fin: false },
@@ -515,7 +515,7 @@ describe('RFC 6455, the memory of a decoder', () => {
     });
   }
 
-  it('is not filled by the chunk of a small message that is kept, nor by that of the beginning of a frame', async () => {
+  it('does not keep the chunk of a small message or of the beginning of a frame', async () => {
     const chunkSize = 64 * 1024;
     // A small message, a large one, and the first bytes of a ping that goes on in a chunk to come.
     const frames = Buffer.concat([hex('82 01 61'), hex('82 7e fff0'), Buffer.alloc(0xfff0), hex('89 05 61')]);
@@ -541,7 +541,7 @@ describe('RFC 6455, the memory of a decoder', () => {
     });
   }
 
-  it('is not filled by fragments that have nothing in them', async () => {
+  it('is not filled by empty fragments', async () => {
     const decoder = draft.decoder('client', usualLimit);
     const empty = Buffer.concat(Array.from({ length: 10_000 }, () => hex('00 00')));
     decode(decoder, [hex('01 00'), empty], { end: false });
@@ -553,7 +553,7 @@ describe('RFC 6455, the memory of a decoder', () => {
   });
 });
 
-describe('RFC 6455, what an encoder makes of', () => {
+describe('RFC 6455: the encoder writes', () => {
   const encodings: [what: string, item: Encodable, frames: string][] = [
     ['a string', 'Hello', '81 05 | 48656c6c6f'],
     ['an empty string', '', '81 00'],
@@ -584,7 +584,7 @@ describe('RFC 6455, what an encoder makes of', () => {
     });
   }
 
-  describe('payloads around the limits of each form of length:', () => {
+  describe('payloads at the limits of each length format:', () => {
     const headers: [length: number, header: string][] = [
       [125, '7d'],
       [126, '7e 007e'],
@@ -626,14 +626,14 @@ describe('RFC 6455, what an encoder makes of', () => {
     }
   });
 
-  it("a client's messages: each has a key of its own", () => {
+  it("a client's messages, each with its own masking key", () => {
     const items = Array.from({ length: 500 }, () => 'a');
     const bytes = encode(draft.encoder('client'), items);
     const keys = Array.from(items, (_, i) => bytes.toString('hex', i * 7 + 2, i * 7 + 6));
     expect(new Set(keys).size).to.be.above(495);
   });
 
-  it('a large payload: a server sends it by reference, a client a masked copy; neither changes it', () => {
+  it('a large payload by reference on a server, and a masked copy on a client, without changing it', () => {
     const payload = Buffer.alloc(1024 * 1024, 'x');
     for (const role of roles) {
       const queue = new OutputQueue();
@@ -647,7 +647,7 @@ describe('RFC 6455, what an encoder makes of', () => {
     }
   });
 
-  it('a small payload: it is copied, so the program may use its memory again', () => {
+  it('a copy of a small payload, so that the program may use its memory again', () => {
     for (const role of roles) {
       const payload = Buffer.from('abc');
       const queue = new OutputQueue();
@@ -658,7 +658,7 @@ describe('RFC 6455, what an encoder makes of', () => {
     }
   });
 
-  describe('what no frame can carry: an error, and not a byte of it', () => {
+  describe('no byte for an item that no frame can have, and throws', () => {
     const refused: [what: string, item: Encodable, message: string][] = [
       ['a ping of 126 bytes', { opcode: 'ping', payload: Buffer.alloc(126) }, '125 bytes'],
       ['a pong of 126 bytes', { opcode: 'pong', payload: Buffer.alloc(126) }, '125 bytes'],
@@ -681,7 +681,7 @@ describe('RFC 6455, what an encoder makes of', () => {
   });
 });
 
-describe('RFC 6455, a round trip', () => {
+describe('RFC 6455: a round trip', () => {
   for (const role of roles) {
     it(`from a ${role} to its peer gives back every message, however it was fragmented and cut`, () => {
       withDice((dice) => {
@@ -697,26 +697,26 @@ describe('RFC 6455, a round trip', () => {
   }
 });
 
-describe('The list of drafts', () => {
-  it('knows versions 13, 8 and 7, best first, which differ in the name of the origin', () => {
+describe('The list of versions', () => {
+  it('contains 13, 8 and 7 in order of preference, which differ in the name of the origin header', () => {
     expect(knownVersions.slice(0, 3)).to.deep.equal(['13', '8', '7']);
     expect(findProtocolVersion('13')?.wire.originHeader('13')).to.equal('origin');
     expect(findProtocolVersion('8')?.wire.originHeader('8')).to.equal('sec-websocket-origin');
     expect(findProtocolVersion('7')?.wire.originHeader('7')).to.equal('sec-websocket-origin');
   });
 
-  it('knows no others, whatever they are called', () => {
+  it('contains no other version', () => {
     for (const version of ['', '0', '4', '6', '9', '14', '013', '13.0', ' 13', 'constructor', '__proto__']) {
       expect(findProtocolVersion(version), version).to.equal(undefined);
     }
   });
 
-  it('proves the key of §1.3', () => {
+  it('answers the key of RFC 6455 §1.3', () => {
     const request = { url: '/', rawHeaders: [], headers: { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' } };
     expect(draft.answer(request, false).headers).to.include({ 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' });
   });
 
-  it('refuses a key that is missing, malformed or there twice, with 400', () => {
+  it('refuses a key that is missing, malformed or sent twice, with 400', () => {
     const key = 'dGhlIHNhbXBsZSBub25jZQ==';
     for (const value of [undefined, '', 'x', `${key}, ${key}`]) {
       const headers = value === undefined ? {} : { 'sec-websocket-key': value };

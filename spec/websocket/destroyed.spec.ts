@@ -85,7 +85,7 @@ function writeThree(ws: WebSocket): string[][] {
 describe('WebSocket.write(): its callback', () => {
   for (const place of places) {
     for (const [name, end] of Object.entries(ends)) {
-      it(`is called exactly once when ${name} comes while a message, a source and a text wait, ${nameOf(place)}`, () =>
+      it(`is called exactly once at ${name} while a message, a source and a text wait, ${nameOf(place)}`, () =>
         inVirtualTime(async () => {
           await using connection = await openBoth(place);
           const { ws, peer } = connection;

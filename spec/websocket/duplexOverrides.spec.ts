@@ -18,7 +18,7 @@ describe('overrideListenerMethods()', () => {
     return { stream: new Stream(), changes };
   }
 
-  it("calls back after each method that adds or removes a 'message' listener", () => {
+  it("is called after each method that adds or removes a 'message' listener", () => {
     for (const add of ['on', 'addListener', 'once', 'prependListener', 'prependOnceListener'] as const) {
       const { stream, changes } = rig();
       expect(stream[add]('message', listener)).to.equal(stream);
@@ -47,7 +47,7 @@ describe('overrideListenerMethods()', () => {
     expect([changes.length, stream.readableFlowing]).to.deep.equal([1, true]);
   });
 
-  it('leaves other streams alone', () => {
+  it('does not change other streams', () => {
     const { changes } = rig();
     new Duplex().on('message', listener);
     expect(changes).to.deep.equal([]);
@@ -55,7 +55,7 @@ describe('overrideListenerMethods()', () => {
 });
 
 describe('overrideGetters()', () => {
-  it("returns what the getter returns, in place of Node's own property", () => {
+  it("returns the value of the getter instead of Node's own property", () => {
     const Stream = newClass();
     overrideGetters(Stream.prototype, { readableHighWaterMark: (stream) => [stream.readableLength, 'messages'] });
     const stream = new Stream();
@@ -67,7 +67,7 @@ describe('overrideGetters()', () => {
 describe('noteOperators()', () => {
   const names = ['map', 'filter', 'flatMap', 'take', 'drop'] as const;
 
-  it('calls back when an operator is applied, and returns what Node returns', async () => {
+  it('calls the callback when an operator is applied, and returns the result of Node', async () => {
     for (const name of names) {
       const Stream = newClass();
       const noted: Duplex[] = [];
@@ -83,7 +83,7 @@ describe('noteOperators()', () => {
     }
   });
 
-  it('does not call back for what reads to the end itself', async () => {
+  it('does not call the callback for operators that read to the end themselves', async () => {
     const Stream = newClass();
     noteOperators(Stream.prototype, () => expect.fail('It was noted'));
     const stream = new Stream({ objectMode: true });

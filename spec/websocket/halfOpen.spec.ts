@@ -29,7 +29,7 @@ const readers: Record<string, (ws: WebSocket) => unknown> = {
 describe('A WebSocket that a feed is piped into', () => {
   for (const place of places) {
     for (const [reader, read] of Object.entries(readers)) {
-      it(`answers a Close at once, with ${reader} beside the feed, ${nameOf(place)}`, () =>
+      it(`answers a Close frame at once, with ${reader} beside the feed, ${nameOf(place)}`, () =>
         inVirtualTime(async (time) => {
           await using connection = await openBoth(place, { options: { closeTimeout: 20_000 } });
           const { ws, peer } = connection;
@@ -49,7 +49,7 @@ describe('A WebSocket that a feed is piped into', () => {
         }));
     }
 
-    it(`answers a Close at once, and a pipeline() that feeds it rejects, ${nameOf(place)}`, () =>
+    it(`answers a Close frame at once, and a pipeline() that feeds it rejects, ${nameOf(place)}`, () =>
       inVirtualTime(async (time) => {
         await using connection = await openBoth(place, { options: { closeTimeout: 20_000 } });
         const { ws, peer } = connection;
@@ -149,7 +149,7 @@ const chains: Record<string, (ws: WebSocket) => unknown> = {
 describe('A WebSocket whose readable side leads back to its writable side', () => {
   for (const place of places) {
     for (const [chain, start] of Object.entries(chains)) {
-      it(`answers a Close behind the tail of ${chain}, ${nameOf(place)}`, () =>
+      it(`answers a Close frame after the last message of ${chain}, ${nameOf(place)}`, () =>
         inVirtualTime(async () => {
           await using connection = await openBoth(place, {
             options: { closeTimeout: 20_000 },

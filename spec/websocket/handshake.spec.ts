@@ -39,7 +39,7 @@ const agreement = (given: Partial<Agreement> = {}): Agreement => ({
 });
 
 describe('Handshake', () => {
-  it('knows on a server what the request asks for', () => {
+  it('has on a server the protocols and the version of the request', () => {
     const opening = new FakeOpening(['chat', 'v2']);
     const handshake = new Handshake({ role: 'server', opening });
     expect(handshake.request).to.equal(opening.request);
@@ -48,7 +48,7 @@ describe('Handshake', () => {
     expect([handshake.protocol, handshake.extensions]).to.deep.equal(['', '']);
   });
 
-  it('knows on a client what it offers, and its transport only when it is open', () => {
+  it('has on a client the offered protocols, and the transport only when it is open', () => {
     const handshake = new Handshake({ role: 'client', version: '8', protocols: ['chat'] });
     expect([handshake.role, handshake.version, handshake.protocols]).to.deep.equal(['client', '8', ['chat']]);
     expect([handshake.request, handshake.transport]).to.deep.equal([undefined, undefined]);
@@ -56,7 +56,7 @@ describe('Handshake', () => {
     expect([handshake.version, handshake.protocol, handshake.transport]).to.deep.equal(['13', 'chat', 'http2']);
   });
 
-  it('agreeOn(): takes the settings from what was agreed on, and from the options of this connection', () => {
+  it('agreeOn(): sets the settings from the agreement and from the options of this connection', () => {
     const handshake = new Handshake({ role: 'server', options: { closeTimeout: 5, maxMessageSize: 6 } });
     handshake.agreeOn(agreement({ version: 'draft76' }), { closeTimeout: 5, maxMessageSize: 7 });
     const { closeTimeout, maxMessageSize, version, capabilities } = handshake.settings;
@@ -64,7 +64,7 @@ describe('Handshake', () => {
     expect(capabilities.fragments).to.equal(false);
   });
 
-  it('shares its settings with every connection that has the same options and has agreed on the same', () => {
+  it('shares its settings with connections that have the same options and agreement', () => {
     const options = { closeTimeout: 5 };
     const [one, other] = [1, 2].map(() => new Handshake({ role: 'server', options })) as [Handshake, Handshake];
     for (const handshake of [one, other]) handshake.agreeOn(agreement());
@@ -94,23 +94,23 @@ describe('Handshake', () => {
       expect(accept(['chat', 'v2']).acceptance?.protocol).to.equal('');
     });
 
-    it('answers with the first one if none is wanted in a version that may not decline', () => {
+    it('answers with the first one if none is chosen in a version that may not decline', () => {
       const wire = { ...rfc6455, capabilities: { ...rfc6455.capabilities, declineProtocol: false } };
       expect(accept(['chat', 'v2'], undefined, wire).acceptance?.protocol).to.equal('chat');
       expect(accept([], undefined, wire).acceptance?.protocol).to.equal('');
     });
 
-    it('adds the headers of connect() to those that the program has set before, over them', () => {
+    it('adds the headers of connect() to the headers set before, and overrides them', () => {
       const { acceptance } = accept([], { headers: { 'x-two': 'two' } });
       expect(acceptance?.headers).to.deep.equal({ 'x-one': '1', 'x-two': 'two' });
     });
 
-    it('takes the options of this connection over those of the server', () => {
+    it('prefers the options of this connection to those of the server', () => {
       const { handshake } = accept([], { maxMessageSize: 7 });
       expect([handshake.settings.closeTimeout, handshake.settings.maxMessageSize]).to.deep.equal([5, 7]);
     });
 
-    it('refuses a second call, a client, and a request that is over', () => {
+    it('refuses a second call, a client, and a request that was answered', () => {
       const { handshake } = accept([]);
       const again = (one: Handshake) =>
         thrownBy(() =>
@@ -147,7 +147,7 @@ describe('Handshake', () => {
     expect(opening.abandoned).to.equal(1);
   });
 
-  it('forget(): lets go of what is needed only until the connection is open, and keeps the request', () => {
+  it('forget(): frees the opening, and keeps the request', () => {
     const opening = new FakeOpening();
     const handshake = new Handshake({ role: 'server', opening });
     handshake.forget();

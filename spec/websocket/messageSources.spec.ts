@@ -112,11 +112,11 @@ describe('OutgoingSource.send()', () => {
     expect((await sent(source)).frames).to.deep.equal([{ opcode: 'text', fin: true, payload: '' }]);
   });
 
-  it('keeps the halves of a surrogate pair in one fragment', async () => {
+  it('sends the halves of a surrogate pair in one fragment', async () => {
     expect((await sent(Readable.from(['a\ud83d', '\ude00b\ud83d']))).text).to.equal('a|\ud83d\ude00b|\ud83d.');
   });
 
-  it('reads the next piece when the one before has been taken', async () => {
+  it('reads the next piece when the last one was sent', async () => {
     const source = new EndlessSource('a', 'b');
     const receiver = new FakeReceiver();
     receiver.eager = false;
@@ -165,7 +165,7 @@ describe('OutgoingSource.send()', () => {
     expect((await sent(locked)).codes).to.deep.equal(['WS_ERR_SOURCE_FAILED']);
   });
 
-  it('fails with WS_ERR_INVALID_ARGUMENT for a piece of another kind, and cancels the source', async () => {
+  it('fails with WS_ERR_INVALID_ARGUMENT for a piece of another type, and cancels the source', async () => {
     const reasons: WebSocketError[] = [];
     const source = new ReadableStream({
       start(controller) {
@@ -181,7 +181,7 @@ describe('OutgoingSource.send()', () => {
 });
 
 describe('OutgoingSource.stop()', () => {
-  it('calls back at once, once, although next() never settles, and calls return() once', async () => {
+  it('calls the callback once and at once, although next() never settles, and calls return() once', async () => {
     const source = new EndlessSource('a');
     const receiver = new FakeReceiver();
     const outgoing = new OutgoingSource(source);
@@ -206,7 +206,7 @@ describe('OutgoingSource.stop()', () => {
     expect([source.destroyed, source.errored, receiver.done]).to.deep.equal([true, error, [error]]);
   });
 
-  it('cancels a web stream once, and does not send the end of the message for that', async () => {
+  it('cancels a web stream once, and does not send the end of the message', async () => {
     const reasons: unknown[] = [];
     const receiver = new FakeReceiver();
     const outgoing = new OutgoingSource(new ReadableStream({ cancel: (reason) => void reasons.push(reason) }));
@@ -218,7 +218,7 @@ describe('OutgoingSource.stop()', () => {
     expect([reasons, receiver.done, receiver.frames]).to.deep.equal([[error], [error], []]);
   });
 
-  it('sends nothing more, whatever the source still gives', async () => {
+  it('sends no more fragments, also if the source yields more pieces', async () => {
     let give!: (piece: string) => void;
     const receiver = new FakeReceiver();
     const outgoing = new OutgoingSource(
@@ -236,7 +236,7 @@ describe('OutgoingSource.stop()', () => {
     expect([receiver.frames, receiver.codes]).to.deep.equal([[], ['WS_ERR_CONNECTION_LOST']]);
   });
 
-  it('reads nothing more when the fragment in front is taken after it', async () => {
+  it('reads no more pieces when the waiting fragment is sent later', async () => {
     const source = new EndlessSource('a', 'b');
     const receiver = new FakeReceiver();
     receiver.eager = false;
@@ -249,13 +249,13 @@ describe('OutgoingSource.stop()', () => {
     expect([source.nexts, receiver.text, receiver.codes]).to.deep.equal([1, 'a', ['WS_ERR_CONNECTION_LOST']]);
   });
 
-  it('stops a source whose turn has not come', async () => {
+  it('stops a source that is not being sent yet', async () => {
     const source = new EndlessSource();
     new OutgoingSource(source).stop(stopped());
     expect([source.nexts, source.returns]).to.deep.equal([0, 1]);
   });
 
-  it('does not tell a source that has ended or failed by itself', async () => {
+  it('does not cancel a source that has ended or failed by itself', async () => {
     let returns = 0;
     const source = {
       [Symbol.asyncIterator]: () => ({
@@ -272,7 +272,7 @@ describe('OutgoingSource.stop()', () => {
     expect([returns, receiver.codes]).to.deep.equal([0, ['WS_ERR_CONNECTION_LOST']]);
   });
 
-  it('throws nothing, whatever the source answers to it', async () => {
+  it('does not throw if cancelling the source fails', async () => {
     const locked = new ReadableStream();
     locked.getReader();
     const iterable = (iterator: Partial<AsyncIterator<string>>) =>

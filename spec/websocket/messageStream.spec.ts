@@ -93,7 +93,7 @@ describe('A message that is written as a stream', () => {
     });
   }
 
-  it('goes out in fragments, as its pieces come, with pings between them', async () => {
+  it('is sent in fragments, one for each piece, with pings between them', async () => {
     const peer = new RawPeer('server');
     const source = new PassThrough();
     const ws = peer.webSocket;
@@ -117,7 +117,7 @@ describe('A message that is written as a stream', () => {
     ]);
   });
 
-  it('is not read faster than the peer takes it', async () => {
+  it('is not read faster than the peer reads', async () => {
     const peer = new RawPeer('server', { reads: false });
     let produced = 0;
     async function* source() {
@@ -132,7 +132,7 @@ describe('A message that is written as a stream', () => {
     peer.webSocket.abort();
   });
 
-  it('calls back when it has been sent, and holds back what is written behind it', async () => {
+  it('calls the callback when it was sent, and later messages wait for it', async () => {
     const [server, client] = createPair();
     const source = new PassThrough();
     const order: string[] = [];
@@ -147,7 +147,7 @@ describe('A message that is written as a stream', () => {
     expect(order).to.deep.equal(['stream', 'behind']);
   });
 
-  it('fails the connection with 1011 when its source fails half-way, and the process lives on', async () => {
+  it('fails the connection with 1011 when its source fails, and does not end the process', async () => {
     const [server, client] = createPair();
     async function* source() {
       yield 'half of ';
@@ -161,7 +161,7 @@ describe('A message that is written as a stream', () => {
     await server.whenClosed();
   });
 
-  it('fails so also when its source has failed, or was destroyed, while it waited for its turn', async () => {
+  it('fails the connection also when its source has failed or was destroyed while it waited in the write queue', async () => {
     for (const fail of [
       (source: Readable) => source.destroy(new Error('early')),
       (source: Readable) => source.destroy(),
@@ -182,7 +182,7 @@ describe('A message that is written as a stream', () => {
     }
   });
 
-  it('takes pieces of one kind only', async () => {
+  it('accepts pieces of one type only', async () => {
     for (const pieces of [['a', Buffer.from('b')], [Buffer.from('a'), 'b'], [5], [{}]]) {
       const [server, client] = createPair();
       client.on('error', () => {});
@@ -193,7 +193,7 @@ describe('A message that is written as a stream', () => {
     }
   });
 
-  it('destroys its source, and those behind it, when the connection goes away', async () => {
+  it('destroys its source, and the sources after it, when the connection ends', async () => {
     const [server, client] = createPair();
     client.on('error', () => {});
     const sources = [new PassThrough(), new PassThrough()];
@@ -212,7 +212,7 @@ describe('A message that is written as a stream', () => {
     expect(cancelled).to.equal(true);
   });
 
-  it('waits for the connection as every message does', async () => {
+  it('waits until the connection is open, as every message', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.pipe(ws);
@@ -226,7 +226,7 @@ describe('A message that is written as a stream', () => {
 describe('A message that is read as a stream', () => {
   const open = (options = {}) => createPair({ messages: 'stream', ...options });
 
-  it('is a Readable with its kind, also when it is small, or empty', async () => {
+  it('is a Readable with the property binary, also if it is small or empty', async () => {
     const [server, client] = open();
     const sent = ['text', Buffer.from('bytes'), '', Buffer.alloc(0), 'ü'.repeat(100_000), randomBytes(mebibyte)];
     for (const message of sent) client.write(message);
@@ -239,7 +239,7 @@ describe('A message that is read as a stream', () => {
     expect(received).to.deep.equal(sent);
   });
 
-  it('begins before it has ended', async () => {
+  it('is delivered before its end is received', async () => {
     const peer = new RawPeer('server', { messages: 'stream' });
     peer.send(0x01, 'Hel');
     const [stream] = (await once(peer.webSocket, 'data')) as [MessageStream];
@@ -255,7 +255,7 @@ describe('A message that is read as a stream', () => {
     peer.webSocket.abort();
   });
 
-  it("tells 'message' listeners its kind", async () => {
+  it("passes { binary } to 'message' listeners", async () => {
     const [server, client] = open();
     const seen: unknown[] = [];
     server.on('message', (message, { binary }) => {
@@ -285,7 +285,7 @@ describe('A message that is read as a stream', () => {
     });
   }
 
-  it('holds back what is behind it until it is read', async () => {
+  it('holds back the next message until it is read', async () => {
     const [server, client] = open();
     const streams: MessageStream[] = [];
     server.on('data', (stream) => streams.push(stream));
@@ -324,7 +324,7 @@ describe('A message that is read as a stream', () => {
     });
   }
 
-  it('fails as the connection does, after what has come of it', async () => {
+  it('fails when the connection fails, after its received pieces were read', async () => {
     for (const [end, code] of [
       [(peer: RawPeer) => peer.stream.destroy(), 'WS_ERR_CONNECTION_LOST'],
       [(peer: RawPeer) => peer.send(0x81, 'inside'), 'WS_ERR_INVALID_FRAGMENT'],
@@ -343,7 +343,7 @@ describe('A message that is read as a stream', () => {
     }
   });
 
-  it('does not end the process when it fails with nobody listening', async () => {
+  it("does not end the process when it fails without an 'error' listener", async () => {
     const peer = new RawPeer('server', { messages: 'stream' });
     peer.send(0x01, 'Hel');
     await once(peer.webSocket, 'data');
@@ -352,7 +352,7 @@ describe('A message that is read as a stream', () => {
     for (let i = 0; i < 10; i++) await turn();
   });
 
-  it('fails when this side leaves', async () => {
+  it('fails when the WebSocket is destroyed', async () => {
     for (const leave of [(ws: WebSocket) => ws.destroy(), (ws: WebSocket) => ws.abort()]) {
       const peer = new RawPeer('server', { messages: 'stream' });
       peer.send(0x02, Buffer.from('Hel'));
@@ -365,7 +365,7 @@ describe('A message that is read as a stream', () => {
     }
   });
 
-  it('is text that is checked while it comes', async () => {
+  it('is checked to be UTF-8 while it is received', async () => {
     const peer = new RawPeer('server', { messages: 'stream' });
     peer.webSocket.on('error', () => {});
     peer.send(0x01, Buffer.from([0x61, 0xf0, 0x9f]));
@@ -376,7 +376,7 @@ describe('A message that is read as a stream', () => {
     expect((await peer.ended()).at(-1)?.payload.readUInt16BE(0)).to.equal(1007);
   });
 
-  it('costs what its bytes cost, when they come one by one and nobody reads them', async () => {
+  it('takes little more memory than its bytes, if they are received one by one and not read', async () => {
     const peer = new RawPeer('server', { messages: 'stream' });
     peer.send(0x02, 'x');
     const [stream] = (await once(peer.webSocket, 'data')) as [MessageStream];
@@ -392,7 +392,7 @@ describe('A message that is read as a stream', () => {
     peer.webSocket.abort();
   });
 
-  it('has no limit unless one is set', async () => {
+  it('has no size limit by default', async () => {
     const [server, client] = open();
     server.pipe(server);
     client.write(Readable.from(Array.from({ length: 80 }, () => Buffer.alloc(64 * 1024))));
@@ -414,7 +414,7 @@ describe('A message that is read as a stream', () => {
     const compress = (message: string | Buffer, finishFlush: number = constants.Z_SYNC_FLUSH) =>
       deflateRawSync(message, { finishFlush });
 
-    it('comes in any fragments, and with context takeover between messages of all kinds', async () => {
+    it('is received in any fragments, and with context takeover between messages of all types', async () => {
       const [server, client] = createPair({ perMessageDeflate: true, messages: 'stream' });
       const document = (i: number) => JSON.stringify({ i, text: 'much the same '.repeat(20 + i) });
       const sent = [document(1), document(2), document(3).repeat(2000), document(4), document(5)];
@@ -426,7 +426,7 @@ describe('A message that is read as a stream', () => {
     });
 
     for (const size of [1, 7, 1000, 100_000]) {
-      it(`comes in fragments of ${size} bytes`, async () => {
+      it(`is received in fragments of ${size} bytes`, async () => {
         const peer = new RawPeer('server', deflate);
         const message = Array.from({ length: 5000 }, (_, i) => `line ${i}: Grüße 👋\n`).join('');
         const bytes = compress(message).subarray(0, -4);
@@ -456,7 +456,7 @@ describe('A message that is read as a stream', () => {
       expect(received).to.deep.equal(['one two', 'three four', 'five']);
     });
 
-    it('may be a bomb: it is defused by reading slowly, and by the limit', async () => {
+    it('takes little memory if it decompresses to very many bytes, and is refused at the limit', async () => {
       const zeros = compress(Buffer.alloc(64 * mebibyte)).subarray(0, -4);
       const slow = new RawPeer('server', deflate);
       slow.send(0xc2, zeros);
@@ -475,7 +475,7 @@ describe('A message that is read as a stream', () => {
       expect((await failure(buffer(bomb))).code).to.equal('WS_ERR_MESSAGE_TOO_BIG');
     });
 
-    it('may be corrupt, or no text', async () => {
+    it('fails if it is corrupt, or not UTF-8', async () => {
       for (const [first, payload, code] of [
         [0xc2, Buffer.of(0xff, 0xff, 0xff), 'WS_ERR_INVALID_COMPRESSION'],
         [0xc1, compress(Buffer.of(0x61, 0xff)).subarray(0, -4), 'WS_ERR_INVALID_UTF8'],
@@ -492,7 +492,7 @@ describe('A message that is read as a stream', () => {
 });
 
 describe('A file as one message', () => {
-  it('arrives as it was, whatever the reader does in between', async () => {
+  it('is received unchanged, also if the reader pauses', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'message-'));
     const path = join(folder, 'file');
     const bytes = randomBytes(8 * mebibyte);

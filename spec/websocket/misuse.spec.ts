@@ -17,7 +17,7 @@ describe('new WebSocket()', () => {
 });
 
 describe('WebSocket: what the program does wrong', () => {
-  it('throws a WebSocketError that names what was given and what is accepted', async () => {
+  it('throws a WebSocketError that names the value and the accepted types', async () => {
     const [server, client] = createPair({ heartbeat: false });
     const wrong: [() => unknown, RegExp][] = [
       [() => server.write(null as never), /null/],
@@ -42,7 +42,7 @@ describe('WebSocket: what the program does wrong', () => {
     expect(received).to.deep.equal(['and goes on']);
   });
 
-  it('fails the stream with an error that says how to send an object', async () => {
+  it('fails the stream with an error that explains how to send an object', async () => {
     const [server, client] = createPair({ heartbeat: false });
     const ending = endingOf(server);
     client.on('error', () => {}).resume();

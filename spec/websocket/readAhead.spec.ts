@@ -28,8 +28,8 @@ async function readAhead(message: Message, highWaterMark?: PairOptions['highWate
   return waiting;
 }
 
-describe('What is read ahead of a reader', () => {
-  it('is 16 messages, or 64 KiB of memory', async () => {
+describe('The read queue of a WebSocket', () => {
+  it('keeps up to 16 messages, or 64 KiB of memory', async () => {
     expect(await readAhead('small')).to.equal(16);
     expect(await readAhead(Buffer.alloc(10 * kibibyte))).to.equal(7);
     // A character may take two bytes.
@@ -38,14 +38,14 @@ describe('What is read ahead of a reader', () => {
     expect(await readAhead(Buffer.alloc(1000 * kibibyte))).to.equal(1);
   });
 
-  it('is what the option highWaterMark says', async () => {
+  it('has the marks of the option highWaterMark', async () => {
     expect(await readAhead('small', { messages: 3 })).to.equal(3);
     expect(await readAhead('small', { messages: 1, bytes: 1 })).to.equal(1);
     expect(await readAhead(Buffer.alloc(kibibyte), { messages: 100, bytes: 20 * kibibyte })).to.equal(18);
     expect(await readAhead(Buffer.alloc(100 * kibibyte), { bytes: 1_000_000 })).to.equal(10);
   });
 
-  it('is so for a client as well, whose socket has marks of its own', async () => {
+  it('has the same marks on a client, whose socket has its own', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       for (let i = 0; i < 50; i++) ws?.write(`message ${i}`);
@@ -58,7 +58,7 @@ describe('What is read ahead of a reader', () => {
     ws.abort();
   });
 
-  it('goes on when the reader has taken so much that there is room again, one way or the other', async () => {
+  it('reads on when the reader has read enough messages, in every way of reading', async () => {
     for (const read of [
       async (ws: WebSocket, count: number) => {
         const messages: Message[] = [];
@@ -87,7 +87,7 @@ describe('What is read ahead of a reader', () => {
     }
   });
 
-  it('does not put messages out of order, paused and resumed at any of them', async () => {
+  it('keeps the order if the reader pauses and resumes at any message', async () => {
     const [server, client] = createPair({ highWaterMark: { messages: 4, bytes: 1000 } });
     const sent = Array.from({ length: 500 }, (_, i) => (i % 3 === 0 ? `${i}` : `${i} `.repeat(50)));
     const received: Message[] = [];
@@ -103,7 +103,7 @@ describe('What is read ahead of a reader', () => {
     expect(received).to.deep.equal(sent);
   });
 
-  it("does not put the last message before the one that is in a reader's hand", async () => {
+  it('keeps the order at the last message', async () => {
     const peer = new RawPeer('server', { highWaterMark: { bytes: 1 } });
     const received: Message[] = [];
     peer.webSocket.on('readable', () => {
@@ -118,7 +118,7 @@ describe('What is read ahead of a reader', () => {
     expect(received).to.deep.equal(['one', 'two']);
   });
 
-  it('names what it cannot take', () => {
+  it('names an invalid option in its error', () => {
     for (const [highWaterMark, complaint] of [
       [5, 'highWaterMark must be an object'],
       [{ messages: 0 }, 'highWaterMark.messages must be a positive integer'],
@@ -131,7 +131,7 @@ describe('What is read ahead of a reader', () => {
 });
 
 describe('A thousand pairs of which one side does not read', () => {
-  it('stay within their marks, and their sources stand still', async () => {
+  it('stay within their marks, and their sources are paused', async () => {
     const message = Buffer.alloc(16 * kibibyte, 'x');
     const count = 1000;
     const before = await retainedBytes();
@@ -165,7 +165,7 @@ describe('A thousand pairs of which one side does not read', () => {
     await Promise.all(pairs.flat().map((ws) => ws.whenClosed()));
   }).timeout(20_000);
 
-  it('let go of what was read when the reader comes back', async () => {
+  it('free the memory of messages that were read when the reader goes on', async () => {
     const [server, client] = createPair();
     const slow = new Transform({
       objectMode: true,

@@ -116,7 +116,7 @@ describe('ReadQueue', () => {
       expect(queue.deliver(Buffer.alloc(1000))).to.equal(false);
     });
 
-    it('always has room while a reader takes each message at once, and keeps the order', async () => {
+    it('returns true as long as a reader reads each message at once, and keeps the order', async () => {
       const read: string[] = [];
       side.listen('data', (message: string) => read.push(message));
       await turn();
@@ -137,7 +137,7 @@ describe('ReadQueue', () => {
     });
   });
 
-  it('asks the supply for more when the reader has taken so much that there is room', async () => {
+  it('calls readOn() when the reader has read enough messages', async () => {
     const supply = supplyOf('a', 'b', 'c', 'd', 'e');
     supply.readOn();
     side.read(0);
@@ -154,7 +154,7 @@ describe('ReadQueue', () => {
   });
 
   describe("with 'message' listeners", () => {
-    it("emits 'message' with the message and its kind, from the first message on", async () => {
+    it("emits 'message' with the message and { binary }, from the first message on", async () => {
       const read: unknown[] = [];
       side.listen('message', (message: unknown, { binary }: MessageInfo) => read.push([message, binary]));
       queue.deliver('a');
@@ -193,7 +193,7 @@ describe('ReadQueue', () => {
       expect(side.isPaused()).to.equal(true);
     });
 
-    it("emits 'data' as well if somebody listens for it", async () => {
+    it("emits 'data' as well if it has a listener", async () => {
       const read: string[] = [];
       side.listen('message', (message: string) => read.push(`message ${message}`));
       side.listen('data', (message: string) => read.push(`data ${message}`));
@@ -226,7 +226,7 @@ describe('ReadQueue', () => {
       ]);
     });
 
-    it('asks the supply for more if it threw at the last queued message', async () => {
+    it('calls readOn() if it has thrown at the last queued message', async () => {
       make({ messages: 1, bytes: 2000 });
       let read: string[] = [];
       const supply = supplyOf('a', 'b', 'c');
@@ -248,12 +248,12 @@ describe('ReadQueue', () => {
   });
 
   describe('hasReader', () => {
-    it('is false while nobody reads', () => {
+    it('is false without a reader', () => {
       queue.listenersChanged();
       expect(queue.hasReader).to.equal(false);
     });
 
-    it("knows 'message', 'data' and 'readable' listeners, loops and a pause", () => {
+    it("is true with 'message', 'data' or 'readable' listeners, loops, or a pause", () => {
       side.listen('message', () => {});
       expect(queue.hasReader).to.equal(true);
       make();
@@ -274,7 +274,7 @@ describe('ReadQueue', () => {
   });
 
   describe('discardUnread()', () => {
-    it('drops what is queued and what comes, and asks for more', async () => {
+    it('drops queued and later messages, and calls readOn()', async () => {
       const supply = supplyOf('a', 'b', 'c', 'd', 'e');
       supply.readOn();
       queue.discardUnread();
@@ -297,7 +297,7 @@ describe('ReadQueue', () => {
   });
 
   describe('end()', () => {
-    it('ends the stream behind the queued messages', async () => {
+    it('ends the stream after the queued messages', async () => {
       queue.deliver('a');
       queue.end();
       expect(await side.toArray()).to.deep.equal(['a']);
@@ -323,7 +323,7 @@ describe('ReadQueue', () => {
       expect(side.errored).to.equal(error);
     });
 
-    it('destroys it when the queued messages have been read, which a loop is doing', async () => {
+    it('destroys it when a loop has read the queued messages', async () => {
       queue.deliver('a');
       queue.deliver('b');
       const read: unknown[] = [];
@@ -379,7 +379,7 @@ describe('ReadQueue', () => {
     const pass = (milliseconds: number) =>
       time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
 
-    it('calls back with the failure when nobody has read for this long', async () => {
+    it('calls the callback with the failure when nobody has read for this time', async () => {
       const failure = new Error('lost');
       const expiries: unknown[] = [];
       queue.deliver('a');
@@ -391,7 +391,7 @@ describe('ReadQueue', () => {
       expect(expiries).to.deep.equal([failure]);
     });
 
-    it('counts anew when it is called again', async () => {
+    it('starts the time again when it is called again', async () => {
       let expiries = 0;
       queue.keepUnreadFor(1000, () => expiries++);
       await pass(800);
@@ -402,7 +402,7 @@ describe('ReadQueue', () => {
       expect(expiries).to.equal(1);
     });
 
-    it('does not call back while somebody reads, or after the stream was destroyed', async () => {
+    it('does not call the callback while somebody reads, or after the stream was destroyed', async () => {
       queue.keepUnreadFor(1000, () => expect.fail('somebody reads'));
       side.pause();
       await pass(2000);

@@ -115,7 +115,7 @@ function flattened(prototype: object): object {
   return copy;
 }
 
-describe('A message that comes from another realm', () => {
+describe('A message of another realm', () => {
   const foreign: Record<string, string> = {
     'an ArrayBuffer': 'new Uint8Array([1, 2, 3]).buffer',
     'a SharedArrayBuffer': 'const shared = new SharedArrayBuffer(3); new Uint8Array(shared).set([1, 2, 3]); shared',

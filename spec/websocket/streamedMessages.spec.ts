@@ -40,7 +40,7 @@ describe('StreamedMessages', () => {
 
   const stream = (index = 0) => delivered[index] as MessageStream;
 
-  it('delivers a whole message as a stream that has come to its end', async () => {
+  it('delivers a whole message as a stream that has ended', async () => {
     expect(messages.receive('hello')).to.equal(true);
     expect(messages.receive(Buffer.from('bytes'))).to.equal(true);
     expect(delivered.map(({ binary }) => binary)).to.deep.equal([false, true]);
@@ -56,7 +56,7 @@ describe('StreamedMessages', () => {
     expect(await text(stream())).to.equal('one two three');
   });
 
-  it('keeps the bytes of a character together that two parts share', async () => {
+  it('decodes a character whose bytes are in two parts', async () => {
     const bytes = Buffer.from('ü');
     messages.receive(part(bytes.subarray(0, 1), { first: true }));
     messages.receive(part(bytes.subarray(1), { last: true }));
@@ -65,7 +65,7 @@ describe('StreamedMessages', () => {
     expect(pieces.join('')).to.equal('ü');
   });
 
-  it('returns false when the reader has enough, of streams or of the bytes of one', () => {
+  it('returns false when the queue of streams, or the stream of the message, is full', () => {
     takesMore = false;
     expect(messages.receive('whole')).to.equal(false);
     expect(messages.receive(part('a', { first: true }))).to.equal(false);
@@ -75,7 +75,7 @@ describe('StreamedMessages', () => {
     expect(messages.receive(part('', { last: true }))).to.equal(true);
   });
 
-  it('asks the connection for more when the reader has made room in the stream', async () => {
+  it('calls readOn() when the reader has read enough of the stream', async () => {
     messages.receive(part('x'.repeat(64 * 1024), { first: true }));
     asked = 0;
     stream().resume();
@@ -106,7 +106,7 @@ describe('StreamedMessages', () => {
   });
 
   describe('fail()', () => {
-    it('fails the stream of the message that has not ended, behind what has come of it', async () => {
+    it('fails the stream of the message that has not ended, after its received parts', async () => {
       messages.receive(part('a', { first: true }));
       const error = failed();
       messages.fail(error);
@@ -118,7 +118,7 @@ describe('StreamedMessages', () => {
       expect(pieces).to.deep.equal(['a']);
     });
 
-    it('leaves messages that have come to their end as they are', async () => {
+    it('does not fail the streams of messages that have ended', async () => {
       messages.receive(part('a', { first: true, last: true }));
       messages.receive('b');
       messages.fail(failed());

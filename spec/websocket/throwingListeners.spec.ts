@@ -46,7 +46,7 @@ function listenAndThrow(ws: WebSocket, event: (typeof events)[number], times: nu
 describe('A listener that throws', () => {
   for (const place of networkPlaces) {
     for (const event of events) {
-      it(`costs no message and repeats none, all in one chunk: '${event}', ${nameOf(place)}`, async () => {
+      it(`loses and repeats no message, all in one chunk: '${event}', ${nameOf(place)}`, async () => {
         let received: unknown[] = [];
         const caught = await catching(async () => {
           await using connection = await openRaw(place);
@@ -69,7 +69,7 @@ describe('A listener that throws', () => {
 
   for (const place of places) {
     for (const event of ['message', 'data'] as const) {
-      it(`costs no message and repeats none, in chunk after chunk: '${event}', ${nameOf(place)}`, async () => {
+      it(`loses and repeats no message, in several chunks: '${event}', ${nameOf(place)}`, async () => {
         let received: unknown[] = [];
         const caught = await catching(async () => {
           await using connection = await openBoth(place);
@@ -93,7 +93,7 @@ describe('A listener that throws', () => {
 
   for (const version of ['13', '8', '7', 'draft03', 'draft76', 'draft75'] as const) {
     for (const end of [0, 1]) {
-      it(`costs no message and repeats none in version ${version}, ${end === 0 ? 'server' : 'client'}`, async () => {
+      it(`loses and repeats no message in version ${version}, ${end === 0 ? 'server' : 'client'}`, async () => {
         let received: unknown[] = [];
         const caught = await catching(async () => {
           const pair = createPair({ version, heartbeat: false });

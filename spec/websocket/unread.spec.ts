@@ -22,7 +22,7 @@ describe('WebSocket.close(): on a WebSocket that nobody has read', () => {
 
   // A raw server ends the byte stream behind the Close that it gets, so only raw clients answer it.
   for (const place of networkPlaces.filter(({ role }) => role === 'server')) {
-    it(`discards what comes up to the Close of a raw peer, ${nameOf(place)}`, () =>
+    it(`discards messages up to the Close frame of the peer, ${nameOf(place)}`, () =>
       inVirtualTime(async (time) => {
         await using connection = await openRaw(place, { options: { closeTimeout: 20_000 } });
         const { ws, peer } = connection;

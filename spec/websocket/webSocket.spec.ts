@@ -41,7 +41,7 @@ const upperCase = () =>
   });
 
 describe('A WebSocket as a stream', () => {
-  it('has no more listeners of its own, however often its readers come and go after the connection has gone', async () => {
+  it('adds no listeners of its own when readers are added and removed after the connection has ended', async () => {
     const peer = new RawPeer('server');
     peer.webSocket.on('error', () => {});
     for (let i = 0; i < 14; i++) peer.send(0x81, 'message');
@@ -53,7 +53,7 @@ describe('A WebSocket as a stream', () => {
     expect(peer.webSocket.listenerCount('close')).to.be.at.most(listeners + 1);
   });
 
-  it('echoes through ws.pipe(ws), kinds and empty messages kept, in order', async () => {
+  it('echoes through ws.pipe(ws), with types, empty messages and order', async () => {
     const [server, client] = createPair();
     server.pipe(server);
     for (const message of messages) client.write(message);
@@ -63,7 +63,7 @@ describe('A WebSocket as a stream', () => {
     expect(await server.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: true });
   });
 
-  it('goes through ws.pipe(transform).pipe(ws), and the tail that the transform keeps to its end is sent as well', async () => {
+  it('works with ws.pipe(transform).pipe(ws), and sends the last output of the transform', async () => {
     const [server, client] = createPair();
     const count = new Transform({
       objectMode: true,
@@ -76,7 +76,7 @@ describe('A WebSocket as a stream', () => {
     expect((await server.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('goes through pipeline(), with a generator in the middle and its last word after the end', async () => {
+  it('works with pipeline() and a generator in between that yields a message after the end', async () => {
     const [server, client] = createPair();
     const serving = pipeline(
       server,
@@ -96,7 +96,7 @@ describe('A WebSocket as a stream', () => {
     await serving;
   });
 
-  it('is read by for await, and what the loop has written still leaves when the loop is over', async () => {
+  it('is read by for await, and sends the messages of the loop after the loop has ended', async () => {
     const [server, client] = createPair();
     const serving = (async () => {
       for await (const message of server) for (let i = 0; i < 50; i++) server.write(`${message} ${i}`);
@@ -123,7 +123,7 @@ describe('A WebSocket as a stream', () => {
     expect((await client.whenClosed()).code).to.equal(1011);
   });
 
-  it('composes', async () => {
+  it('works with compose()', async () => {
     const [server, client] = createPair();
     const loud = client.compose(upperCase());
     server.end('quiet');
@@ -139,7 +139,7 @@ describe('A WebSocket as a stream', () => {
     expect(await odd.toArray()).to.deep.equal([1, 3]);
   });
 
-  it('becomes a pair of web streams', async () => {
+  it('can be converted to a pair of web streams', async () => {
     const [server, client] = createPair();
     server.pipe(server);
     const { readable, writable } = Duplex.toWeb(client);
@@ -151,7 +151,7 @@ describe('A WebSocket as a stream', () => {
     expect((await reader.read()).done).to.equal(true);
   });
 
-  it('takes what a byte stream reads, chunk by chunk, as binary messages', async () => {
+  it('sends each chunk of a piped byte stream as a binary message', async () => {
     const [server, client] = createPair();
     const bytes = new PassThrough();
     bytes.end(Buffer.from('from a file'));
@@ -172,7 +172,7 @@ describe('A WebSocket as a stream', () => {
     expect(received).to.deep.equal(['01020304', '01020304', '0203', '01020304', '0000c03f']);
   });
 
-  it('leaves the payloads that it sends as they are, masked or not', async () => {
+  it('does not change the payloads that it sends, masked or not', async () => {
     const [server, client] = createPair();
     for (const size of [5, 5000, 100_000]) {
       const payload = Buffer.alloc(size, 'abc');
@@ -185,7 +185,7 @@ describe('A WebSocket as a stream', () => {
     server.destroy();
   });
 
-  it('is destroyed by what is no message, with an error that says what is', async () => {
+  it('is destroyed by a value that is no message, with an error that names the accepted types', async () => {
     const [server, client] = createPair();
     client.write(42 as unknown as string);
     const [error] = (await once(client, 'error')) as [WebSocketError];
@@ -195,8 +195,8 @@ describe('A WebSocket as a stream', () => {
   });
 });
 
-describe("The seed's event style", () => {
-  it('echoes with listeners attached before connect(), and tells the kind of each message', async () => {
+describe('A WebSocket with event listeners', () => {
+  it('echoes with listeners added before connect(), and passes { binary } with each message', async () => {
     const events: string[] = [];
     const { promise: closed, resolve } = resolvers();
     await using server = await listen((_request, response) => {
@@ -217,7 +217,7 @@ describe("The seed's event style", () => {
     expect(events).to.deep.equal(['start', 'open', 'text hi', 'binary ho', 'close']);
   });
 
-  it('names the kind by the method, whatever the type of the argument', async () => {
+  it('sendTextMessage() and sendBinaryMessage() decide the type of the message', async () => {
     const [server, client] = createPair();
     client.sendTextMessage('text');
     client.sendTextMessage(Buffer.from('text'));
@@ -227,7 +227,7 @@ describe("The seed's event style", () => {
     expect(await collect(server)).to.deep.equal(['text', 'text', Buffer.from('bytes'), Buffer.from('bytes')]);
   });
 
-  it('calls back when a message is on its way', async () => {
+  it('calls the callback when a message was sent', async () => {
     const [server, client] = createPair();
     server.resume();
     await new Promise((sent) => client.sendTextMessage('a', sent));
@@ -236,7 +236,7 @@ describe("The seed's event style", () => {
     await client.whenClosed();
   });
 
-  it('throws at once for what is no message', () => {
+  it('sendTextMessage() and sendBinaryMessage() throw for a value that is no message', () => {
     const [, client] = createPair();
     for (const send of ['sendTextMessage', 'sendBinaryMessage'] as const) {
       expect(() => client[send](42 as unknown as string))
@@ -246,7 +246,7 @@ describe("The seed's event style", () => {
     client.destroy();
   });
 
-  it('survives a peer whose bytes are echoed as text though they are none', async () => {
+  it('does not end the process if bytes of the peer that are not UTF-8 are echoed as text', async () => {
     let failure: string | undefined;
     await using server = await listen((_request, response) => {
       const s = response.webSocket?.connect() as WebSocket;
@@ -258,7 +258,7 @@ describe("The seed's event style", () => {
     expect(failure).to.equal('WS_ERR_INVALID_UTF8');
   });
 
-  it('loses nothing between once() and the next listener', async () => {
+  it('loses no message between once() and the next listener', async () => {
     const [server, client] = createPair();
     for (const message of ['a', 'b', 'c']) client.write(message);
     expect((await EventEmitter.once(server, 'message'))[0]).to.equal('a');
@@ -272,7 +272,7 @@ describe("The seed's event style", () => {
     expect(rest).to.deep.equal(['c']);
   });
 
-  it('goes along with every other way of reading, whichever comes first or last', async () => {
+  it("'message' listeners work together with every other way of reading", async () => {
     const [server, client] = createPair();
     const heard: string[] = [];
     const hear = (who: string) => (message: Message) => void heard.push(`${who} ${message}`);
@@ -301,7 +301,7 @@ describe("The seed's event style", () => {
     }
   });
 
-  it('ends the stream at a clean close, without anybody asking for the end', async () => {
+  it("ends the stream at a clean close, without an 'end' listener", async () => {
     const [server, client] = createPair();
     server.on('message', (message) => server.write(message));
     client.write('bye');
@@ -329,7 +329,7 @@ describe('Backpressure', () => {
       .and.to.match(/2, and 1[0-6] wait/);
   });
 
-  it('holds back a peer whose messages nobody reads, and loses none of them', async () => {
+  it('holds back a peer whose messages are not read, and loses none of them', async () => {
     const [server, client] = createPair();
     const message = 'x'.repeat(10_000);
     let accepted = 0;
@@ -342,7 +342,7 @@ describe('Backpressure', () => {
     expect(await collect(server)).to.have.length(accepted + 1);
   });
 
-  it('reaches the writer: write() returns false when the transport is full, and drain comes when it is not', async () => {
+  it("makes write() return false when the transport is full, and 'drain' follows", async () => {
     const [server, client] = createPair();
     const message = Buffer.alloc(20_000);
     let accepted: boolean;
@@ -360,7 +360,7 @@ describe('Backpressure', () => {
     expect(client.bufferedAmount).to.equal(0);
   });
 
-  it('bounds what a loop that never waits can queue in the transport, and counts it', async () => {
+  it('limits the bytes in the transport of a loop that does not wait, and counts them', async () => {
     const [server, client] = createPair();
     let sent = 0;
     while (client.write('y'.repeat(1000)) && sent < 10_000) sent++;
@@ -395,7 +395,7 @@ describe('Backpressure', () => {
     server.destroy();
   });
 
-  it('answers only the latest ping of a peer that does not read, and keeps nothing for the others', async () => {
+  it('answers only the latest ping of a peer that does not read, and keeps no memory for the others', async () => {
     const sockets: WebSocket[] = [];
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect() as WebSocket;
@@ -446,7 +446,7 @@ describe('The end of a WebSocket', () => {
     });
   }
 
-  it('is an error with the code when the peer closes with any other, after all its messages', async () => {
+  it('is an error with the code when the peer closes with any other code, after all its messages', async () => {
     const [server, client] = createPair();
     client.write('almost');
     client.close(4001, 'out of paper');
@@ -468,7 +468,7 @@ describe('The end of a WebSocket', () => {
     expect([server.closeCode, server.closeReason, server.wasClean]).to.deep.equal([4001, 'out of paper', true]);
   });
 
-  it('is an error when the connection ends without a Close frame, and pipeline() tells', async () => {
+  it('is an error when the connection ends without a Close frame, and pipeline() rejects', async () => {
     let failure: WebSocketError | undefined;
     const { promise, resolve } = resolvers();
     await using server = await listen(async (_request, response) => {
@@ -483,7 +483,7 @@ describe('The end of a WebSocket', () => {
     expect(failure?.closeCode).to.equal(1006);
   });
 
-  it('delivers what came before it first, to a reader that is slow or paused', async () => {
+  it('is emitted after the messages received before, to a reader that is slow or paused', async () => {
     const [server, client] = createPair();
     for (let i = 0; i < 100; i++) client.write(String(i));
     client.close(1011);
@@ -500,7 +500,7 @@ describe('The end of a WebSocket', () => {
     expect(received).to.have.length(100);
   });
 
-  it('comes with close(code, reason) behind all that was written', async () => {
+  it('sends the code and the reason of close() after all written messages', async () => {
     const [server, client] = createPair();
     server.write('x'.repeat(300_000));
     server.close(1001, 'moving');
@@ -508,7 +508,7 @@ describe('The end of a WebSocket', () => {
     expect(await client.whenClosed()).to.deep.equal({ code: 1001, reason: 'moving', wasClean: true });
   });
 
-  it('does not come to the writer’s loss: messages that came behind our own Close are still read', async () => {
+  it('delivers messages that are received after our own Close frame was sent', async () => {
     const [server, client] = createPair();
     client.end('please');
     server.once('data', () => {
@@ -517,7 +517,7 @@ describe('The end of a WebSocket', () => {
     expect(await collect(client)).to.have.length(100);
   });
 
-  it('tells the peer of our trouble: destroy(error) closes with 1011, abort() with nothing', async () => {
+  it('sends 1011 after destroy(error), and no Close frame after abort()', async () => {
     const [server, client] = createPair();
     const seen = once(client, 'error');
     server.on('error', () => {});
@@ -540,7 +540,7 @@ describe('The end of a WebSocket', () => {
     expect(((await failed) as [Error])[0].message).to.equal('enough');
   });
 
-  it('reaches a program that only writes: close comes without a reader', async () => {
+  it("emits 'close' without a reader in a program that only writes", async () => {
     const [server, client] = createPair();
     server.write('tick');
     client.resume();
@@ -549,7 +549,7 @@ describe('The end of a WebSocket', () => {
     expect((await server.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('keeps messages that nobody has begun to read, answers the Close for the program, and gives up later', async () => {
+  it('keeps unread messages, answers the Close frame for the program, and drops the messages later', async () => {
     const [closed, close] = [resolvers(), resolvers()];
     await using server = await listen(
       (_request, response) => {
@@ -605,7 +605,7 @@ describe('The end of a WebSocket', () => {
         .catch(({ name }: Error) => expect(name).to.equal('AbortError'));
     },
   })) {
-    it(`waits for the answers of ${how} that begins after everything, Close included, has come`, async () => {
+    it(`waits for the answers of ${how} that begins after all messages and the Close frame were received`, async () => {
       const { promise: served, resolve } = resolvers();
       await using server = await listen(async (_request, response) => {
         const ws = response.webSocket?.connect() as WebSocket;
@@ -647,7 +647,7 @@ describe('The end of a WebSocket', () => {
     expect(await read).to.equal(10);
   });
 
-  it('fails a pipeline whose own part takes longer than closeTimeout', async () => {
+  it('fails a pipeline whose transform takes longer than closeTimeout', async () => {
     const { promise: failure, resolve } = resolvers();
     await using server = await listen(
       async (_request, response) => {
@@ -663,7 +663,7 @@ describe('The end of a WebSocket', () => {
     expect(await failure).to.equal('WS_ERR_CLOSE_TIMEOUT');
   });
 
-  it('costs a reader nothing when it writes too late', async () => {
+  it('does not fail a reader that writes too late', async () => {
     const [server, client] = createPair();
     for (const message of ['a', 'b', 'c']) client.write(message);
     client.end();
@@ -683,7 +683,7 @@ describe('The end of a WebSocket', () => {
     expect(events).to.deep.equal(['a', 'b', 'c', 'end']);
   });
 
-  it('fails only the callback of a write that has one, when it comes too late', async () => {
+  it('fails only the callback of a write that is too late', async () => {
     const [server, client] = createPair();
     client.resume();
     server.on('error', ({ message }) => expect.fail(message));
@@ -702,7 +702,7 @@ describe('The end of a WebSocket', () => {
     expect([server.readableEnded, server.errored]).to.deep.equal([true, null]);
   });
 
-  it('is the end of a source that is written too late', async () => {
+  it('cancels a source that is written too late', async () => {
     const [server, client] = createPair();
     client.resume();
     server.resume();
@@ -736,7 +736,7 @@ describe('The end of a WebSocket', () => {
     });
   }
 
-  it('comes to a stream whose last listener has gone', async () => {
+  it('is reached by a stream whose last listener was removed', async () => {
     const { promise: closed, resolve } = resolvers();
     await using server = await listen(
       async (_request, response) => {
@@ -753,7 +753,7 @@ describe('The end of a WebSocket', () => {
     expect(await closed).to.equal(true);
   });
 
-  it('comes although all listeners have been removed', async () => {
+  it('is reached after removeAllListeners()', async () => {
     const [server, client] = createPair();
     server.removeAllListeners();
     server.resume();
@@ -762,7 +762,7 @@ describe('The end of a WebSocket', () => {
     expect((await client.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('comes to a program that ends towards a peer that takes nothing', async () => {
+  it('is reached after end() if the peer does not read', async () => {
     const { promise: failure, resolve } = resolvers();
     await using server = await listen(
       (_request, response) => {
@@ -778,7 +778,7 @@ describe('The end of a WebSocket', () => {
     expect(await failure).to.equal('WS_ERR_CLOSE_TIMEOUT');
   });
 
-  it('is an error when the peer does not answer our Close within closeTimeout', async () => {
+  it('is an error when the peer does not answer our Close frame within closeTimeout', async () => {
     const failures: WebSocketError[] = [];
     await using server = await listen(
       (_request, response) => {
@@ -811,7 +811,7 @@ describe('The end of a WebSocket', () => {
     await client.end();
   });
 
-  it('comes at once when an independent source is piped in and nobody reads', async () => {
+  it('is reached at once if an independent source is piped in and nobody reads', async () => {
     await using server = await listen((_request, response) => {
       new PassThrough().pipe(response.webSocket?.connect() as WebSocket);
     });
@@ -831,7 +831,7 @@ describe('The end of a WebSocket', () => {
     await client.end();
   });
 
-  it('lets a server that goes on writing live, whenever the peer leaves', async () => {
+  it('does not end the process of a server that goes on writing, whenever the peer leaves', async () => {
     const survivals: Promise<void>[] = [];
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect() as WebSocket;
@@ -857,7 +857,7 @@ describe('The end of a WebSocket', () => {
     expect(survivals).to.have.length(2);
   });
 
-  it('is told once, whatever happens at the same time', async () => {
+  it('is reported once, also if several ends happen at the same time', async () => {
     const [server, client] = createPair();
     const calls: unknown[] = [];
     finished(server, (error) => calls.push(error));
@@ -870,7 +870,7 @@ describe('The end of a WebSocket', () => {
     expect(calls[0]).to.equal(calls[1]);
   });
 
-  it('fails writes after it, and nothing else', async () => {
+  it('fails later writes, and nothing else', async () => {
     const [server, client] = createPair();
     server.resume();
     client.end();
@@ -913,7 +913,7 @@ describe('Pings and pongs', () => {
     client.resume();
   });
 
-  it('several pings each get their own pong, and pong() sends one that nobody asked for', async () => {
+  it('several pings each get their own pong, and pong() sends an unsolicited one', async () => {
     const [server, client] = createPair();
     const pongs: string[] = [];
     client.on('pong', (payload) => pongs.push(payload.toString()));
@@ -925,7 +925,7 @@ describe('Pings and pongs', () => {
     client.destroy();
   });
 
-  it('a ping that is lost with the connection rejects, and harms nobody who does not look', async () => {
+  it('a ping that is lost with the connection rejects, without an unhandled rejection', async () => {
     const [server, client] = createPair();
     const looked = client.ping('a');
     client.ping('b');
@@ -959,7 +959,7 @@ describe('Pings and pongs', () => {
 });
 
 describe('A WebSocket before and while it opens', () => {
-  it('keeps what is written before connect()', async () => {
+  it('keeps messages that are written before connect()', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket as WebSocket;
       ws.write('early');
@@ -972,7 +972,7 @@ describe('A WebSocket before and while it opens', () => {
     expect(await client.take(4)).to.equal('880203e8');
   });
 
-  it('knows its request, its subprotocols and its version', async () => {
+  it('has its request, its subprotocols and its version', async () => {
     const seen: unknown[] = [];
     await using server = await listen((request, response) => {
       const ws = response.webSocket as WebSocket;
@@ -986,7 +986,7 @@ describe('A WebSocket before and while it opens', () => {
     expect(seen).to.deep.equal([true, ['a', 'b'], 'b', '8', '']);
   });
 
-  it('takes options for one connection over those of the server', async () => {
+  it('prefers the options of one connection to those of the server', async () => {
     await using server = await listen(
       (_request, response) => {
         response.webSocket?.connect({ maxMessageSize: 10 }).resume();

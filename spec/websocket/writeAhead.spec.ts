@@ -28,8 +28,8 @@ async function writesUntilFalse(message: Message, options?: ConnectionOptions): 
   return count;
 }
 
-describe('What a writer may write while the transport takes nothing', () => {
-  it('is 2 messages, or 64 KiB of memory, those in the transport included', async () => {
+describe('The write queue while the transport is full', () => {
+  it('accepts 2 messages, or 64 KiB of memory including the bytes in the transport', async () => {
     expect(await writesUntilFalse('small')).to.equal(2);
     expect(await writesUntilFalse(Buffer.alloc(45_000))).to.equal(2);
     expect(await writesUntilFalse(Buffer.alloc(46_000))).to.equal(1);
@@ -38,7 +38,7 @@ describe('What a writer may write while the transport takes nothing', () => {
     expect(await writesUntilFalse('x'.repeat(23_000))).to.equal(1);
   });
 
-  it('is what the option writableHighWaterMark says', async () => {
+  it('has the marks of the option writableHighWaterMark', async () => {
     expect(await writesUntilFalse('small', { writableHighWaterMark: { messages: 1 } })).to.equal(1);
     expect(await writesUntilFalse('small', { writableHighWaterMark: { messages: 50 } })).to.equal(50);
     const bytes = held + 10 * 1000;
@@ -46,7 +46,7 @@ describe('What a writer may write while the transport takes nothing', () => {
     expect(await writesUntilFalse('small', { writableHighWaterMark: { bytes: 1 } })).to.equal(1);
   });
 
-  it('is what highWaterMark says, which is for both sides, unless there is more to be said of one', async () => {
+  it('has the marks of highWaterMark, which the option for one side overrides', async () => {
     const marks = (options: ConnectionOptions) => {
       const { webSocket } = new RawPeer('server', options);
       webSocket.abort();
@@ -60,21 +60,21 @@ describe('What a writer may write while the transport takes nothing', () => {
     expect(await writesUntilFalse('small', options)).to.equal(4);
   });
 
-  it('counts what the transport holds: one message may be too much', async () => {
+  it('counts the bytes in the transport: one message may reach the mark', async () => {
     const { webSocket } = new RawPeer('server', { reads: false });
     expect(webSocket.write(Buffer.alloc(100_000))).to.equal(false);
     expect([webSocket.writableLength, webSocket.writableNeedDrain]).to.deep.equal([0, true]);
     webSocket.abort();
   });
 
-  it('has no end while the transport takes it', async () => {
+  it('does not fill while the transport accepts messages', async () => {
     const peer = new RawPeer('server', { highWaterMark: { messages: 1, bytes: 1 } });
     for (let i = 0; i < 1000; i++) expect(peer.webSocket.write('small')).to.equal(true);
     await peer.until(() => peer.frames.length === 1000);
     peer.webSocket.abort();
   });
 
-  it('is so before the connection is open, too', async () => {
+  it('has the same marks before the connection is open', async () => {
     await using server = await listen((_request, response) => {
       response.webSocket?.connect().resume();
     });
@@ -86,7 +86,7 @@ describe('What a writer may write while the transport takes nothing', () => {
     expect((await ws.whenClosed()).wasClean).to.equal(true);
   });
 
-  it('is set for one connection by connect(), over what the server has, and so is what is read ahead', async () => {
+  it('has the marks of connect(), which override those of the server, as the read queue', async () => {
     const seen: unknown[] = [];
     await using server = await listen(
       (_request, response) => {
@@ -107,7 +107,7 @@ describe('What a writer may write while the transport takes nothing', () => {
     ]);
   });
 
-  it('is not what a connection of the agent goes by', async () => {
+  it('does not pass its marks to a connection of the agent', async () => {
     await using server = await listen((_request, response) => {
       response.webSocket?.connect().end('hello');
     });
@@ -119,7 +119,7 @@ describe('What a writer may write while the transport takes nothing', () => {
     expect(await ws.toArray()).to.deep.equal(['hello']);
   });
 
-  it('names what it cannot take', () => {
+  it('names an invalid option in its error', () => {
     for (const name of ['highWaterMark', 'readableHighWaterMark', 'writableHighWaterMark']) {
       expect(thrownBy(() => createPair({ [name]: 5 })).message).to.include(`${name} must be an object`);
       expect(thrownBy(() => createPair({ [name]: { bytes: 0 } })).message).to.include(
@@ -131,7 +131,7 @@ describe('What a writer may write while the transport takes nothing', () => {
 });
 
 describe("'drain'", () => {
-  it('comes once, when nothing waits any more and the transport takes bytes again', async () => {
+  it('is emitted once, when no message waits and the transport accepts bytes again', async () => {
     const peer = await jam();
     const { webSocket } = peer;
     const events: string[] = [];
@@ -150,7 +150,7 @@ describe("'drain'", () => {
     webSocket.abort();
   });
 
-  it('does not come to whom nothing was refused', async () => {
+  it('is not emitted if write() has not returned false', async () => {
     const peer = await jam();
     peer.webSocket.on('drain', () => expect.fail('nobody waits for it'));
     await new Promise<unknown>((done) => {
@@ -161,7 +161,7 @@ describe("'drain'", () => {
     peer.webSocket.abort();
   });
 
-  it('comes after uncork(), though not inside of it', async () => {
+  it('is emitted after uncork(), and not inside of it', async () => {
     const { webSocket } = new RawPeer('server');
     webSocket.cork();
     expect([webSocket.write('one'), webSocket.write('two')]).to.deep.equal([true, false]);
@@ -175,14 +175,14 @@ describe("'drain'", () => {
     webSocket.abort();
   });
 
-  it('comes behind a message that is a stream', async () => {
+  it('is emitted after a message that is a stream', async () => {
     const peer = new RawPeer('server', { writableHighWaterMark: { messages: 1 } });
     expect(peer.webSocket.write(Readable.from(['one ', 'message']))).to.equal(false);
     await once(peer.webSocket, 'drain');
     peer.webSocket.abort();
   });
 
-  it('comes when a large message has been compressed', async () => {
+  it('is emitted when a large message has been compressed', async () => {
     const [server, client] = createPair({ perMessageDeflate: true });
     client.resume();
     expect(server.write('x'.repeat(100_000))).to.equal(false);
@@ -193,7 +193,7 @@ describe("'drain'", () => {
     await client.whenClosed();
   });
 
-  it('comes also after end() to a writer that waits: a pipe must read on to its end', async () => {
+  it('is emitted also after end(), because a pipe must read its source to the end', async () => {
     const peer = await jam();
     const { webSocket } = peer;
     let drains = 0;
@@ -209,14 +209,14 @@ describe("'drain'", () => {
   });
 });
 
-describe('A source whose WebSocket has no room', () => {
+describe('A source whose WebSocket is full', () => {
   const sources: Record<string, (source: Readable, ws: Duplex) => Promise<unknown>> = {
     'pipe()': async (source, ws) => source.pipe(ws),
     'pipeline()': (source, ws) => pipeline(source, ws),
     'a web stream': (source, ws) => Readable.toWeb(source).pipeTo(Duplex.toWeb(ws).writable),
   };
   for (const [how, connectTo] of Object.entries(sources)) {
-    it(`stands still, and goes on when there is: ${how}`, async () => {
+    it(`pauses, and goes on when it has drained: ${how}`, async () => {
       const peer = await jam({ writableHighWaterMark: { messages: 1 } });
       let produced = 0;
       const source = new Readable({

@@ -98,13 +98,13 @@ describe('WriteQueue', () => {
     (error) =>
       void called.push(error ? `${name}: ${(error as WebSocketError).code}` : name);
 
-  it('write(): hands a message to the outlet at once, and counts it', () => {
+  it('write(): offers a message to the outlet at once, and counts it', () => {
     queue.open(outlet);
     expect(queue.write('a', note('a'))).to.equal(true);
     expect([outlet.taken, called, queue.sent, queue.length, owner.sent]).to.deep.equal([['a'], ['a'], 1, 0, ['a']]);
   });
 
-  it('keeps what is written before the outlet is there, and hands it over in order', async () => {
+  it('keeps messages that are written before open(), and then offers them in order', async () => {
     expect(queue.write('a', note('a'))).to.equal(true);
     expect(queue.write('b', note('b'))).to.equal(false);
     expect([queue.length, queue.bufferedAmount, queue.needsDrain]).to.deep.equal([2, 2, true]);
@@ -117,7 +117,7 @@ describe('WriteQueue', () => {
     expect([queue.needsDrain, owner.events]).to.deep.equal([false, ['writersMayGoOn']]);
   });
 
-  it('keeps what a full outlet does not take, and hands it over when there is room', async () => {
+  it('keeps messages that a full outlet refuses, and offers them when it has drained', async () => {
     queue.open(outlet);
     outlet.room = 1;
     queue.write('a', undefined);
@@ -135,7 +135,7 @@ describe('WriteQueue', () => {
     expect([outlet.taken, owner.events]).to.deep.equal([['a', 'b', 'c'], ['writersMayGoOn']]);
   });
 
-  it('write(): returns false at the mark of messages, or of bytes, those of the outlet included', () => {
+  it('write(): returns false at the mark of messages, or of bytes including those of the outlet', () => {
     make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
     expect([1, 2, 3].map(() => queue.write('a', undefined))).to.deep.equal([true, true, false]);
     make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
@@ -147,7 +147,7 @@ describe('WriteQueue', () => {
     expect(queue.write('a', undefined)).to.equal(false);
   });
 
-  it('tells no writer to go on who has filled the queue again', async () => {
+  it('does not call writersMayGoOn() if the queue was filled again', async () => {
     queue.write('a', undefined);
     queue.write('b', undefined);
     outlet.room = 2;
@@ -162,7 +162,7 @@ describe('WriteQueue', () => {
     expect(owner.events).to.deep.equal(['writersMayGoOn']);
   });
 
-  it('fails what is no message, and the stream with it', async () => {
+  it('fails a value that is no message, and the stream', async () => {
     queue.open(outlet);
     expect(queue.write({ text: 'a' }, note('it'))).to.equal(false);
     await turns();
@@ -172,7 +172,7 @@ describe('WriteQueue', () => {
     ]);
   });
 
-  it('fails a write that finds more than maxBufferedAmount waiting, and stops a source', async () => {
+  it('fails a write if more than maxBufferedAmount waits, and stops a source', async () => {
     make({ maxBufferedAmount: 10 });
     const source = new FakeSource();
     queue.write('x'.repeat(11), undefined);
@@ -183,7 +183,7 @@ describe('WriteQueue', () => {
     expect([source.returns, owner.events[0]]).to.deep.equal([1, 'writeFailed: WS_ERR_BUFFER_FULL']);
   });
 
-  it('never refuses one large message that finds nothing waiting', () => {
+  it('never refuses one large message if no bytes wait', () => {
     make({ maxBufferedAmount: 10 });
     queue.write('x'.repeat(1000), undefined);
     expect(queue.length).to.equal(1);
@@ -204,13 +204,13 @@ describe('WriteQueue', () => {
   });
 
   describe('end()', () => {
-    it('calls back at once if nothing waits', () => {
+    it('calls the callback at once if no message waits', () => {
       queue.open(outlet);
       queue.end(note('end'));
       expect(called).to.deep.equal(['end']);
     });
 
-    it('calls back once, when the outlet has taken everything', () => {
+    it('calls the callback once, when the outlet has accepted all messages', () => {
       queue.open(outlet);
       outlet.isFull = true;
       queue.write('a', note('a'));
@@ -235,7 +235,7 @@ describe('WriteQueue', () => {
   });
 
   describe('with a source', () => {
-    it('sends its pieces, and what was written behind it after that', async () => {
+    it('sends its pieces, and then later messages', async () => {
       queue.open(outlet);
       const source = new FakeSource();
       queue.write(source, note('source'));
@@ -248,7 +248,7 @@ describe('WriteQueue', () => {
       expect(called.sort()).to.deep.equal(['behind', 'source']);
     });
 
-    it('keeps one fragment while the outlet is full, counts it, and reads the next when it was taken', async () => {
+    it('keeps one fragment while the outlet is full, counts it, and reads the next when it was accepted', async () => {
       queue.open(outlet);
       const source = new FakeSource();
       queue.write(source, undefined);
@@ -263,7 +263,7 @@ describe('WriteQueue', () => {
       expect([outlet.taken, queue.bufferedAmount]).to.deep.equal([['abc', 'ghi'], 0]);
     });
 
-    it('tells the owner when a source fails, and calls back once', async () => {
+    it('reports the failure of a source, and calls the callback once', async () => {
       queue.open(outlet);
       queue.write(
         (async function* () {
@@ -300,7 +300,7 @@ describe('WriteQueue', () => {
       expect([queue.length, queue.bufferedAmount, owner.events]).to.deep.equal([0, 0, []]);
     });
 
-    it('sends nothing more of a source, whatever it still gives', async () => {
+    it('sends no more pieces of a source, also if it yields more', async () => {
       queue.open(outlet);
       const source = new FakeSource();
       queue.write(source, undefined);
@@ -311,7 +311,7 @@ describe('WriteQueue', () => {
       expect(outlet.taken).to.deep.equal(['a']);
     });
 
-    it('drops the fragment that waits for room', async () => {
+    it('drops a waiting fragment', async () => {
       queue.open(outlet);
       const source = new FakeSource();
       queue.write(source, undefined);
@@ -323,7 +323,7 @@ describe('WriteQueue', () => {
       expect(outlet.taken).to.deep.equal([]);
     });
 
-    it('does not call back for the end', async () => {
+    it('does not call the callback of end()', async () => {
       queue.write('a', undefined);
       queue.end(note('end'));
       queue.fail(lost());
@@ -332,7 +332,7 @@ describe('WriteQueue', () => {
       expect(called).to.deep.equal([]);
     });
 
-    it('calls the callbacks behind a source that throws when it is told to stop', async () => {
+    it('calls the later callbacks if a source throws when it is stopped', async () => {
       const source = {
         [Symbol.asyncIterator]: () => {
           throw new Error('no');
@@ -362,7 +362,7 @@ describe('WriteQueue', () => {
     });
   });
 
-  it('drop(): fails everything that waits, reaches the end by that, and lets writers go on', async () => {
+  it('drop(): fails all queued messages, calls the callback of end(), and lets writers go on', async () => {
     queue.open(outlet);
     outlet.isFull = true;
     queue.write('a', note('a'));
@@ -377,7 +377,7 @@ describe('WriteQueue', () => {
 });
 
 describe('refuseSource()', () => {
-  it('tells a source that it will not be read', () => {
+  it('cancels the source', () => {
     const source = new FakeSource();
     refuseSource(source, lost());
     expect(source.returns).to.equal(1);
