@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http';
 import { type HttpRequest, type HttpResponse, type WebSocket, WebSocketError } from '../webSocketHandler';
 
 /**
@@ -37,29 +36,31 @@ export function callHandler(
   );
 }
 
+type AnyFunction = (...parameters: unknown[]) => unknown;
+
 /**
- * For frameworks that send a response after all of their middleware: when the head of the response is written, and is the one of the
- * acceptance, calls `accept` in its place. Every other head is written as it is.
- * @param isAcceptance whether a response with this status accepts the WebSocket
- * @param accept gets the header fields that `writeHead()` was called with
+ * For frameworks that send their response after all of their middleware: calls `accept` in place of the call of `response.writeHead()` or
+ * `response.end()` that would send the acceptance. All other calls are made as they are.
+ * @param isAcceptance whether the call with these parameters would send the acceptance
+ * @param accept gets the parameters of the call
  */
-export function acceptAtHead(
+export function acceptInPlaceOf(
+  method: 'writeHead' | 'end',
   response: HttpResponse,
-  isAcceptance: (statusCode: number) => boolean,
-  accept: (headers: OutgoingHttpHeaders) => void,
+  isAcceptance: (...parameters: unknown[]) => boolean,
+  accept: (...parameters: unknown[]) => void,
 ): void {
-  type WriteHead = (statusCode: number, ...rest: unknown[]) => unknown;
-  const owner = response as unknown as { writeHead: WriteHead };
-  const { writeHead } = owner;
+  const owner = response as unknown as Record<typeof method, AnyFunction>;
+  const before = owner[method];
   let accepting = false;
-  owner.writeHead = (statusCode, ...rest) => {
-    // connect() itself calls writeHead(), and hooks below this one must see that call.
-    if (accepting || !isAcceptance(statusCode)) return writeHead.call(response, statusCode, ...rest);
+  owner[method] = (...parameters) => {
+    // connect() itself calls the method, and what middleware has put around it before must see that call.
+    if (accepting || !isAcceptance(...parameters)) return before.apply(response, parameters);
     accepting = true;
     try {
-      accept((rest.find((each) => typeof each === 'object') ?? {}) as OutgoingHttpHeaders);
+      accept(...parameters);
     } catch (error) {
-      // Nothing was sent: the framework can still answer with its error page, or by accepting.
+      // Nothing was sent, so the framework can still answer.
       accepting = false;
       throw error;
     }
