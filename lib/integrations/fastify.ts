@@ -22,7 +22,7 @@ import {
   type WebSocket,
   type WebSocketServer,
 } from '../webSocketHandler';
-import { acceptOnSend, sendAcceptance } from './fastifyReply';
+import { prepareRoute, sendAcceptance } from './fastifyReply';
 import { callHandler } from './route';
 
 /** The options of the Fastify plugin: those of `configureServer()`, and how the WebSockets are closed. */
@@ -113,9 +113,7 @@ async function plugin(app: AnyInstance, options: FastifyWebSocketOptions): Promi
       const log = (error: unknown) => request.log.error(error);
       sendAcceptance(reply, connectOptions, (ws) => void callHandler(ws, () => handler.call(this, ws, request), log));
     };
-    // Hooks of a route are called after those of its instance.
-    const own = route.onSend ?? [];
-    route.onSend = [...(Array.isArray(own) ? own : [own]), acceptOnSend as never];
+    prepareRoute(route);
   });
 }
 

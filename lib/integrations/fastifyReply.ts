@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, RouteOptions } from 'fastify';
 import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandler';
 import { acceptanceStatus, upgradeRequired } from './route';
 
@@ -32,8 +32,15 @@ export function sendAcceptance(
   reply.code(acceptanceStatus(reply.request.raw)).send();
 }
 
-/** An 'onSend' hook, to be called as the last one: accepts the WebSocket if this reply is the one of `sendAcceptance()`. */
-export function acceptOnSend(
+/** Lets a route accept WebSockets by `sendAcceptance()`: to be called for each, in an 'onRoute' hook. */
+export function prepareRoute(route: Pick<RouteOptions, 'onSend'>): void {
+  const own = route.onSend ?? [];
+  // It must be the last hook. Those of a route are called after those of its instance.
+  route.onSend = [...(Array.isArray(own) ? own : [own]), acceptOnSend as never];
+}
+
+/** An 'onSend' hook: accepts the WebSocket if this reply is the one of `sendAcceptance()`. */
+function acceptOnSend(
   _request: unknown,
   reply: FastifyReply,
   payload: unknown,
