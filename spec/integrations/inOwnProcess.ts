@@ -9,8 +9,8 @@ const program = `
     process.once('message', async () => {
       await close();
       process.send('closed');
-      process.disconnect();
     });
+    process.once('disconnect', () => process.exit());
   });`;
 
 /**
@@ -21,7 +21,11 @@ const program = `
 export async function startInOwnProcess(name: string): Promise<Demo> {
   const file = join(__dirname, '../../demo/frameworks', name);
   const execArgv = ['--no-deprecation', '--require', 'ts-node/register', '--eval', program];
-  const child = fork(file, { execArgv, env: { ...process.env, NODE_ENV: 'development' }, silent: true });
+  const child = fork(file, {
+    execArgv,
+    env: { ...process.env, NODE_ENV: 'development', NEXT_TELEMETRY_DISABLED: '1' },
+    silent: true,
+  });
   let printed = '';
   child.stderr?.on('data', (chunk) => {
     printed += String(chunk);
@@ -39,6 +43,8 @@ export async function startInOwnProcess(name: string): Promise<Demo> {
     const closed = next();
     child.send('close');
     await closed;
+    // Compilers and watchers may go on.
+    child.kill();
     await exited;
   };
   return {
