@@ -43,8 +43,9 @@ export async function start(port = 4080): Promise<Demo> {
     compiler,
   );
   await development.start();
+  const address = development.server?.address() as AddressInfo;
   return {
-    port: (development.server?.address() as AddressInfo).port,
+    port: address.port,
     async close() {
       await handle?.close();
       await development.stop();
