@@ -15,19 +15,25 @@ export interface Peculiarities {
   readonly sessions?: boolean;
   /** Whether the framework says in JSON that something is refused. Default true. */
   readonly json?: boolean;
+  /** Whether the example is started once for all specs: one in a process of its own takes long. Default false. */
+  readonly startsOnce?: boolean;
 }
 
 /** The routes that the examples in demo/frameworks/ have, and what is expected of a WebSocket on them. */
 export function itKeepsTheContract(start: () => Promise<Running>, peculiarities: Peculiarities = {}): void {
-  const { sessions = true, json = true } = peculiarities;
+  const { sessions = true, json = true, startsOnce = false } = peculiarities;
   let demo: Running;
   let visitor: Visitor;
 
-  beforeEach(async () => {
+  (startsOnce ? before : beforeEach)(async function () {
+    if (startsOnce) this.timeout(120_000);
     demo = await start();
+  });
+  // One without cookies.
+  beforeEach(() => {
     visitor = new Visitor(demo);
   });
-  afterEach(async () => await demo.close());
+  (startsOnce ? after : afterEach)(async () => await demo?.close());
 
   const login = async () => {
     if (sessions) expect((await visitor.ask('POST', '/login')).status).to.equal(204);

@@ -10,6 +10,8 @@ import { Visitor } from './visitor';
 export interface Own {
   readonly path: string;
   readonly protocols?: readonly string[];
+  /** Whether it takes only those whose origin is its own. Vite asks a page for a token as well. */
+  readonly sameOrigin?: boolean;
   /** What is expected in its first message. */
   readonly says: RegExp;
 }
@@ -18,7 +20,7 @@ export interface Own {
  * Specs of a server for development, which has WebSockets of its own.
  * @param name the name of the file of the example
  */
-export function itSharesTheServer(name: string, { path, protocols = [], says }: Own): void {
+export function itSharesTheServer(name: string, { path, protocols = [], sameOrigin = false, says }: Own): void {
   let demo: Demo;
   let visitor: Visitor;
 
@@ -44,8 +46,8 @@ export function itSharesTheServer(name: string, { path, protocols = [], says }: 
   });
 
   it('has its own WebSockets beside them', async () => {
-    const origin = `http://localhost:${demo.port}`;
-    const ws = connect(`ws://localhost:${demo.port}${path}`, { protocols, origin });
+    const origin = sameOrigin ? { origin: `http://localhost:${demo.port}` } : {};
+    const ws = connect(`ws://localhost:${demo.port}${path}`, { protocols, ...origin });
     expect(String(await nextMessage(ws))).to.match(says);
     ws.end();
     await ws.whenClosed();

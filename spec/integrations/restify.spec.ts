@@ -1,4 +1,4 @@
 import { itKeepsTheContract } from './contract';
 import { startInOwnProcess } from './inOwnProcess';
 
-describe('Restify', () => itKeepsTheContract(() => startInOwnProcess('restify.ts')));
+describe('Restify', () => itKeepsTheContract(() => startInOwnProcess('restify.ts'), { startsOnce: true }));
