@@ -46,6 +46,17 @@ describe('The package', function () {
     expect(run('node', 'imported.mjs')).to.equal(printed);
   });
 
+  it('has the helpers for frameworks as default imports, and needs no framework to load them or itself', () => {
+    const helpers = ['fastify', 'koa', 'hono'].map((name) => `node-websocket-handler/${name}`);
+    const imports = helpers.map((name, i) => `import helper${i} from '${name}';`).join('\n');
+    const imported = helpers.map((_, i) => `typeof helper${i}`).join(', ');
+    writeFileSync(join(project, 'helpers.mjs'), `${imports}\nconsole.log(${imported});`);
+    expect(run('node', 'helpers.mjs')).to.equal('function function function\n');
+    const required = helpers.map((name) => `typeof require('${name}').default`).join(', ');
+    writeFileSync(join(project, 'helpers.cjs'), `console.log(${required});`);
+    expect(run('node', 'helpers.cjs')).to.equal('function function function\n');
+  });
+
   it('has types that a strict compiler takes, without skipLibCheck', () => {
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
     for (const name of ['@types/node', 'undici-types']) {

@@ -18,6 +18,7 @@ import { ServerSessions } from '../transports/serverSessions';
 import { isWebSocketRequest } from '../transports/webSocketRequest';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { negotiate } from './negotiation';
+import { guardRequestSocket } from './requestSocket';
 import { checkServer, checkServerOptions } from './serverArguments';
 import { type ServerCounters, ServerTotals } from './serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './shutdown';
@@ -209,6 +210,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
           });
           // Without a transport yet, where the rest of the handshake follows.
           add();
+          guardRequestSocket(request, webSocket);
         },
         onUnaccepted(callback) {
           exchange.onUnaccepted((how) => {
