@@ -22,6 +22,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['connection/*', 6],
   ['websocket/*', 7],
   ['broadcast/*', 8],
+  ['adapters/*', 8],
   ['transports/*', 9],
   ['transports/client/*', 10],
   ['server/*', 10],
