@@ -7,7 +7,7 @@
  * - `--together`: only the files that can run beside others; `--alone`: only those that cannot.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { typeOnlyFiles } from './typeOnlyFiles';
@@ -18,11 +18,12 @@ const coverage = join(root, 'coverage');
 /** They measure real milliseconds, so nothing else may run beside them. */
 const alone = ['spec/deadPeer.spec.ts'];
 
-/** They test the package as npm installs it, or the specs themselves, and take long: only with --all. */
-const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts'];
+/** They test the package as npm installs it, the specs themselves, or programs of `scripts/adapted`, and take long: only with --all. */
+const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts', 'spec/adapters/ws/programs.spec.ts'];
 
 /** They start programs that are not ours, or npm: left out with --ours, for other versions of Node. */
 const withPrograms = [
+  'spec/adapters/ws/programs.spec.ts',
   'spec/commandLine.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
@@ -61,6 +62,14 @@ function run(module: string, parameters: readonly string[]): boolean {
   return status === 0;
 }
 
+/** Installs the programs that run on this library through its adapters, unless they are there. */
+function installAdapted(): void {
+  const folder = join(root, 'scripts', 'adapted');
+  if (existsSync(join(folder, 'node_modules'))) return;
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--silent'], { cwd: folder, stdio: 'inherit' });
+  if (status !== 0) throw new Error(`npm ci has failed in ${folder}`);
+}
+
 const wishes = process.argv.slice(2);
 /** Takes an option of ours out of the parameters; the others are Mocha's. */
 function take(option: string): boolean {
@@ -76,6 +85,7 @@ const onlyTogether = take('--together');
 const onlyAlone = take('--alone');
 
 if (all) {
+  installAdapted();
   process.env['SEEDS'] ??= 'all';
   process.env['ENDINGS'] ??= 'all';
 }

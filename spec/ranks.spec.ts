@@ -29,10 +29,11 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['client/*', 11],
   ['pair.ts', 11],
   ['webSocketHandler.ts', 12],
+  ['adapters/ws/*', 13],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
-const mayUseHttp = /^(?:transports|server|client)\//;
+const mayUseHttp = /^(?:transports|server|client|adapters\/ws)\//;
 const httpModules = /^(?:node:)?https?2?$/;
 
 const longestFile = 250;
