@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import * as streams from 'node:stream';
+import { type Duplex, Transform } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { createWebSocketStream, WebSocket, WebSocketServer } from '../../../lib/adapters/ws';
 import { byteStream, createPair, type Message } from '../../../lib/webSocketHandler';
 import { adapted } from '../../support/adapted';
+import { runRecipe } from '../../support/recipes';
 
 // biome-ignore lint/suspicious/noExplicitAny: of packages without types here
 type Any = any;
@@ -317,14 +319,18 @@ describe('Programs for byte streams, unchanged, over byteStream()', () => {
   });
 });
 
-describe('MessagePack, by @msgpack/msgpack', () => {
-  it('objects are encoded and decoded by functions in a pipeline', async () => {
+describe('docs/recipes.md', () => {
+  it('MessagePack: answers objects, in binary messages', async () => {
     const { decode, encode } = adapted('@msgpack/msgpack');
-    const [server, client] = createPair();
-    const objects = [{ a: 1 }, ['grün', null], Buffer.from([1, 2])];
-    const decoded = server.map((message: Message) => decode(message)).toArray();
-    for (const object of objects) client.write(encode(object));
-    client.end();
-    expect(await decoded).to.deep.equal([{ a: 1 }, ['grün', null], new Uint8Array([1, 2])]);
+    const { compose } = streams as Any;
+    const [ws, peer] = createPair();
+    const answers = peer.map((message: Message) => decode(message as Buffer)).toArray();
+    await runRecipe('MessagePack', 0, { Transform, compose, decode, encode, ws });
+    peer.write(encode({ id: 1, text: 'one' }));
+    peer.end(encode({ id: 2, text: 'grün' }));
+    expect(await answers).to.deep.equal([
+      { id: 1, answer: 'ONE' },
+      { id: 2, answer: 'GRÜN' },
+    ]);
   });
 });
