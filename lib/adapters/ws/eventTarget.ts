@@ -55,12 +55,17 @@ class WebSocketErrorEvent<T> extends WebSocketEvent<T> {
 
 /** The events of the browser's WebSocket, by name. */
 export interface EventTargetMap<T> {
+  /** A client is connected. */
   open: WebSocketEvent<T>;
+  /** A message was received. */
   message: WebSocketMessageEvent<T>;
+  /** The connection has ended. */
   close: WebSocketCloseEvent<T>;
+  /** The connection failed. */
   error: WebSocketErrorEvent<T>;
 }
 
+/** The names of these events. */
 export type EventTargetName = keyof EventTargetMap<unknown>;
 
 /** A function, or an object with the method `handleEvent`. */

@@ -5,11 +5,17 @@ export type RawData = Buffer | ArrayBuffer | Buffer[] | Blob;
 
 /** The events of a WebSocket with the arguments of their listeners, as in ws. */
 export interface WebSocketEventMap {
+  /** A client is connected. */
   open: [];
+  /** A message was received. */
   message: [data: RawData, isBinary: boolean];
+  /** The connection has ended: the code of the peer's Close, 1005 if it had none, 1006 without a Close. */
   close: [code: number, reason: Buffer];
+  /** The connection failed, other than by a Close or a loss. */
   error: [error: Error];
+  /** The peer sent a ping; the pong was sent. */
   ping: [data: Buffer];
+  /** The peer sent a pong. */
   pong: [data: Buffer];
 }
 

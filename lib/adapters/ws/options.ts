@@ -5,12 +5,17 @@ import type { ClientOptions as OurClientOptions, ServerOptions as OurServerOptio
 
 /** The settings of ws for permessage-deflate that have an effect here. */
 export interface PerMessageDeflateOptions {
+  /** Whether the server compresses each message alone. */
   serverNoContextTakeover?: boolean;
+  /** Whether the client compresses each message alone. */
   clientNoContextTakeover?: boolean;
+  /** The window of the server, as a power of two: 8 to 15. */
   serverMaxWindowBits?: number;
+  /** The window of the client, as a power of two: 8 to 15; a boolean has no effect. */
   clientMaxWindowBits?: number | boolean;
   /** Bytes; smaller messages are sent as they are. Default 1024. */
   threshold?: number;
+  /** Of zlib's options, level and memLevel. */
   zlibDeflateOptions?: { level?: number; memLevel?: number };
 }
 
@@ -20,16 +25,21 @@ type OwnOptions = Omit<OurServerOptions, 'perMessageDeflate' | 'filter' | 'messa
 interface SharedOptions {
   /** Bytes of one message. Default 100 MiB; 0 for no limit. */
   maxPayload?: number;
+  /** Compression: whether to use it, or its settings. Default: false for a server, true for a client. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
 }
 
 /** What a `verifyClient` is told of a request. */
 export interface VerifyClientInfo {
+  /** The Origin header. */
   readonly origin: string | undefined;
+  /** Whether it came over TLS. */
   readonly secure: boolean;
+  /** The opening request. */
   readonly req: IncomingMessage;
 }
 
+/** Accepts a request, or refuses it with a status (default 401), a body and headers. */
 export type VerifyClientDone = (
   verified: boolean,
   code?: number,
@@ -37,20 +47,31 @@ export type VerifyClientDone = (
   headers?: OutgoingHttpHeaders,
 ) => void;
 
-export type VerifyClient =
-  | ((info: VerifyClientInfo) => boolean)
-  | ((info: VerifyClientInfo, done: VerifyClientDone) => void);
+/**
+ * Returns whether to accept a request; or, if it is declared with two parameters, calls back with that.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that calls back returns nothing
+export type VerifyClient = (info: VerifyClientInfo, done: VerifyClientDone) => boolean | void;
 
 /** The options of `new WebSocketServer()` but the class of its WebSockets. */
 export interface UpgradeOptions extends SharedOptions, OwnOptions {
+  /** The port for a server of its own. */
   port?: number | null;
+  /** The host that the server of its own listens on. */
   host?: string | null;
+  /** How many connections may wait for the server of its own. */
   backlog?: number | null;
+  /** The HTTP server whose upgrades it takes. */
   server?: Server | null;
+  /** Whether the program calls `handleUpgrade()` itself. */
   noServer?: boolean;
+  /** The path of the requests to take; others get 400. Default: any. */
   path?: string | null;
+  /** Decides whether to accept a request. */
   verifyClient?: VerifyClient | null;
+  /** Chooses one of the subprotocols that are offered, or none. Default: the first. */
   handleProtocols?: ((protocols: Set<string>, request: IncomingMessage) => string | false) | null;
+  /** Whether there is a set of `clients`. Default true. */
   clientTracking?: boolean;
 }
 
@@ -58,8 +79,11 @@ export interface UpgradeOptions extends SharedOptions, OwnOptions {
 export interface ClientOptions
   extends SharedOptions,
     Omit<OurClientOptions, 'perMessageDeflate' | 'protocols' | 'messages'> {
+  /** The subprotocols to offer, where the second argument is these options. */
   protocols?: string | string[];
+  /** The version of the protocol. Default 13. */
   protocolVersion?: 8 | 13;
+  /** How many redirects to follow with `followRedirects: true`. Default 10. */
   maxRedirects?: number;
 }
 

@@ -42,13 +42,21 @@ const toldByCloseAlone: readonly WebSocketErrorCode[] = [
  * A WebSocket with the face of ws and of the browser, over one of this library, which is its `stream`: for programs that were written for ws.
  */
 export class WebSocket extends WebSocketEmitter {
+  /** A client that is not connected yet. */
   static readonly CONNECTING = 0;
+  /** Messages can be sent. */
   static readonly OPEN = 1;
+  /** The close handshake has begun. */
   static readonly CLOSING = 2;
+  /** The connection has ended. */
   static readonly CLOSED = 3;
+  /** `WebSocket.CONNECTING`. */
   declare readonly CONNECTING: 0;
+  /** `WebSocket.OPEN`. */
   declare readonly OPEN: 1;
+  /** `WebSocket.CLOSING`. */
   declare readonly CLOSING: 2;
+  /** `WebSocket.CLOSED`. */
   declare readonly CLOSED: 3;
   /** The URL of a client; '' on a server. */
   readonly url: string;
@@ -128,6 +136,7 @@ export class WebSocket extends WebSocketEmitter {
     return this.#stream;
   }
 
+  /** One of the four constants. */
   get readyState(): 0 | 1 | 2 | 3 {
     return this.#readyState as 0 | 1 | 2 | 3;
   }
@@ -157,6 +166,7 @@ export class WebSocket extends WebSocketEmitter {
     return this.#stream.protocol;
   }
 
+  /** Whether `pause()` was called last. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
@@ -261,6 +271,7 @@ export class WebSocket extends WebSocketEmitter {
     if (this.#readyState === connecting) throw notOpen(connecting);
   }
 
+  /** Adds a listener as the browser does; the same one counts once. */
   addEventListener<E extends EventTargetName>(
     name: E,
     handler: EventTargetHandler<E, WebSocket>,
@@ -269,13 +280,18 @@ export class WebSocket extends WebSocketEmitter {
     addHandler(this, name, handler as EventTargetHandler<EventTargetName, WebSocket>, { once: options?.once });
   }
 
+  /** Removes a listener of `addEventListener()`. */
   removeEventListener<E extends EventTargetName>(name: E, handler: EventTargetHandler<E, WebSocket>): void {
     removeHandler(this, name, handler as EventTargetHandler<EventTargetName, WebSocket>);
   }
 
+  /** The listener for 'open'. */
   declare onopen: EventTargetHandler<'open', WebSocket> | null;
+  /** The listener for 'message'. */
   declare onmessage: EventTargetHandler<'message', WebSocket> | null;
+  /** The listener for 'close'. */
   declare onclose: EventTargetHandler<'close', WebSocket> | null;
+  /** The listener for 'error'. */
   declare onerror: EventTargetHandler<'error', WebSocket> | null;
 
   static {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { acceptKey } from '../../codec/acceptKey';
 import { handleHttpUpgrade, type ServerOptions as OurServerOptions, WebSocketError } from '../../webSocketHandler';
-import { toServerOptions, type UpgradeOptions, type VerifyClientInfo } from './options';
+import { toServerOptions, type UpgradeOptions, type VerifyClientDone, type VerifyClientInfo } from './options';
 import { WebSocket } from './webSocket';
 
 /** The options of `new WebSocketServer()`: those of ws, and those of `configureServer()`. Others are ignored, as ws does. */
@@ -99,14 +99,12 @@ export class WebSocketServer extends EventEmitter {
     const { verifyClient } = this.options;
     if (!verifyClient) return this.#accept(request, response);
     const info = infoOf(request);
-    if (verifyClient.length < 2) {
-      const verified = (verifyClient as (info: VerifyClientInfo) => boolean)(info);
-      return verified ? this.#accept(request, response) : refuse(response, 401);
-    }
-    verifyClient(info, (verified, code, message, headers) => {
+    const answer: VerifyClientDone = (verified, code, message, headers) => {
       if (verified) this.#accept(request, response);
       else refuse(response, code || 401, message, headers);
-    });
+    };
+    const verified = verifyClient(info, answer);
+    if (verifyClient.length < 2) answer(Boolean(verified));
   }
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
