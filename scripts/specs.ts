@@ -19,8 +19,11 @@ const coverage = join(root, 'coverage');
 /** They measure real milliseconds, so nothing else may run beside them. */
 const alone = ['spec/deadPeer.spec.ts'];
 
-/** They test the package as npm installs it, or the specs themselves, and take long: only with --all. */
-const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts'];
+/** It runs programs of others on the adapters, from a folder of packages of their own. */
+const adapted = 'spec/adapters/ws/programs.spec.ts';
+
+/** They test the package as npm installs it, the specs themselves, or programs of `scripts/adapted`, and take long: only with --all. */
+const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts', adapted];
 
 /** They run with frameworks that have a folder of packages of their own: only with --all and --coverage, which install it if it is missing. */
 const frameworks = join('demo', 'frameworks');
@@ -28,6 +31,7 @@ const needsFrameworks = (file: string) => file.startsWith(join('spec', 'integrat
 
 /** They start programs that are not ours, or npm: left out with --ours, for other versions of Node. */
 const withPrograms = [
+  adapted,
   'spec/commandLine.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
@@ -66,12 +70,13 @@ function run(module: string, parameters: readonly string[]): boolean {
   return status === 0;
 }
 
-/** Does nothing if what package.json asks for is there. */
-function installFrameworks(): void {
-  const npm = (...parameters: string[]) => spawnSync('npm', [...parameters, '--prefix', frameworks], { cwd: root });
+/** Packages of their own, installed where specs need them: programs that run on the adapters, and frameworks. */
+function install(folder: string): void {
+  const npm = (...parameters: string[]) => spawnSync('npm', parameters, { cwd: join(root, folder) });
+  // Does nothing if what package.json asks for is there.
   if (npm('ls').status === 0) return;
   const { status, stderr } = npm('ci', '--no-audit', '--no-fund', '--silent');
-  if (status !== 0) throw new Error(`npm ci in ${frameworks} failed: ${stderr}`);
+  if (status !== 0) throw new Error(`npm ci in ${folder} failed: ${stderr}`);
 }
 
 const wishes = process.argv.slice(2);
@@ -92,15 +97,15 @@ if (all) {
   process.env['SEEDS'] ??= 'all';
   process.env['ENDINGS'] ??= 'all';
 }
+const left = [...(all ? [] : slow), ...(ours || withCoverage ? withPrograms : [])];
+const withFrameworks = (all || withCoverage) && !ours;
+const chosen = findSpecs().filter((file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)));
+if (withFrameworks && chosen.some(needsFrameworks)) install(frameworks);
+if (chosen.includes(adapted)) install(join('scripts', 'adapted'));
 if (withCoverage) {
   rmSync(coverage, { recursive: true, force: true });
   process.env['NODE_V8_COVERAGE'] = join(coverage, 'tmp');
 }
-
-const left = [...(all ? [] : slow), ...(ours || withCoverage ? withPrograms : [])];
-const withFrameworks = (all || withCoverage) && !ours;
-const chosen = findSpecs().filter((file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)));
-if (withFrameworks && chosen.some(needsFrameworks)) installFrameworks();
 const results: boolean[] = [];
 if (!onlyAlone) {
   // One more than there are cores: most specs wait for sockets and timers for a part of their time.

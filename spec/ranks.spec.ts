@@ -22,6 +22,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['connection/*', 6],
   ['websocket/*', 7],
   ['broadcast/*', 8],
+  ['adapters/*', 8],
   ['transports/*', 9],
   ['transports/client/*', 10],
   ['server/*', 10],
@@ -29,10 +30,11 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['pair.ts', 11],
   ['webSocketHandler.ts', 12],
   ['integrations/*', 13],
+  ['adapters/ws/*', 13],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
-const mayUseHttp = /^(?:transports|server|client)\//;
+const mayUseHttp = /^(?:transports|server|client|adapters\/ws)\//;
 const httpModules = /^(?:node:)?https?2?$/;
 
 const longestFile = 250;

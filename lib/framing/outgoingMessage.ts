@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type BinaryData, isBytes, toBytes } from '../codec/bytes';
 import { describeNoMessage, describeValue } from '../codec/describeValue';
-import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
+import type { DataFrame, Outgoing, PreparedFrames, Version } from '../contracts';
 import { WebSocketError } from '../errors';
 import { costOf } from './cost';
 
@@ -118,6 +118,12 @@ function invalidData(data: unknown): WebSocketError {
     'WS_ERR_INVALID_ARGUMENT',
     `the data of a message is ${accepted}, not ${describeNoMessage(data)}`,
   );
+}
+
+/** The error for bytes that are written in a version of the protocol that has only text. */
+export function noBinaryMessages(version: Version): WebSocketError {
+  const remedy = "write strings; a stream of bytes gives them after setEncoding('utf8')";
+  return new WebSocketError('WS_ERR_UNSUPPORTED', `${version} has no binary messages: ${remedy}`);
 }
 
 /** Whether a written chunk is a binary message; false also for what is no message at all. */

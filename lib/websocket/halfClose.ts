@@ -30,6 +30,8 @@ export interface HalfCloseOwner {
  * - a web stream reads it, and a web stream writes to it.
  *
  * Everything else that is piped in is a feed: it has nothing to do with what is read, and is unpiped.
+ *
+ * A byte stream around the WebSocket has a HalfClose of its own, which then decides for both.
  */
 export class HalfClose {
   readonly #stream: HalfCloseStream;
@@ -44,10 +46,17 @@ export class HalfClose {
   #closeWebStreams: (() => void)[] | undefined;
   /** Lets the WebSocket emit 'finish'. */
   #finish: (() => void) | undefined;
+  /** That of the stream around this one, which the program uses in its place. */
+  #successor: HalfClose | undefined;
 
   constructor(stream: HalfCloseStream, owner: HalfCloseOwner) {
     this.#stream = stream;
     this.#owner = owner;
+  }
+
+  /** From now on the program uses a stream around this one, whose half-close decides when to end both. */
+  handOver(successor: HalfClose): void {
+    this.#successor = successor;
   }
 
   sourceAdded(source: Readable): void {
@@ -66,6 +75,8 @@ export class HalfClose {
 
   /** @param destination undefined: all of them */
   destinationRemoved(destination: Writable | undefined): void {
+    // The streams of `pipeline()` are unpiped by Node when the readable side has ended; the chain goes on behind them.
+    if (this.#stream.readableEnded) return;
     this.#destinations = destination === undefined ? undefined : without(this.#destinations, destination);
   }
 
@@ -94,7 +105,8 @@ export class HalfClose {
 
   /** The peer has closed, and nobody has begun to read what it sent. */
   nobodyReads(): void {
-    this.#endSoon();
+    if (this.#successor === undefined) this.#endSoon();
+    else this.#successor.nobodyReads();
   }
 
   /**
@@ -110,6 +122,7 @@ export class HalfClose {
 
   /** Whether a chain leads from the readable side back to the writable side. */
   get isChain(): boolean {
+    if (this.#successor !== undefined) return this.#successor.isChain;
     if (this.#sources === undefined) return this.#isChainWithoutPipe;
     if (this.#hasOperator) return true;
     const leadsOn = listOf(this.#destinations).some(isReadable);
@@ -162,7 +175,7 @@ export class HalfClose {
   /** When this turn of the event loop is over, which leaves room for a last word of the program, and for `end()` of a pipe. */
   #endSoon(): void {
     const { allowHalfOpen } = this.#owner.settings;
-    if (allowHalfOpen === true) return;
+    if (allowHalfOpen === true || this.#successor !== undefined) return;
     setImmediate(() => {
       // A web stream that is closed behind the end of the Duplex makes Node throw; it learns of its end by 'close'.
       if (!this.#stream.writableEnded) for (const close of this.#closeWebStreams?.splice(0) ?? []) close();

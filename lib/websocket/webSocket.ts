@@ -15,10 +15,17 @@ import {
   type SendOptions,
   textMessage,
 } from '../framing/outgoingMessage';
-import { type ConnectOptions, checkOptions, connectionOptionNames, type Streamed } from '../options';
+import {
+  type ConnectionSettings,
+  type ConnectOptions,
+  checkOptions,
+  connectionOptionNames,
+  type Streamed,
+} from '../options';
 import { Core, type CoreSetup } from './core';
 import { noteOperators, overrideGetters, overrideListenerMethods } from './duplexOverrides';
 import { type AnyListener, DuplexOfMessages } from './events';
+import type { HalfClose } from './halfClose';
 import type { MessageSource } from './messageSources';
 import type { MessageStream } from './messageStream';
 import type { Delivered } from './streamedMessages';
@@ -307,6 +314,16 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     WebSocket.#addOwnListeners(this);
     this.#core.listenersChanged();
     return this;
+  }
+
+  /** @internal What a stream around this one goes by. */
+  get _settings(): ConnectionSettings {
+    return this.#core.settings;
+  }
+
+  /** @internal From now on the half-close of a stream around this one decides for both. */
+  _handOver(halfClose: HalfClose): void {
+    this.#core.halfClose.handOver(halfClose);
   }
 
   /** @internal */
