@@ -73,6 +73,8 @@ class ByteEnd extends Duplex {
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     // In a later turn of the event loop, as over a network: neither end runs inside a call of the other.
     setImmediate(() => {
+      // Nobody will ever take it: what a system answers with a reset.
+      if (this.peer?.destroyed) this.destroy();
       let hasRoom: boolean | undefined;
       try {
         hasRoom = this.peer?.push(chunk);
@@ -92,8 +94,9 @@ class ByteEnd extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     // As by a reset, the other end closes without an 'end'.
     if (this.peer?.readableEnded === false) setImmediate(() => this.peer?.destroy());
-    // What the peer wrote last has been taken.
+    // Nobody waits for room any more, at either end.
     this.written();
+    this.peer?.written();
     done(error);
   }
 

@@ -35,10 +35,11 @@ export interface ChannelOwner {
 /** Bytes that a TCP connection is given at a time: a write that lasts shows no progress before its end. */
 const largestWrite = 256 * 1024;
 
-/** A byte stream as two halves that speak in messages and control frames: what `pipe()` between the stages would do, without its queues. */
-export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwner {
-  /** The asynchronous context of the program's handler, for everything that happens on the connection. */
-  readonly context = new AsyncResource('WebSocket');
+/**
+ * A byte stream as two halves that speak in messages and control frames: what `pipe()` between the stages would do, without its queues.
+ * It is the asynchronous resource of the program's handler, for everything that happens on the connection.
+ */
+export class ByteChannel extends AsyncResource implements ByteStreamWatcher, InputReceiver, OutputOwner {
   readonly input: ByteInput;
   readonly output: ByteOutput;
   readonly #stream: Duplex;
@@ -47,12 +48,12 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   readonly #owner: ChannelOwner;
   #streamError: Error | undefined;
   #finishing = false;
-  #disconnected = false;
-  #closed = false;
+  #state: 'open' | 'disconnected' | 'closed' = 'open';
   /** Of bytes that wait for the byte stream (`sendTimeout`). */
   #sendDeadline: Deadline | undefined;
 
   constructor(transport: Transport, settings: ConnectionSettings, owner: ChannelOwner) {
+    super('WebSocket');
     const { stream, reset } = transport;
     // Not the transport itself: its head would keep the read buffer of the handshake in memory.
     this.#stream = stream;
@@ -65,12 +66,12 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   }
 
   get isDisconnected(): boolean {
-    return this.#disconnected;
+    return this.#state !== 'open';
   }
 
   /** Whether the byte stream is gone, and everything that came has been received or discarded. */
   get isClosed(): boolean {
-    return this.#closed;
+    return this.#state === 'closed';
   }
 
   get isDestroyed(): boolean {
@@ -119,7 +120,7 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
 
   /** Sends an item, unless the byte stream is full or gone: then it returns false. */
   offer(item: Outgoing, callback?: WriteCallback): boolean {
-    return !this.#disconnected && this.output.offer(item, callback);
+    return this.#state === 'open' && this.output.offer(item, callback);
   }
 
   /** Looks at nothing more that comes. */
@@ -146,7 +147,7 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
   }
 
   inContext(work: () => void): void {
-    this.context.runInAsyncScope(work);
+    this.runInAsyncScope(work);
   }
 
   // What the byte stream reports.
@@ -185,8 +186,8 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
 
   streamClosed(): void {
     // Called twice for a stream that was destroyed before start() and has not emitted 'close' yet.
-    if (this.#disconnected) return;
-    this.#disconnected = true;
+    if (this.#state !== 'open') return;
+    this.#state = 'disconnected';
     // Gone without an end: a reset.
     if (!this.#stream.readableEnded && !this.input.isOver)
       this.#streamError ??= new Error('the byte stream was cut off');
@@ -226,8 +227,8 @@ export class ByteChannel implements ByteStreamWatcher, InputReceiver, OutputOwne
 
   /** Reports the end, once the byte stream is gone and everything that came has been received or discarded. */
   #closeIfOver(): void {
-    if (!this.#disconnected || !this.input.isOver || this.#closed) return;
-    this.#closed = true;
+    if (this.#state !== 'disconnected' || !this.input.isOver) return;
+    this.#state = 'closed';
     this.#owner.closed();
   }
 }

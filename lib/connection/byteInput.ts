@@ -39,14 +39,10 @@ export class ByteInput {
   #reader: InputReader | undefined;
   /** The reader has bytes that have not been decoded. */
   #undecoded = false;
-  #decoding = false;
-  /** A message is being decompressed on another thread; those behind it wait. */
-  #decompressing = false;
-  #discarding = false;
-  /** The peer's bytes have ended. */
-  #ended = false;
-  /** All has been received, or is not looked at any more. */
-  #over = false;
+  /** `'elsewhere'`: a message is being decompressed on another thread; those behind it wait. */
+  #decoding: 'no' | 'here' | 'elsewhere' = 'no';
+  /** `'ended'`: the peer's bytes have; `'over'`: and all has been received; `'discarding'`: nothing is looked at any more. */
+  #end: 'open' | 'ended' | 'over' | 'discarding' = 'open';
   #failure: Error | undefined;
   /** The value of `received` when `hasHeard()` was last called. */
   #heard = 0;
@@ -61,12 +57,12 @@ export class ByteInput {
 
   /** Whether everything that came has been received, or was discarded. */
   get isOver(): boolean {
-    return this.#over;
+    return this.#end === 'over' || this.#end === 'discarding';
   }
 
   /** Whether the byte stream stands still because the receiver has enough. */
   get isPaused(): boolean {
-    return this.#undecoded && !this.#over;
+    return this.#undecoded && !this.isOver;
   }
 
   /** Whether a message has begun and not ended. */
@@ -92,14 +88,14 @@ export class ByteInput {
 
   /** The byte stream has read these bytes. */
   read(bytes: Buffer): void {
-    if (this.#undecoded && !this.#discarding) {
+    if (this.#undecoded && this.#end !== 'discarding') {
       // Somebody else has resumed the byte stream: the reader takes one chunk at a time.
       this.#stream.pause();
       this.#stream.unshift(bytes);
       return;
     }
     this.received += bytes.length;
-    if (this.#over) return;
+    if (this.isOver) return;
     this.#reader ??= this.#pool.takeReader();
     this.#reader.feed(bytes);
     this.#undecoded = true;
@@ -113,33 +109,33 @@ export class ByteInput {
 
   /** The peer's bytes have ended. The end is reported when all that came before it has been received. */
   end(): void {
-    this.#ended = true;
+    if (this.isOver) return;
+    this.#end = 'ended';
     if (!this.#undecoded) this.#finish();
   }
 
   /** Looks at nothing more that comes. */
   discard(): void {
-    this.#discarding = true;
-    this.#over = true;
+    this.#end = 'discarding';
     this.#undecoded = false;
     // Not inside of the decompression itself.
-    if (!this.#decoding) this.#release();
+    if (this.#decoding !== 'here') this.#release();
     this.#resume();
   }
 
   #decode(): void {
     // A receiver may ask for more inside of receive(): the loop that called it goes on.
-    if (this.#decoding || this.#decompressing) return;
-    this.#decoding = true;
+    if (this.#decoding !== 'no') return;
+    this.#decoding = 'here';
     let completed = false;
     try {
       while (this.#undecoded && this.#decodeNext());
       completed = true;
     } finally {
-      this.#decoding = false;
+      if (this.#decoding === 'here') this.#decoding = 'no';
       // What a listener throws is the program's affair; the messages behind the one in hand are delivered all the same.
       if (!completed && this.#undecoded) setImmediate(() => this.#receiver.inContext(() => this.readOn()));
-      if (!completed && this.#discarding) this.#release();
+      if (!completed && this.#end === 'discarding') this.#release();
     }
     this.#afterDecoding();
   }
@@ -166,18 +162,18 @@ export class ByteInput {
   }
 
   #afterDecoding(): void {
-    if (this.#discarding) return this.#release();
+    if (this.#end === 'discarding') return this.#release();
     if (this.#undecoded) return this.#pause();
-    if (this.#failure !== undefined || this.#ended) return this.#finish();
+    if (this.#failure !== undefined || this.#end === 'ended') return this.#finish();
     this.#reader = this.#pool.returnReader(this.#reader);
     this.#resume();
   }
 
   #await(message: Promise<Message>): void {
-    this.#decompressing = true;
+    this.#decoding = 'elsewhere';
     const goOn = (work: () => void) => {
-      this.#decompressing = false;
-      if (this.#discarding) this.#release();
+      this.#decoding = 'no';
+      if (this.#end === 'discarding') this.#release();
       else this.#receiver.inContext(work);
     };
     const deliver = (decompressed: Message) => {
@@ -206,8 +202,8 @@ export class ByteInput {
   }
 
   #finish(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.isOver) return;
+    this.#end = 'over';
     let error = this.#failure;
     try {
       if (error === undefined) this.#reader?.finish();
@@ -220,7 +216,7 @@ export class ByteInput {
   }
 
   #release(): void {
-    if (!this.#decompressing) this.#reader?.release();
+    if (this.#decoding !== 'elsewhere') this.#reader?.release();
   }
 
   #pause(): void {

@@ -46,10 +46,8 @@ export class ByteOutput {
   #flushScheduled = false;
   /** The byte stream has more than it can take at the moment. */
   #full = false;
-  /** The byte stream is to be ended when everything in hand has left. */
-  #endWhenSent = false;
-  /** The byte stream has been ended, or takes no more bytes. */
-  #over = false;
+  /** `'whenSent'`: the byte stream is to be ended when everything in hand has left; `'over'`: it was ended, or takes no more bytes. */
+  #end: 'open' | 'whenSent' | 'over' = 'open';
   /** The callbacks of what has been encoded and not been written. */
   #callbacks: WriteCallback[] | undefined;
   /** The callbacks of what was written and has not left, oldest first. */
@@ -77,7 +75,11 @@ export class ByteOutput {
 
   /** Whether the byte stream can still take bytes. */
   get isWritable(): boolean {
-    return !this.#over && this.#stream.writable;
+    return !this.#isOver && this.#stream.writable;
+  }
+
+  get #isOver(): boolean {
+    return this.#end === 'over';
   }
 
   get compression(): Readonly<CompressionCounter> | undefined {
@@ -96,7 +98,7 @@ export class ByteOutput {
 
   /** Sends an item, full or not. */
   send(item: Outgoing, callback?: WriteCallback): void {
-    if (this.#over) {
+    if (this.#isOver) {
       if (callback !== undefined) process.nextTick(callback, notOpen());
       return;
     }
@@ -126,34 +128,33 @@ export class ByteOutput {
 
   /** The byte stream takes bytes again. */
   drained(): void {
-    if (this.#over || this.#pacer?.resume() === false) return;
+    if (this.#isOver || this.#pacer?.resume() === false) return;
     this.#full = false;
-    if (this.#endWhenSent) this.end();
+    if (this.#end === 'whenSent') this.end();
     else if (this.#writer?.busy !== true) this.#owner.outputDrained();
   }
 
   /** Ends the byte stream when everything that was sent has left. */
   end(): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     if (this.#writer?.busy !== true) this.#flush();
-    this.#endWhenSent = this.#writer?.busy === true || (this.#pacer?.length ?? 0) > 0;
-    if (this.#endWhenSent) return;
-    this.#over = true;
-    this.#stream.end();
+    const isSent = this.#writer?.busy !== true && (this.#pacer?.length ?? 0) === 0;
+    this.#end = isSent ? 'over' : 'whenSent';
+    if (isSent) this.#stream.end();
   }
 
   /** Writes nothing more. */
   stop(): void {
-    this.#over = true;
+    this.#end = 'over';
   }
 
   /** The byte stream is gone: what has not left will not. */
   closed(): void {
-    this.#over = true;
+    this.#end = 'over';
     this.#writer?.release();
-    const batches = [...(this.#unsettled ?? []), this.#callbacks ?? []];
+    const callbacks = [...(this.#unsettled ?? []), this.#callbacks ?? []].flat();
     this.#unsettled = this.#callbacks = undefined;
-    for (const batch of batches) callAll(batch, notOpen());
+    if (callbacks.length > 0) callAll(callbacks, notOpen());
   }
 
   /** Writes what was sent in this tick. */
@@ -172,11 +173,11 @@ export class ByteOutput {
 
   #flush(): void {
     const writer = this.#writer;
-    if (writer === undefined || this.#over) return;
+    if (writer === undefined || this.#isOver) return;
     if (writer.length > 0) this.#writePieces(writer);
     // A version without Close frames has no bytes for one.
     else if (!writer.busy) this.#settleLater()?.();
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#writer = this.#pool.returnWriter(writer);
   }
 
@@ -227,9 +228,9 @@ export class ByteOutput {
 
   /** The message that was compressed on another thread is encoded, with what had to wait for it. */
   #encoded(): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#flushInTime();
-    if (this.#endWhenSent) this.end();
+    if (this.#end === 'whenSent') this.end();
     else if (!this.#full) this.#owner.outputDrained();
   }
 }

@@ -1,10 +1,8 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 
-/** The receiver of a byte stream's events. */
-export interface ByteStreamWatcher {
-  /** The asynchronous context to call it in: the byte stream has another one. */
-  readonly context: AsyncResource;
+/** The receiver of a byte stream's events. They are reported in its own asynchronous context: the byte stream has another one. */
+export interface ByteStreamWatcher extends Pick<AsyncResource, 'runInAsyncScope'> {
   streamData(bytes: Buffer): void;
   streamDrained(): void;
   /** The peer has ended its side. */
@@ -25,15 +23,15 @@ function watcherOf(stream: Duplex): ByteStreamWatcher {
 const listeners = {
   data(this: Duplex, bytes: Buffer) {
     const watcher = watcherOf(this);
-    watcher.context.runInAsyncScope(watcher.streamData, watcher, bytes);
+    watcher.runInAsyncScope(watcher.streamData, watcher, bytes);
   },
   drain(this: Duplex) {
     const watcher = watcherOf(this);
-    watcher.context.runInAsyncScope(watcher.streamDrained, watcher);
+    watcher.runInAsyncScope(watcher.streamDrained, watcher);
   },
   end(this: Duplex) {
     const watcher = watcherOf(this);
-    watcher.context.runInAsyncScope(watcher.streamEnded, watcher);
+    watcher.runInAsyncScope(watcher.streamEnded, watcher);
   },
   aborted(this: Duplex) {
     watcherOf(this).streamAborted();
@@ -43,7 +41,7 @@ const listeners = {
   },
   close(this: Duplex) {
     const watcher = watcherOf(this);
-    watcher.context.runInAsyncScope(watcher.streamClosed, watcher);
+    watcher.runInAsyncScope(watcher.streamClosed, watcher);
   },
 };
 

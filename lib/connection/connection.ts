@@ -18,7 +18,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   readonly #settings: ConnectionSettings;
   readonly #owner: ConnectionOwner;
   readonly #channel: ByteChannel;
-  readonly #end: CloseSequence;
+  #closeSequence: CloseSequence | undefined;
   readonly #keepalive: Keepalive | undefined;
   readonly #sessionKeepalive: SessionKeepalive | undefined;
   #pings: PendingPings | undefined;
@@ -31,7 +31,6 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#settings = settings;
     this.#owner = owner;
     this.#channel = new ByteChannel(transport, settings, this);
-    this.#end = new CloseSequence(this.#channel, settings, owner);
     this.#channel.start(transport.head);
     if (settings.heartbeat === undefined || !settings.capabilities.ping) return;
     this.#keepalive = startKeepalive(this, settings.heartbeat);
@@ -39,9 +38,15 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#sessionKeepalive?.watch(this, settings.heartbeat);
   }
 
+  /** Made when the end begins: most connections are idle for most of their time, and need no memory for it. */
+  get #end(): CloseSequence {
+    this.#closeSequence ??= new CloseSequence(this.#channel, this.#settings, this.#owner);
+    return this.#closeSequence;
+  }
+
   /** Whether messages can be sent. */
   get isOpen(): boolean {
-    return !this.#left && !this.isDisconnected && !this.#end.closeSent;
+    return !this.#left && !this.isDisconnected && this.#closeSequence?.closeSent !== true;
   }
 
   /** Whether the byte stream is gone, and everything that came has been received or discarded. */
@@ -55,17 +60,17 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
 
   /** Whether the peer has sent its Close, and waits for ours. */
   get isAwaited(): boolean {
-    return this.#end.isAwaited;
+    return this.#closeSequence?.isAwaited === true;
   }
 
   /** Whether both sides have closed, but the connection was gone before all messages had left. */
   get wasCutOff(): boolean {
-    return this.#end.wasCutOff;
+    return this.#closeSequence?.wasCutOff === true;
   }
 
   /** How the connection ended, or is ending; undefined while nothing is known. */
   get outcome(): CloseOutcome | undefined {
-    return this.#end.outcome;
+    return this.#closeSequence === undefined && !this.isClosed ? undefined : this.#end.outcome;
   }
 
   /** Whether `offer()` takes nothing for now. */
@@ -160,7 +165,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   }
 
   progressed(): void {
-    this.#end.progressed();
+    this.#closeSequence?.progressed();
   }
 
   sendTimedOut(): void {
@@ -175,7 +180,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   }
 
   disconnected(): void {
-    this.#end.disconnected();
+    this.#closeSequence?.disconnected();
     this.#keepalive?.stop();
     this.#sessionKeepalive?.unwatch(this);
     this.#owner.disconnected();

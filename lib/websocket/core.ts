@@ -236,7 +236,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   disconnected(): void {
     if (this.#stream.destroyed) return;
     if (this.writeQueue.length > 0) this.#failIfAwaited();
-    this.writeQueue.drop(new WebSocketError('WS_ERR_NOT_OPEN', 'the connection ended before the message was sent'));
+    this.writeQueue.drop();
     this.keepUnread();
   }
 
@@ -269,20 +269,14 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   destroy(error: Error | null, done: WriteCallback): void {
     const connection = this.#connection;
     const complete = this.writeQueue.length === 0;
-    const cause = error === null ? {} : { cause: error };
-    const lost = new WebSocketError(
-      'WS_ERR_NOT_OPEN',
-      'the WebSocket was destroyed before the message was sent',
-      cause,
-    );
-    this.writeQueue.fail(error instanceof WebSocketError ? error : lost);
+    this.writeQueue.fail(error);
     this.readQueue.stop();
     this.#streamedMessages?.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     this.#stream.unpipe();
     if (this.closing.aborted) connection?.abort();
     else connection?.leave(destructionCode(this.handshake.role, error, complete), error);
     if (connection === undefined) {
-      this.handshake.abandon?.();
+      this.handshake.abandon();
       this.closing.settle();
     }
     const finish = () => {

@@ -42,13 +42,11 @@ export class Handshake {
   /** Undefined for a WebSocket that did not come from a request. */
   readonly request: HttpRequest | undefined;
   readonly protocols: readonly string[];
-  /** `connect()` was called. */
-  isConnecting = false;
   settings: ConnectionSettings;
-  /** There until the connection is open. */
-  opening: Opening | undefined;
-  /** Gives the handshake up; there until the connection is open. */
-  abandon: (() => void) | undefined;
+  /** `connect()` was called. */
+  #isAccepted = false;
+  /** There until the connection is open: the request, or what gives a client's handshake up. */
+  #pending: Opening | Pick<Opening, 'abandon'> | undefined;
   #agreement: Pick<Agreement, 'version' | 'protocol' | 'extensions'> & { readonly transport?: TransportName };
   #responseHeaders: OutgoingHttpHeaders | undefined;
   readonly #options: ConnectionOptions;
@@ -57,8 +55,7 @@ export class Handshake {
     this.request = opening?.request;
     const offered = opening?.protocols ?? protocols ?? noProtocols;
     this.protocols = offered.length === 0 ? noProtocols : offered;
-    this.opening = opening;
-    this.abandon = opening && (() => opening.abandon());
+    this.#pending = opening;
     this.#options = options;
     this.#agreement = {
       version: opening?.version ?? version,
@@ -105,9 +102,9 @@ export class Handshake {
     starting: () => void,
     opened: (transport: Transport, agreement: Agreement, options: ConnectionOptions) => void,
   ): void {
-    const { opening } = this;
-    if (this.isConnecting || this.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
-    if (opening === undefined)
+    const opening = this.#pending;
+    if (this.#isAccepted || this.role === 'client') throw new WebSocketError('WS_ERR_ALREADY_CONNECTED');
+    if (opening === undefined || !('accept' in opening))
       throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
     const protocol = this.#chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
     starting();
@@ -121,7 +118,7 @@ export class Handshake {
     opening.accept({ protocol, extensions, headers }, (transport) =>
       context.runInAsyncScope(opened, undefined, transport, agreement, connectionOptions),
     );
-    this.isConnecting = true;
+    this.#isAccepted = true;
     this.agreeOn(agreement, connectionOptions);
   }
 
@@ -137,7 +134,7 @@ export class Handshake {
       },
       failed: (error) => context.runInAsyncScope(failed, undefined, error),
     });
-    if (!isOpen) this.abandon = abandon;
+    if (!isOpen) this.#pending = { abandon };
   }
 
   agreeOn(agreement: Agreement, options: ConnectionOptions = this.#options): void {
@@ -151,9 +148,14 @@ export class Handshake {
     return choice !== undefined && this.protocols.includes(choice) ? choice : '';
   }
 
+  /** Gives the handshake up, if the connection is not open yet. */
+  abandon(): void {
+    this.#pending?.abandon();
+  }
+
   /** The connection is open, or never will be: it must not keep its handshake. */
   forget(): void {
-    this.opening = this.abandon = undefined;
+    this.#pending = undefined;
   }
 }
 

@@ -132,10 +132,29 @@ export class WriteQueue {
     this.#endIfSent();
   }
 
-  /** Nothing more will be sent: every callback learns it, and every source. */
-  fail(error: WebSocketError): void {
+  /** Nothing more will be sent: every callback learns it, and every source. Default error: the WebSocket was destroyed. */
+  fail(cause: Error | null = null): void {
     this.#whenSent = undefined;
+    this.#failEntries(() => (cause instanceof WebSocketError ? cause : notSent('the WebSocket was destroyed', cause)));
+  }
+
+  /**
+   * Fails everything that waits, and holds no writer back any more; the end of the queue, if it was asked for, is reached by that.
+   * Default error: the connection ended.
+   */
+  drop(error?: WebSocketError): void {
+    this.#failEntries(() => error ?? notSent('the connection ended'));
+    this.#endIfSent();
+    if (!this.#needsDrain) return;
+    this.#needsDrain = false;
+    process.nextTick(() => this.#owner.writersMayGoOn());
+  }
+
+  /** @param failure makes the error, whose stack takes time to collect; nearly always nothing waits */
+  #failEntries(failure: () => WebSocketError): void {
     const entries = this.#entries;
+    if (entries.length === 0) return;
+    const error = failure();
     this.#entries = none;
     this.#size = this.#cost = 0;
     this.#fragment = undefined;
@@ -145,17 +164,6 @@ export class WriteQueue {
       if (!(this.#sourceInFront && item === entries[0]?.item)) callLater(callback, error);
     }
     this.#sourceInFront = false;
-  }
-
-  /** Fails everything that waits, and holds no writer back any more; the end of the queue, if it was asked for, is reached by that. */
-  drop(error: WebSocketError): void {
-    const whenSent = this.#whenSent;
-    this.fail(error);
-    this.#whenSent = whenSent;
-    this.#endIfSent();
-    if (!this.#needsDrain) return;
-    this.#needsDrain = false;
-    process.nextTick(() => this.#owner.writersMayGoOn());
   }
 
   #sendFirst(): boolean {
@@ -262,6 +270,10 @@ export class WriteQueue {
 
 function tooMuchWaits(limit: number): WebSocketError {
   return new WebSocketError('WS_ERR_BUFFER_FULL', `more than maxBufferedAmount, ${limit} bytes, wait for the peer`);
+}
+
+function notSent(why: string, cause: Error | null = null): WebSocketError {
+  return new WebSocketError('WS_ERR_NOT_OPEN', `${why} before the message was sent`, cause === null ? {} : { cause });
 }
 
 function callLater(callback: WriteCallback | undefined, error: Error | null): void {

@@ -7,13 +7,12 @@ import { type ByteStreamWatcher, watchByteStream } from '../../lib/connection/by
 const requests = new AsyncLocalStorage<string>();
 
 /** Notes what it is called with, and in which asynchronous context. */
-class FakeWatcher implements ByteStreamWatcher {
-  readonly context: AsyncResource;
+class FakeWatcher extends AsyncResource implements ByteStreamWatcher {
   readonly calls: unknown[] = [];
   readonly contexts: unknown[] = [];
 
-  constructor(request: string) {
-    this.context = requests.run(request, () => new AsyncResource('spec'));
+  static in(request: string): FakeWatcher {
+    return requests.run(request, () => new FakeWatcher('spec'));
   }
 
   #note(...call: unknown[]): void {
@@ -46,7 +45,7 @@ const newStream = () => new Duplex({ read() {}, write: (_bytes, _encoding, done)
 describe('watchByteStream()', () => {
   it('calls the watcher for each event of the stream', async () => {
     const stream = newStream();
-    const watcher = new FakeWatcher('a request');
+    const watcher = FakeWatcher.in('a request');
     watchByteStream(stream, watcher, 'error', 'close', 'drain', 'end', 'aborted', 'data');
     stream.push('bytes');
     stream.push(null);
@@ -67,7 +66,7 @@ describe('watchByteStream()', () => {
 
   it('calls the watcher in its own asynchronous context', () => {
     const stream = newStream();
-    const watcher = new FakeWatcher('the first request');
+    const watcher = FakeWatcher.in('the first request');
     watchByteStream(stream, watcher, 'data', 'drain', 'end', 'close');
     requests.run('another request', () => {
       for (const event of ['data', 'drain', 'end', 'close']) stream.emit(event, Buffer.alloc(0));
@@ -77,7 +76,7 @@ describe('watchByteStream()', () => {
 
   it('calls it for no other event than those that are named', () => {
     const stream = newStream();
-    const watcher = new FakeWatcher('a request');
+    const watcher = FakeWatcher.in('a request');
     watchByteStream(stream, watcher, 'drain');
     stream.emit('end');
     stream.emit('drain');
@@ -87,7 +86,7 @@ describe('watchByteStream()', () => {
   it('adds the same function to every stream, and each stream calls its own watcher', () => {
     const streams = [newStream(), newStream()] as const;
     const watchers = streams.map((stream, index) => {
-      const watcher = new FakeWatcher(`request ${index}`);
+      const watcher = FakeWatcher.in(`request ${index}`);
       watchByteStream(stream, watcher, 'drain');
       return watcher;
     });

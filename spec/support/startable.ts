@@ -28,6 +28,8 @@ export interface RunningServer {
 
 /** In what the servers differ. */
 export interface Capabilities {
+  /** Whether megabytes may be under way in both directions at once; true by default. */
+  readonly bothWays?: boolean;
   /** Whether it agrees to permessage-deflate. */
   readonly compression: boolean;
   /** What it answers a client's Close with. */

@@ -202,10 +202,13 @@ describe('A WebSocket request that the application refuses', () => {
 
   it('is answered in full after handshakeTimeout if the body has begun and the peer reads', async () => {
     await using server = await listen(
-      (_request, response) => {
+      ({ socket }, response) => {
         response.writeHead(200);
         response.write('first ');
-        setTimeout(() => response.end('last'), 60);
+        // When handshakeTimeout has passed, the socket is given a timeout of its own.
+        socket.on('newListener', (event) => {
+          if (event === 'timeout') response.end('last');
+        });
       },
       { handshakeTimeout: 40 },
     );
@@ -306,15 +309,19 @@ describe('A WebSocket request that the application accepts', () => {
   });
 
   it('stays open after server.timeout, which is for requests', async () => {
-    await using server = await listen((_request, response) => {
+    const timeouts: unknown[] = [];
+    await using server = await listen(({ socket }, response) => {
       const ws = response.webSocket?.connect();
-      ws?.pipe(ws);
+      ws?.on('message', (message) => {
+        timeouts.push(socket.timeout);
+        ws.write(message);
+      });
     });
-    server.server.timeout = 30;
+    server.server.timeout = 60_000;
     using client = await RawClient.open(server.port);
-    await new Promise((resolve) => setTimeout(resolve, 80));
     client.write(clientFrame(0x81, 'hi'));
     expect(await client.take(4)).to.equal(hi);
+    expect(timeouts).to.deep.equal([0]);
   });
 
   it('cannot be accepted twice or after a response has begun', async () => {

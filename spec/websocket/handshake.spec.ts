@@ -45,17 +45,13 @@ describe('Handshake', () => {
     expect(handshake.request).to.equal(opening.request);
     expect(handshake.protocols).to.deep.equal(['chat', 'v2']);
     expect([handshake.role, handshake.version, handshake.transport]).to.deep.equal(['server', '13', 'http1']);
-    expect([handshake.protocol, handshake.extensions, handshake.isConnecting]).to.deep.equal(['', '', false]);
+    expect([handshake.protocol, handshake.extensions]).to.deep.equal(['', '']);
   });
 
   it('knows on a client what it offers, and its transport only when it is open', () => {
     const handshake = new Handshake({ role: 'client', version: '8', protocols: ['chat'] });
     expect([handshake.role, handshake.version, handshake.protocols]).to.deep.equal(['client', '8', ['chat']]);
-    expect([handshake.request, handshake.transport, handshake.abandon]).to.deep.equal([
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    expect([handshake.request, handshake.transport]).to.deep.equal([undefined, undefined]);
     handshake.agreeOn(agreement({ transport: 'http2', protocol: 'chat' }));
     expect([handshake.version, handshake.protocol, handshake.transport]).to.deep.equal(['13', 'chat', 'http2']);
   });
@@ -140,14 +136,14 @@ describe('Handshake', () => {
     const events: unknown[] = [];
     const handshake = new Handshake({ role: 'client' });
     handshake.dial(dial, { opened: () => events.push('opened'), failed: (error) => events.push(error.message) });
-    handshake.abandon?.();
+    handshake.abandon();
     result?.failed(new Error('refused'));
     expect([abandoned, events]).to.deep.equal([1, ['refused']]);
   });
 
   it('abandon(): gives the request up', () => {
     const opening = new FakeOpening();
-    new Handshake({ role: 'server', opening }).abandon?.();
+    new Handshake({ role: 'server', opening }).abandon();
     expect(opening.abandoned).to.equal(1);
   });
 
@@ -155,10 +151,16 @@ describe('Handshake', () => {
     const opening = new FakeOpening();
     const handshake = new Handshake({ role: 'server', opening });
     handshake.forget();
-    expect([handshake.opening, handshake.abandon, handshake.request]).to.deep.equal([
-      undefined,
-      undefined,
-      opening.request,
-    ]);
+    handshake.abandon();
+    expect([opening.abandoned, handshake.request]).to.deep.equal([0, opening.request]);
+    expect(() =>
+      handshake.accept(
+        undefined,
+        () => {},
+        () => {},
+      ),
+    )
+      .to.throw()
+      .with.property('code', 'WS_ERR_NOT_OPEN');
   });
 });
