@@ -26,6 +26,8 @@ export interface AllOptions
   policy: string;
   limit: number;
   key: unknown;
+  binary: boolean;
+  compress: boolean;
 }
 
 /** What an option must be, in words that follow "must be", and the test for it. */
@@ -129,6 +131,8 @@ export const rules: Record<keyof AllOptions, Rule> = {
   ],
   limit: ['a number of messages, 0 or more', isCount],
   key: callback,
+  binary: boolean,
+  compress: boolean,
 };
 
 const highWaterMarkRules: Record<keyof HighWaterMark, Rule> = { messages: positive, bytes: positive };

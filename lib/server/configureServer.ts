@@ -228,7 +228,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     return exchange.refuse(error);
   }
   // A server without an application answers as an application without a route would.
-  if (!server.emit('request', request, response)) response.writeHead(404, { 'Content-Length': 0 }).end();
+  if (!server.emit('request', request, response)) exchange.answer(404, '');
 }
 
 function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { HttpResponse, Offer, Opening, OpeningRequest } from '../contracts';
 import type { WebSocketError } from '../errors';
@@ -19,6 +20,11 @@ export interface Exchange extends OpeningRequest {
   opening(offer: Offer): Omit<Opening, 'onUnaccepted'>;
   /** Calls back when the request has ended without an acceptance: the application has refused it, or the client has left. */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void;
+  /**
+   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws, and that would
+   * end the process: in its place, this request ends without a response.
+   */
+  answer(statusCode: number, body: string, headers?: OutgoingHttpHeaders): void;
   /** Answers with an error of the library. */
   refuse(error: WebSocketError): void;
 }

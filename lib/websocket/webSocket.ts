@@ -162,7 +162,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   /**
    * Sends text, whatever the argument's type. Returns false if the program should wait for 'drain'. Bytes that are not UTF-8 destroy the
    * stream with WS_ERR_INVALID_UTF8.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for data that is neither a string nor bytes, and for bad options
    */
   sendTextMessage(data: string | BinaryData, callback?: WriteCallback): boolean;
   sendTextMessage(data: string | BinaryData, options?: SendOptions, callback?: WriteCallback): boolean;
@@ -173,7 +173,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
 
   /**
    * Sends bytes, whatever the argument's type; of a string its UTF-8. Returns false if the program should wait for 'drain'.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for what is neither a string nor bytes
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for data that is neither a string nor bytes, and for bad options
    */
   sendBinaryMessage(data: string | BinaryData, callback?: WriteCallback): boolean;
   sendBinaryMessage(data: string | BinaryData, options?: SendOptions, callback?: WriteCallback): boolean;

@@ -1,10 +1,8 @@
 import type { ClientHttp2Session } from 'node:http2';
-import { globalAgent, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { ConnectionOptions } from 'node:tls';
+import { isBytes } from '../../codec/bytes';
 import type { ClientTarget } from './clientAttempt';
 import type { SessionUse, SessionUser } from './session';
-import { addressOf } from './sessionSocket';
 import { SharedSession, type SharedSessionUser } from './sharedSession';
 
 /** The shared sessions, by server and connection options. */
@@ -76,11 +74,32 @@ function sessionWithRoom(target: ClientTarget): SharedSession {
   return session;
 }
 
-/** Returns what requests must have in common to share a session; undefined for options that are functions, which cannot be compared. */
+/**
+ * Returns what requests must have in common to share a session: the server and all options that Node connects with. Undefined if
+ * one of these is a function, a key or a context of TLS: whether two of them are the same cannot be known, and a session must not be lent
+ * to a program with another identity, or that trusts others.
+ */
 function keyOf({ location, requestOptions }: ClientTarget): string | undefined {
-  const { createConnection, checkServerIdentity, lookup, secureContext } = requestOptions as RequestOptions &
-    ConnectionOptions;
-  if (createConnection ?? checkServerIdentity ?? lookup ?? secureContext) return undefined;
-  // The agent knows which of the many options of TLS make a difference.
-  return `${location.origin} ${globalAgent.getName({ ...requestOptions, ...addressOf(location) })}`;
+  // Of the options that have come here, only `auth` is one of the request.
+  const options = Object.entries(requestOptions).filter(([name, value]) => name !== 'auth' && value !== undefined);
+  let comparable = true;
+  function withoutInstances(this: Record<string, unknown>, name: string, value: unknown): unknown {
+    // JSON.stringify() has called `Buffer.toJSON()` already.
+    const given = this[name];
+    if (isBytes(given)) return `bytes ${Buffer.from(given).toString('base64')}`;
+    if (!isPlain(given)) comparable = false;
+    return value;
+  }
+  const key = JSON.stringify(
+    options.sort(([one], [other]) => (one < other ? -1 : 1)),
+    withoutInstances,
+  );
+  return comparable ? `${location.origin} ${key}` : undefined;
+}
+
+/** Whether JSON has all of this value, apart from values inside of it. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'function';
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || prototype === Object.prototype;
 }
