@@ -182,10 +182,11 @@ describe('WebSocket.write(): after close() or end() of the program', () => {
 });
 
 describe('A WebSocket that is only written to', () => {
+  /** Of large messages, so that the buffers on the way are soon full. */
   const forever = () =>
     Readable.from(
       (function* () {
-        for (let i = 0; ; i++) yield `message ${i}`;
+        for (let i = 0; ; i++) yield `message ${i} `.repeat(4096);
       })(),
     );
 
