@@ -35,8 +35,12 @@ const shapes: readonly Shape[] = [
   {
     name: '20 B, 64 in flight, 50 connections',
     work: { size: 20, connections: 50, inFlight: 64 },
-    contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
-    marks: [...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }), ...cpu('ours, events', { ours: noWorse })],
+    contenders: ['ours', ...styles, 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
+    marks: [
+      ...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }),
+      ...cpu('ours, events', { ours: noWorse }),
+      ...cpu('ours, API of ws', { ws: 0.3 }),
+    ],
   },
   {
     name: '20 B, 1 in flight, 50 connections',
@@ -47,7 +51,7 @@ const shapes: readonly Shape[] = [
   {
     name: '1 KiB, 16 in flight, 50 connections',
     work: { size: kibibyte, connections: 50, inFlight: 16 },
-    contenders: ['ours', ...styles, ...jsPeers, 'uWebSockets.js', 'net'],
+    contenders: ['ours', ...styles, 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
     marks: [...cpu('ours', { ws: 0.28, 'uWebSockets.js': 1.8 }), ...cpu('ours, events', { ours: noWorse })],
   },
   {

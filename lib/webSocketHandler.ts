@@ -1,3 +1,4 @@
+export { byteStream } from './adapters/byteStream';
 export type { BroadcastFilter, BroadcastMessage } from './broadcast/broadcast';
 export type { BroadcastCounts } from './broadcast/broadcastMember';
 export {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const root = join(__dirname, '..');
 const sources = [
@@ -23,7 +23,9 @@ const sources = [
 export function pack(folder: string): string {
   const copy = mkdtempSync(join(tmpdir(), 'packed-'));
   try {
-    for (const source of sources) cpSync(join(root, source), join(copy, source), { recursive: true });
+    // Folders of examples have packages of their own.
+    const filter = (path: string) => basename(path) !== 'node_modules';
+    for (const source of sources) cpSync(join(root, source), join(copy, source), { recursive: true, filter });
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
     const parameters = ['pack', '--silent', '--pack-destination', folder];
     const output = execFileSync('npm', parameters, { cwd: copy, encoding: 'utf8' });

@@ -1,8 +1,9 @@
 /**
  * `npm run spec [-- [--all] [--coverage] [--ours] [--together | --alone] [options of Mocha]]`: runs the spec files, several at a time.
  *
- * - `--all`: also the slow files, and every seed and combination. `SEEDS` and `ENDINGS` say otherwise.
- * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for.
+ * - `--all`: also the slow files, those that run with frameworks, and every seed and combination. `SEEDS` and `ENDINGS` say otherwise.
+ * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for; without the files that need other
+ *   programs, which say nothing of it.
  * - `--ours`: without the files that need other programs.
  * - `--together`: only the files that can run beside others; `--alone`: only those that cannot.
  */
@@ -18,11 +19,19 @@ const coverage = join(root, 'coverage');
 /** They measure real milliseconds, so nothing else may run beside them. */
 const alone = ['spec/deadPeer.spec.ts'];
 
-/** They test the package as npm installs it, or the specs themselves, and take long: only with --all. */
-const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts'];
+/** It runs programs of others on the adapters, from a folder of packages of their own. */
+const adapted = 'spec/adapters/ws/programs.spec.ts';
+
+/** They test the package as npm installs it, the specs themselves, or programs of `scripts/adapted`, and take long: only with --all. */
+const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts', adapted];
+
+/** They run with frameworks that have a folder of packages of their own: only with --all and --coverage, which install it if it is missing. */
+const frameworks = join('demo', 'frameworks');
+const needsFrameworks = (file: string) => file.startsWith(join('spec', 'integrations'));
 
 /** They start programs that are not ours, or npm: left out with --ours, for other versions of Node. */
 const withPrograms = [
+  adapted,
   'spec/commandLine.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
@@ -61,6 +70,15 @@ function run(module: string, parameters: readonly string[]): boolean {
   return status === 0;
 }
 
+/** Packages of their own, installed where specs need them: programs that run on the adapters, and frameworks. */
+function install(folder: string): void {
+  const npm = (...parameters: string[]) => spawnSync('npm', parameters, { cwd: join(root, folder) });
+  // Does nothing if what package.json asks for is there.
+  if (npm('ls').status === 0) return;
+  const { status, stderr } = npm('ci', '--no-audit', '--no-fund', '--silent');
+  if (status !== 0) throw new Error(`npm ci in ${folder} failed: ${stderr}`);
+}
+
 const wishes = process.argv.slice(2);
 /** Takes an option of ours out of the parameters; the others are Mocha's. */
 function take(option: string): boolean {
@@ -79,13 +97,15 @@ if (all) {
   process.env['SEEDS'] ??= 'all';
   process.env['ENDINGS'] ??= 'all';
 }
+const left = [...(all ? [] : slow), ...(ours || withCoverage ? withPrograms : [])];
+const withFrameworks = (all || withCoverage) && !ours;
+const chosen = findSpecs().filter((file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)));
+if (withFrameworks && chosen.some(needsFrameworks)) install(frameworks);
+if (chosen.includes(adapted)) install(join('scripts', 'adapted'));
 if (withCoverage) {
   rmSync(coverage, { recursive: true, force: true });
   process.env['NODE_V8_COVERAGE'] = join(coverage, 'tmp');
 }
-
-const left = [...(all ? [] : slow), ...(ours ? withPrograms : [])];
-const chosen = findSpecs().filter((file) => !left.includes(file));
 const results: boolean[] = [];
 if (!onlyAlone) {
   // One more than there are cores: most specs wait for sockets and timers for a part of their time.

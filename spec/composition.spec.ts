@@ -18,13 +18,19 @@ import {
 } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { pipeline, finished as whenFinished } from 'node:stream/promises';
-import type { ReadableWritablePair } from 'node:stream/web';
 import { createDeflateRaw, createGunzip, createGzip, createInflateRaw, gunzipSync, gzipSync } from 'node:zlib';
 import type { Aedes } from 'aedes';
 import { expect } from 'chai';
 import { connectAsync, type IClientOptions, MqttClient } from 'mqtt';
 import split2 from 'split2';
-import { connect, createPair, type Message, type WebSocket, type WebSocketError } from '../lib/webSocketHandler';
+import {
+  byteStream,
+  connect,
+  createPair,
+  type Message,
+  type WebSocket,
+  type WebSocketError,
+} from '../lib/webSocketHandler';
 import { listen, type TestServer } from './support/http';
 
 /** Not in the types of Node 20. */
@@ -613,13 +619,6 @@ describe('Composition', () => {
     let server: TestServer;
     let subprotocols: string[];
 
-    /**
-     * The messages of a WebSocket as a stream of bytes. MQTT's packets may be cut into messages anywhere, but the messages must
-     * be binary (MQTT 3.1.1 §6); both programs write strings as well, and the broker reads once where it expects all the bytes
-     * that there are. A Duplex that is not in object mode has both settled.
-     */
-    const bytesOf = (ws: WebSocket) => Duplex.fromWeb(Duplex.toWeb(ws) as ReadableWritablePair);
-
     beforeEach(async () => {
       const { Aedes } = await import('aedes');
       broker = await Aedes.createBroker();
@@ -627,7 +626,7 @@ describe('Composition', () => {
       server = await listen((request, response) => {
         const ws = response.webSocket?.connect({ protocol: 'mqtt' }) as WebSocket;
         subprotocols.push(ws.protocol);
-        broker.handle(bytesOf(ws), request);
+        broker.handle(byteStream(ws), request);
       });
     });
 
@@ -652,7 +651,7 @@ describe('Composition', () => {
         () => {
           const ws = connect(`ws://127.0.0.1:${server.port}`, { protocols: ['mqtt'] });
           webSockets.push(ws);
-          return bytesOf(ws) as MqttClient['stream'];
+          return byteStream(ws) as MqttClient['stream'];
         },
         { reconnectPeriod: 0, ...options },
       );

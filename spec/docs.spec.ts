@@ -45,10 +45,19 @@ function brokenLinks(page: string, markdown: string): string[] {
   });
 }
 
+/** The paths of the files in a folder, without those of installed packages. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (!entry.isDirectory()) return entry.name;
+    if (entry.name === 'node_modules') return [];
+    return filesIn(join(folder, entry.name)).map((file) => `${entry.name}/${file}`);
+  });
+}
+
 /** The names of TypeScript files in a page that belong to no file: each is a path, or the end of one. */
 function missingFiles(markdown: string): string[] {
   const files = ['lib', 'spec', 'demo', 'scripts'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `/${folder}/${file}`),
+    filesIn(join(root, folder)).map((file) => `/${folder}/${file}`),
   );
   const names = markdown.match(/(?:[\w-]+\/)*[\w.-]+\.ts\b/g) ?? [];
   return [...new Set(names)].filter((name) => !files.some((file) => file.endsWith(`/${name}`)));

@@ -53,6 +53,8 @@ describe('An extended CONNECT', () => {
     ['with an unclosed quote', { 'sec-websocket-extensions': 'a; b="c' }, 400],
     ['of a foreign page, with cookies', { origin: 'http://evil.example', cookie: 'a=b' }, 403],
     ['of a page without an origin of its own, with cookies', { origin: 'null', cookie: 'a=b' }, 403],
+    ['with a port that is no number', { ':authority': 'example.org:http' }, 400],
+    ['with half an address for its authority', { ':authority': '[::' }, 400],
     ['with a body', { 'content-length': '5' }, 400],
     ['to another protocol', { ':protocol': 'connect-udp' }, 405],
   ] as const) {

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
+import { mock } from 'node:test';
 import { expect } from 'chai';
 import type { ServerOptions, WebSocket } from '../lib/webSocketHandler';
+import { forgetsSessions } from './support/forgottenSessions';
 import { retainedBytes } from './support/garbage';
 import { clientFrame } from './support/http';
 import { ask, type Http2TestServer, listenHttp2, openSession } from './support/http2';
@@ -16,6 +18,7 @@ import {
   types,
   windowFrame,
 } from './support/http2Frames';
+import { ownHeartbeat, passUntil } from './support/mockedTime';
 import { hex } from './support/vectors';
 
 /** Clients that break or abuse the flow control of HTTP/2 (RFC 9113 §5.2), and what may stand in DATA frames. */
@@ -94,6 +97,8 @@ async function closeCode(client: RawHttp2, stream: number): Promise<number> {
 }
 
 describe('A client over HTTP/2', () => {
+  afterEach(() => mock.timers.reset());
+
   it('that never opens its window makes write() return false and does not affect other WebSockets', async () => {
     await using opened = await openWebSocket({}, { initialWindowSize: 0 });
     const { ws } = opened;
@@ -228,13 +233,18 @@ describe('A client over HTTP/2', () => {
     ['zero for the session', 0, 0],
   ] as const) {
     it(`that opens a window by an amount that is ${what} loses the stream or the session (RFC 9113 §6.9)`, async () => {
-      await using opened = await openWebSocket();
-      const { client, ws } = opened;
+      mock.timers.enable({ apis: ['setInterval'] });
+      await using opened = await openWebSocket({ heartbeat: ownHeartbeat({ interval: 30_000, timeout: 10_000 }) });
+      const { client, server, ws } = opened;
       client.write(windowFrame(stream, increment));
       expect(await endOf(client, stream)).to.not.equal(errorCodes.none);
       client.socket.destroy();
+      await using session = await openSession(server.url);
+      await ask(session, { ':path': '/' });
+      const forgotten = forgetsSessions && server.handle.connections.size > 0;
+      if (forgotten) await passUntil(ws.whenClosed());
       expect(await ws.whenClosed()).to.include({ code: 1006 });
-      expect(ws.errored).to.include({ code: 'WS_ERR_CONNECTION_LOST' });
+      expect(ws.errored).to.include({ code: forgotten ? 'WS_ERR_HEARTBEAT_TIMEOUT' : 'WS_ERR_CONNECTION_LOST' });
     });
   }
 

@@ -1,8 +1,23 @@
+import { createServer } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { type ConnectionOptions, checkOptions, connectionSettings, defaults } from '../lib/options';
 import type { AllOptions } from '../lib/options/rules';
 import { hixie76 } from '../lib/versions/hixie76';
 import { rfc6455 } from '../lib/versions/rfc6455';
+import {
+  BroadcastStream,
+  configureServer,
+  connect,
+  createPair,
+  Deframer,
+  Framer,
+  handleHttpUpgrade,
+  PreparedMessage,
+  reconnecting,
+  type WebSocket,
+} from '../lib/webSocketHandler';
+import { ask, listen, openingRequest } from './support/http';
 import { thrownBy } from './support/thrown';
 
 type Name = Parameters<typeof checkOptions<Record<Option, unknown>, Option>>[1];
@@ -205,6 +220,65 @@ describe('checkOptions()', () => {
       ['heartbeat', { intervall: 1000 }, 'unknown option heartbeat.intervall; did you mean heartbeat.interval?'],
     ] as const) {
       expect(thrownBy(() => check(name, value)).message).to.include(complaint);
+    }
+  });
+});
+
+describe('Every function that takes options', () => {
+  const unknown = { nothing: true } as object;
+  const server = createServer();
+  const handle = configureServer(createServer());
+  const calls: Record<string, (options: object) => unknown> = {
+    configureServer: (options) => configureServer(server, options),
+    handleHttpUpgrade: (options) => handleHttpUpgrade(server, {} as never, new PassThrough(), Buffer.alloc(0), options),
+    'handle.close': (options) => handle.close(options),
+    connect: (options) => connect('ws://localhost', options),
+    reconnecting: (options) => reconnecting('ws://localhost', options),
+    createPair: (options) => createPair(options),
+    PreparedMessage: (options) => new PreparedMessage('text', options),
+    BroadcastStream: (options) => new BroadcastStream(options),
+    Deframer: (options) => new Deframer({ role: 'server', ...options }),
+    Framer: (options) => new Framer({ role: 'server', ...options }),
+  };
+  const methods: Record<string, (ws: WebSocket, options: object) => unknown> = {
+    'ws.sendTextMessage': (ws, options) => ws.sendTextMessage('text', options),
+    'ws.sendBinaryMessage': (ws, options) => ws.sendBinaryMessage('bytes', options),
+  };
+  const complaint = 'An argument is invalid: unknown option nothing; ';
+
+  for (const [name, call] of Object.entries(calls)) {
+    it(`refuses an unknown option: ${name}()`, () => {
+      const { code, message } = thrownBy(() => call(unknown));
+      expect([code, message.slice(0, complaint.length)]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', complaint]);
+    });
+  }
+
+  for (const [name, call] of Object.entries(methods)) {
+    it(`refuses an unknown option, and options that are no object: ${name}()`, async () => {
+      const [ws, peer] = createPair();
+      expect(thrownBy(() => call(ws, unknown)).message).to.include(complaint);
+      expect(thrownBy(() => call(ws, null as never)).message).to.include('options must be an object, not null');
+      ws.end();
+      peer.resume();
+      await ws.whenClosed();
+    });
+  }
+
+  it('refuses an unknown option: res.webSocket.connect()', async () => {
+    let message = '';
+    await using listening = await listen((_request, response) => {
+      message = thrownBy(() => response.webSocket?.connect(unknown)).message;
+      response.writeHead(400).end();
+    });
+    expect((await ask(listening.port, openingRequest())).statusCode).to.equal(400);
+    expect(message).to.include(complaint);
+  });
+
+  it('checks the options of a PreparedMessage', () => {
+    for (const options of [{ binary: 'yes' }, { compress: 1 }]) {
+      const [name] = Object.keys(options);
+      const { message } = thrownBy(() => new PreparedMessage('text', options as object));
+      expect(message).to.include(`option ${name} must be a boolean, not `);
     }
   });
 });

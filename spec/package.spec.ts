@@ -46,6 +46,32 @@ describe('The package', function () {
     expect(run('node', 'imported.mjs')).to.equal(printed);
   });
 
+  it('has the helpers for frameworks as default imports, and needs no framework to load them or itself', () => {
+    const helpers = ['fastify', 'koa', 'hono'].map((name) => `node-websocket-handler/${name}`);
+    const imports = helpers.map((name, i) => `import helper${i} from '${name}';`).join('\n');
+    const imported = helpers.map((_, i) => `typeof helper${i}`).join(', ');
+    writeFileSync(join(project, 'helpers.mjs'), `${imports}\nconsole.log(${imported});`);
+    expect(run('node', 'helpers.mjs')).to.equal('function function function\n');
+    const required = helpers.map((name) => `typeof require('${name}').default`).join(', ');
+    writeFileSync(join(project, 'helpers.cjs'), `console.log(${required});`);
+    expect(run('node', 'helpers.cjs')).to.equal('function function function\n');
+  });
+
+  it('has the API of ws under node-websocket-handler/ws, as a class with the others as its properties, and by name', () => {
+    const use = `
+      console.log(WebSocket.OPEN, WebSocketServer === WebSocket.WebSocketServer, WebSocket === WebSocket.WebSocket);`;
+    writeFileSync(
+      join(project, 'ws.cjs'),
+      `const WebSocket = require('node-websocket-handler/ws');
+       const { WebSocketServer } = WebSocket;${use}`,
+    );
+    writeFileSync(
+      join(project, 'ws.mjs'),
+      `import WebSocket, { WebSocketServer } from 'node-websocket-handler/ws';${use}`,
+    );
+    for (const file of ['ws.cjs', 'ws.mjs']) expect(run('node', file)).to.equal('1 true true\n');
+  });
+
   it('has types that a strict compiler takes, without skipLibCheck', () => {
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
     for (const name of ['@types/node', 'undici-types']) {
@@ -55,6 +81,7 @@ describe('The package', function () {
       join(project, 'typed.mts'),
       `import { createServer } from 'node:http';
        import { Duplex } from 'node:stream';
+       import WebSocket, { WebSocketServer } from 'node-websocket-handler/ws';
        import { configureServer, createPair, type CloseOutcome, type Message } from 'node-websocket-handler';
        const server = createServer((_request, response) => {
          const ws = response.webSocket?.connect({ protocol: 'chat' });
@@ -64,6 +91,8 @@ describe('The package', function () {
        const handle = configureServer(server, { origins: ['https://example.org'], maxMessageSize: 1024 });
        for (const connection of handle.connections) connection.close(1001);
        const [one] = createPair();
+       new WebSocketServer({ port: 0 }).on('connection', (socket: WebSocket) => socket.send('hello', { binary: false }));
+       new WebSocket('ws://localhost').on('message', (data, isBinary) => isBinary || String(data)).onclose = ({ code }) => code;
        const outcome: CloseOutcome = await one.whenClosed();
        export const web = Duplex.toWeb(one);
        export const code: number = outcome.code;

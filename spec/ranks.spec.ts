@@ -22,16 +22,19 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['connection/*', 6],
   ['websocket/*', 7],
   ['broadcast/*', 8],
+  ['adapters/*', 8],
   ['transports/*', 9],
   ['transports/client/*', 10],
   ['server/*', 10],
   ['client/*', 11],
   ['pair.ts', 11],
   ['webSocketHandler.ts', 12],
+  ['integrations/*', 13],
+  ['adapters/ws/*', 13],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
-const mayUseHttp = /^(?:transports|server|client)\//;
+const mayUseHttp = /^(?:transports|server|client|adapters\/ws)\//;
 const httpModules = /^(?:node:)?https?2?$/;
 
 const longestFile = 250;
@@ -57,6 +60,8 @@ describe('The files of lib/', () => {
   it('import the contracts only as types', () => expectNone(contractsAsValues(tree)));
   it('do not import a certain version, except versions/index.ts', () => expectNone(versionsByName(tree)));
   it('do not use HTTP, except the transports, the server and the client', () => expectNone(usesOfHttp(tree)));
+  it('do not use frameworks, except lib/integrations/, which uses only the public exports', () =>
+    expectNone([...foreignPackages(tree), ...integrationsOfInternals(tree)]));
   it(`have no more than ${longestFile} lines of code`, () => expectNone(longFiles(tree)));
   it(`are in folders of no more than ${largestFolder} files`, () => expectNone(largeFolders(tree)));
   it('have classes with no more than one ancestor of ours', () => expectNone(deepClasses(tree)));
@@ -98,6 +103,17 @@ describe('These rules', () => {
       `let pair: typeof import('../pair');`,
     ]) {
       expect(importsUpwards({ 'codec/utf8.ts': source, 'pair.ts': '' }), source).to.have.lengthOf(1);
+    }
+  });
+
+  it('find an import of a package by the core, also of its types, and of an internal file by a helper for a framework', () => {
+    const source = `import type { FastifyInstance } from 'fastify';\nimport { Core } from '../websocket/core';`;
+    const other = `import 'node:http';\nimport { constants } from 'minizlib';\nimport '../webSocketHandler';`;
+    for (const check of [foreignPackages, integrationsOfInternals]) {
+      const file = check === foreignPackages ? 'server/fastify.ts' : 'integrations/fastify.ts';
+      const rest = { 'websocket/core.ts': '', 'webSocketHandler.ts': '' };
+      expect(check({ ...rest, [file]: source })).to.have.lengthOf(1);
+      expect(check({ ...rest, [file]: other })).to.deep.equal([]);
     }
   });
 
@@ -276,6 +292,20 @@ function usesOfHttp(tree: Tree): string[] {
     );
 }
 
+/** The core must be usable, in JavaScript and in TypeScript, where no framework is installed. */
+function foreignPackages(tree: Tree): string[] {
+  return importsOf(tree)
+    .filter(({ from, to, inLib }) => !inLib && !from.startsWith('integrations/') && !/^node:|^minizlib$/.test(to))
+    .map(({ from, to }) => `lib/${from} may not import ${to}: other packages are for lib/integrations/`);
+}
+
+function integrationsOfInternals(tree: Tree): string[] {
+  return importsOf(tree)
+    .filter(({ from, to, inLib }) => inLib && from.startsWith('integrations/') && !to.startsWith('integrations/'))
+    .filter(({ to }) => to !== 'webSocketHandler.ts')
+    .map(({ from, to }) => `lib/${from} may not import lib/${to}, only webSocketHandler.ts`);
+}
+
 /** Docstrings are wanted, and do not make a file long. */
 function isCode(line: string): boolean {
   return !/^\s*(?:\/\/.*|\/?\*.*)?$/.test(line);
@@ -345,9 +375,12 @@ function stackInspections(tree: Tree): string[] {
 
 const defining = /^(?:Object\.defineProperty|Reflect\.(?:set|defineProperty))$/;
 
+/** Symbols by which other packages let a program say something to them. */
+const symbolsOfOthers = ["Symbol.for('skip-override')"];
+
 /** Whether this makes a symbol: `Symbol(…)` or `Symbol.for(…)`. */
 function makesSymbol(node: ts.Expression | undefined): boolean {
-  if (node === undefined || !ts.isCallExpression(node)) return false;
+  if (node === undefined || !ts.isCallExpression(node) || symbolsOfOthers.includes(node.getText())) return false;
   return /^Symbol(?:\.for)?$/.test(node.expression.getText());
 }
 

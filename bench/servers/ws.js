@@ -1,33 +1,4 @@
-/** The ws package: through its events and in the loop of its README, and as a stream. */
-const { createServer } = require('node:http');
-const { WebSocket, WebSocketServer, createWebSocketStream } = require('ws');
+/** The ws package. */
+const { listenBy } = require('./apiOfWs.js');
 
-const styles = {
-  events: (ws) => ws.on('message', (data, binary) => ws.send(data, { binary })),
-  stream(ws) {
-    const stream = createWebSocketStream(ws);
-    stream.on('error', () => {}).pipe(stream);
-  },
-  split2(ws) {
-    const stream = createWebSocketStream(ws, { encoding: 'utf8', decodeStrings: false });
-    stream
-      .on('error', () => {})
-      .pipe(require('split2')())
-      .pipe(stream);
-  },
-  broadcast(ws, all) {
-    ws.on('message', (data, binary) => {
-      for (const client of all.clients) if (client.readyState === WebSocket.OPEN) client.send(data, { binary });
-    });
-  },
-};
-
-exports.listen = (style, { deflate, maxMessageSize }, listening) => {
-  const server = createServer();
-  const all = new WebSocketServer({ server, maxPayload: maxMessageSize, perMessageDeflate: deflate });
-  all.on('connection', (ws) => {
-    ws.on('error', () => {});
-    styles[style](ws, all);
-  });
-  server.listen(0, '127.0.0.1', () => listening(server.address().port));
-};
+exports.listen = listenBy(require('ws'));

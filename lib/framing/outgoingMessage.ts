@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { type BinaryData, isBytes, toBytes } from '../codec/bytes';
-import { describeNoMessage, describeValue } from '../codec/describeValue';
-import type { DataFrame, Outgoing, PreparedFrames } from '../contracts';
+import { describeNoMessage } from '../codec/describeValue';
+import type { DataFrame, Outgoing, PreparedFrames, Version } from '../contracts';
 import { WebSocketError } from '../errors';
+import { checkOptions } from '../options';
 import { costOf } from './cost';
 
 export type { BinaryData };
@@ -26,15 +27,9 @@ class NamedMessage implements DataFrame {
   constructor(
     readonly opcode: 'text' | 'binary',
     readonly payload: string | Uint8Array,
-    { compress }: SendOptions,
+    { compress }: SendOptions = {},
   ) {
-    if (compress === undefined) return;
-    if (typeof compress !== 'boolean')
-      throw new WebSocketError(
-        'WS_ERR_INVALID_ARGUMENT',
-        `option compress must be a boolean, not ${describeValue(compress)}`,
-      );
-    this.compress = compress;
+    if (compress !== undefined) this.compress = compress;
   }
 }
 
@@ -65,6 +60,7 @@ export class PreparedMessage implements PreparedFrames {
    * `binary: false` that are not UTF-8
    */
   constructor(data: string | BinaryData, options: PreparedMessageOptions = {}) {
+    checkOptions(options, 'binary', 'compress');
     const { binary = typeof data !== 'string' } = options;
     const payload = typeof data === 'string' ? data : toBytes(data);
     if (payload === undefined) throw invalidData(data);
@@ -83,16 +79,24 @@ export class PreparedMessage implements PreparedFrames {
   }
 }
 
-/** Makes a text message from a string, or from bytes. Bytes are checked to be UTF-8 when they are sent. */
+/**
+ * Makes a text message from a string, or from bytes. Bytes are checked to be UTF-8 when they are sent.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
 export function textMessage(data: string | BinaryData, options?: SendOptions): string | DataFrame {
+  if (options !== undefined) checkOptions(options, 'compress');
   if (typeof data === 'string') return options === undefined ? data : new NamedMessage('text', data, options);
   const bytes = toBytes(data);
   if (bytes === undefined) throw invalidData(data);
-  return new NamedMessage('text', bytes, options ?? {});
+  return new NamedMessage('text', bytes, options);
 }
 
-/** Makes a binary message from bytes, or from the UTF-8 of a string. */
+/**
+ * Makes a binary message from bytes, or from the UTF-8 of a string.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
 export function binaryMessage(data: string | BinaryData, options?: SendOptions): Uint8Array | DataFrame {
+  if (options !== undefined) checkOptions(options, 'compress');
   const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
   if (bytes === undefined) throw invalidData(data);
   return options === undefined ? bytes : new NamedMessage('binary', bytes, options);
@@ -122,6 +126,12 @@ function invalidData(data: unknown): WebSocketError {
     'WS_ERR_INVALID_ARGUMENT',
     `the data of a message is ${accepted}, not ${describeNoMessage(data)}`,
   );
+}
+
+/** Returns the error for binary data that is written in a version of the protocol that has only text messages. */
+export function noBinaryMessages(version: Version): WebSocketError {
+  const remedy = "write strings; a stream of bytes gives them after setEncoding('utf8')";
+  return new WebSocketError('WS_ERR_UNSUPPORTED', `${version} has no binary messages: ${remedy}`);
 }
 
 /** Returns whether a written chunk is a binary message; false also for a value that is no message. */

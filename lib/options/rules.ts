@@ -26,6 +26,8 @@ export interface AllOptions
   policy: string;
   limit: number;
   key: unknown;
+  binary: boolean;
+  compress: boolean;
 }
 
 /** A description of the accepted values, which follows "must be" in error messages, and a test for them. */
@@ -132,6 +134,8 @@ export const rules: Record<keyof AllOptions, Rule> = {
   ],
   limit: ['a number of messages, 0 or more', isCount],
   key: callback,
+  binary: boolean,
+  compress: boolean,
 };
 
 const highWaterMarkRules: Record<keyof HighWaterMark, Rule> = { messages: positive, bytes: positive };

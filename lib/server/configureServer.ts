@@ -18,6 +18,7 @@ import { ServerSessions } from '../transports/serverSessions';
 import { isWebSocketRequest } from '../transports/webSocketRequest';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { negotiate } from './negotiation';
+import { guardRequestSocket } from './requestSocket';
 import { checkServer, checkServerOptions } from './serverArguments';
 import { type ServerCounters, ServerTotals } from './serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './shutdown';
@@ -218,6 +219,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
           });
           // If the handshake is not complete, the connection has no transport yet.
           add();
+          guardRequestSocket(request, webSocket);
         },
         onUnaccepted(callback) {
           exchange.onUnaccepted((how) => {
@@ -235,7 +237,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     return exchange.refuse(error);
   }
   // If the server has no 'request' listener, answer as an application without a route does.
-  if (!server.emit('request', request, response)) response.writeHead(404, { 'Content-Length': 0 }).end();
+  if (!server.emit('request', request, response)) exchange.answer(404, '');
 }
 
 function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {

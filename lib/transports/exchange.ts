@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { HttpResponse, Offer, Opening, OpeningRequest } from '../contracts';
 import type { WebSocketError } from '../errors';
@@ -22,6 +23,11 @@ export interface Exchange extends OpeningRequest {
    * left.
    */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void;
+  /**
+   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws,
+   * and that would end the process: in its place, this request ends without a response.
+   */
+  answer(statusCode: number, body: string, headers?: OutgoingHttpHeaders): void;
   /** Answers with an error of the library. */
   refuse(error: WebSocketError): void;
 }

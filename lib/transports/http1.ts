@@ -100,16 +100,11 @@ export class UpgradeExchange implements Exchange {
   }
 
   refuse({ message, statusCode = 400, headers }: WebSocketError): void {
-    this.#answer(statusCode, message, headers);
+    this.answer(statusCode, `${message}\n`, headers);
     this.#publishRefusal();
   }
 
-  /**
-   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws;
-   * that would end the process, so only this connection ends.
-   */
-  #answer(statusCode: number, message: string, headers: OutgoingHttpHeaders = {}): void {
-    const body = `${message}\n`;
+  answer(statusCode: number, body: string, headers: OutgoingHttpHeaders = {}): void {
     try {
       this.response.writeHead(statusCode, {
         'Content-Type': 'text/plain; charset=utf-8',
@@ -204,7 +199,7 @@ export class UpgradeExchange implements Exchange {
     (socket as Partial<Socket>).setTimeout?.(this.#timeout, () => socket.destroy());
     if (this.response.headersSent) return;
     this.#state = 'expired';
-    this.#answer(503, 'The server did not answer in time');
+    this.answer(503, 'The server did not answer in time\n');
   }
 }
 

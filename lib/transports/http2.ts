@@ -95,15 +95,11 @@ export class ExtendedConnectExchange implements Exchange {
   refuse({ message, statusCode = 400, headers = {} }: WebSocketError): void {
     const allowed = Object.entries(headers).filter(([name]) => !connectionFields.has(name.toLowerCase()));
     // 426 asks for an upgrade (RFC 9110 §15.5.22), which HTTP/2 does not have.
-    this.#answer(statusCode === 426 ? 400 : statusCode, message, Object.fromEntries(allowed));
+    this.answer(statusCode === 426 ? 400 : statusCode, `${message}\n`, Object.fromEntries(allowed));
     this.#publishRefusal();
   }
 
-  /**
-   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws.
-   */
-  #answer(statusCode: number, message: string, headers: OutgoingHttpHeaders = {}): void {
-    const body = `${message}\n`;
+  answer(statusCode: number, body: string, headers: OutgoingHttpHeaders = {}): void {
     try {
       this.response.writeHead(statusCode, {
         'Content-Type': 'text/plain; charset=utf-8',
@@ -209,7 +205,7 @@ export class ExtendedConnectExchange implements Exchange {
     stream.setTimeout(this.#timeout, () => resetStream(stream));
     if (stream.headersSent) return;
     this.#expired = true;
-    this.#answer(503, 'The server did not answer in time');
+    this.answer(503, 'The server did not answer in time\n');
   }
 }
 

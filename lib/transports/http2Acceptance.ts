@@ -30,12 +30,15 @@ export function sendAcceptance(
 ): void {
   const { respond } = stream;
   const decorated = Object.hasOwn(stream, 'respond');
-  stream.respond = (headers = {}, options = {}) =>
+  stream.respond = (headers = {}, options = {}) => {
+    // The client has left, which is no mistake of the program: Node 20.19 would throw.
+    if (stream.closed || stream.destroyed) return;
     respond.call(stream, acceptanceHeaders(headers, answer), { ...options, endStream: false });
+  };
   try {
     response.writeHead(200);
     // A hook has not called the original writeHead().
-    if (!stream.headersSent && !stream.closed && !stream.destroyed) stream.respond(response.getHeaders());
+    if (!stream.headersSent) stream.respond(response.getHeaders());
     // Access logs must show the status that was sent.
     response.statusCode = 200;
   } finally {

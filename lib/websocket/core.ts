@@ -6,7 +6,7 @@ import type { Agreement, Dial, Message, MessagePart, Outgoing, Transport } from 
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
-import { invalidMessage, isBinary } from '../framing/outgoingMessage';
+import { invalidMessage, isBinary, noBinaryMessages } from '../framing/outgoingMessage';
 import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
 import { Closing, destructionCode, tolerateErrors } from './closing';
 import type { DuplexOfMessages } from './events';
@@ -186,7 +186,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
    * end the process.
    */
   #failWrite(callback: WriteCallback | undefined): boolean {
-    const error = new WebSocketError('WS_ERR_UNSUPPORTED', `${this.handshake.version} has no binary messages`);
+    const error = noBinaryMessages(this.handshake.version);
     this.#tolerateErrors();
     if (callback !== undefined) process.nextTick(callback, error);
     else process.nextTick(() => this.#stream.emit('error', error));

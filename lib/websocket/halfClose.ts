@@ -37,6 +37,8 @@ export interface HalfCloseOwner {
  * - a web stream reads it, and a web stream writes to it.
  *
  * Everything else that is piped in is a feed: it has nothing to do with what is read, and is unpiped.
+ *
+ * A byte stream around the WebSocket has a HalfClose of its own, which then decides for both.
  */
 export class HalfClose {
   readonly #stream: HalfCloseStream;
@@ -51,10 +53,17 @@ export class HalfClose {
   #closeWebStreams: (() => void)[] | undefined;
   /** Lets the WebSocket emit 'finish'. */
   #finish: (() => void) | undefined;
+  /** That of the stream around this one, which the program uses in its place. */
+  #successor: HalfClose | undefined;
 
   constructor(stream: HalfCloseStream, owner: HalfCloseOwner) {
     this.#stream = stream;
     this.#owner = owner;
+  }
+
+  /** From now on the program uses a stream around this one, whose half-close decides when to end both. */
+  handOver(successor: HalfClose): void {
+    this.#successor = successor;
   }
 
   sourceAdded(source: Readable): void {
@@ -73,6 +82,8 @@ export class HalfClose {
 
   /** @param destination undefined for all destinations */
   destinationRemoved(destination: Writable | undefined): void {
+    // The streams of `pipeline()` are unpiped by Node when the readable side has ended; the chain goes on behind them.
+    if (this.#stream.readableEnded) return;
     this.#destinations = destination === undefined ? undefined : without(this.#destinations, destination);
   }
 
@@ -101,7 +112,8 @@ export class HalfClose {
 
   /** Called when the peer has closed and nobody reads its messages, so that 'end' will not be emitted. */
   nobodyReads(): void {
-    this.#endSoon();
+    if (this.#successor === undefined) this.#endSoon();
+    else this.#successor.nobodyReads();
   }
 
   /**
@@ -117,6 +129,7 @@ export class HalfClose {
 
   /** Whether a chain leads from the readable side back to the writable side. */
   get isChain(): boolean {
+    if (this.#successor !== undefined) return this.#successor.isChain;
     if (this.#sources === undefined) return this.#isChainWithoutPipe;
     if (this.#hasOperator) return true;
     const leadsOn = listOf(this.#destinations).some(isReadable);
@@ -172,7 +185,7 @@ export class HalfClose {
    */
   #endSoon(): void {
     const { allowHalfOpen } = this.#owner.settings;
-    if (allowHalfOpen === true) return;
+    if (allowHalfOpen === true || this.#successor !== undefined) return;
     setImmediate(() => {
       // If the writable side has ended, closing the web stream makes Node throw; the web stream then closes at 'close'
       // of the Duplex.

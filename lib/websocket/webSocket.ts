@@ -15,10 +15,17 @@ import {
   type SendOptions,
   textMessage,
 } from '../framing/outgoingMessage';
-import { type ConnectOptions, checkOptions, connectionOptionNames, type Streamed } from '../options';
+import {
+  type ConnectionSettings,
+  type ConnectOptions,
+  checkOptions,
+  connectionOptionNames,
+  type Streamed,
+} from '../options';
 import { Core, type CoreSetup } from './core';
 import { noteOperators, overrideGetters, overrideListenerMethods } from './duplexOverrides';
 import { type AnyListener, DuplexOfMessages } from './events';
+import type { HalfClose } from './halfClose';
 import type { MessageSource } from './messageSources';
 import type { MessageStream } from './messageStream';
 import type { Delivered } from './streamedMessages';
@@ -167,7 +174,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   /**
    * Sends a text message, also if the data is bytes. Returns false if the program should wait for 'drain'. Bytes that
    * are not UTF-8 destroy the stream with WS_ERR_INVALID_UTF8.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the data is neither a string nor bytes
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for data that is neither a string nor bytes, and for invalid options
    */
   sendTextMessage(data: string | BinaryData, callback?: WriteCallback): boolean;
   sendTextMessage(data: string | BinaryData, options?: SendOptions, callback?: WriteCallback): boolean;
@@ -178,7 +185,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
 
   /**
    * Sends a binary message. A string is sent as its UTF-8 bytes. Returns false if the program should wait for 'drain'.
-   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the data is neither a string nor bytes
+   * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for data that is neither a string nor bytes, and for invalid options
    */
   sendBinaryMessage(data: string | BinaryData, callback?: WriteCallback): boolean;
   sendBinaryMessage(data: string | BinaryData, options?: SendOptions, callback?: WriteCallback): boolean;
@@ -332,6 +339,16 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     WebSocket.#addOwnListeners(this);
     this.#core.listenersChanged();
     return this;
+  }
+
+  /** @internal What a stream around this one goes by. */
+  get _settings(): ConnectionSettings {
+    return this.#core.settings;
+  }
+
+  /** @internal From now on the half-close of a stream around this one decides for both. */
+  _handOver(halfClose: HalfClose): void {
+    this.#core.halfClose.handOver(halfClose);
   }
 
   /** @internal */

@@ -13,6 +13,7 @@ import {
   BroadcastStream,
   type BroadcastStreamOptions,
   type BroadcastTotals,
+  byteStream,
   type ClientOptions,
   type CloseFrame,
   type CloseOptions,
@@ -66,6 +67,12 @@ import {
   type WebSocketEvents,
   type WebSocketServer,
 } from 'node-websocket-handler';
+import {
+  createWebSocketStream,
+  WebSocketServer as WsServer,
+  type ServerOptions as WsServerOptions,
+  WebSocket as WsSocket,
+} from 'node-websocket-handler/ws';
 
 // Servers.
 const deflate: PerMessageDeflateOptions = { serverNoContextTakeover: true, level: 9, threshold: 0, idleRelease: 1000 };
@@ -205,6 +212,19 @@ const outgoing: readonly Outgoing[] = ['text', Buffer.from(''), ping, close, fra
 for (const item of outgoing) framer.write(item);
 deframer.on('data', (incoming: Incoming) => console.log(incoming));
 framer.pipe(deframer);
+
+// A stream of bytes, and the API of ws.
+const bytes: Duplex = byteStream(one);
+bytes.pipe(bytes);
+const wss = new WsServer({ port: 0, verifyClient: ({ origin, secure }) => secure || origin === undefined });
+wss.on('connection', (socket: WsSocket, request: IncomingMessage) => {
+  socket.on('message', (data, isBinary) => socket.send(isBinary ? data : `${request.url} ${data}`));
+  socket.onclose = ({ code, reason, target }) => console.log(code, reason, target === socket);
+  socket.stream.pipe(socket.stream);
+});
+const wsOptions: WsServerOptions = { noServer: true, heartbeat: false };
+createWebSocketStream(new WsSocket('ws://localhost', 'chat', { maxPayload: 10 }), { encoding: 'utf8' });
+console.log(wsOptions);
 
 // What must not compile.
 // @ts-expect-error an option that does not exist

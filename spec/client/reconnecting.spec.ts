@@ -175,6 +175,32 @@ describe('reconnecting()', () => {
     }
   });
 
+  it('connects again to a server that shuts down and is configured anew', async () => {
+    let connections = 0;
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      if (++connections === 1) void server.handle.close();
+      else ws?.end('here I am');
+    });
+    const retry = () => {
+      if (connections === 1) configureServer(server.server, { filter: () => true });
+      return true;
+    };
+    const { messages, error } = await readAll(reconnecting(urlOf(server), { ...quick, retry }));
+    expect([messages, error, connections]).to.deep.equal([['here I am'], undefined, 2]);
+  });
+
+  it('connects again after destroy() of the server', async () => {
+    let connections = 0;
+    await using server = await listen((_request, response) => {
+      const ws = response.webSocket?.connect();
+      if (++connections === 1) ws?.write('half of', () => ws.destroy());
+      else ws?.end('here I am');
+    });
+    const { messages, error } = await readAll(reconnecting(urlOf(server), quick));
+    expect([messages, error, connections]).to.deep.equal([['half of', 'here I am'], undefined, 2]);
+  });
+
   it('calls retry() after 1001', async () => {
     await using server = await listen((_request, response) => response.webSocket?.connect().close(1001, 'bye'));
     const { error } = await readAll(reconnecting(urlOf(server), { ...quick, retry: () => false }));

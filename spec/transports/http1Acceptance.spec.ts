@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, ServerResponse } from 'node:http';
+import { createServer, type Server, ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ask, clientFrame, type Handler, listen, openingRequest, RawClient, serve } from '../support/http';
@@ -351,21 +351,27 @@ describe('A response of the library', () => {
     expect(server.handle.connections.size).to.equal(0);
   });
 
-  it('to a bad request does not end the process when a tracer of all responses throws', async () => {
-    await using server = await listen(() => {});
-    const { writeHead } = ServerResponse.prototype;
-    ServerResponse.prototype.writeHead = () => {
-      throw new Error('a tracer failed');
-    };
-    try {
-      using client = await RawClient.connect(server.port);
-      client.write(openingRequest({ key: undefined }));
-      await client.end();
-      expect(client.received.length).to.equal(0);
-    } finally {
-      ServerResponse.prototype.writeHead = writeHead;
-    }
-  });
+  const traced: Record<string, { server: () => Server; request: string }> = {
+    'to a bad request': { server: () => createServer(echo), request: openingRequest({ key: undefined }) },
+    'of a server without an application': { server: () => createServer(), request: openingRequest() },
+  };
+  for (const [what, { server: create, request }] of Object.entries(traced)) {
+    it(`${what} does not end the process when a tracer of all responses throws`, async () => {
+      await using server = await serve(create());
+      const { writeHead } = ServerResponse.prototype;
+      ServerResponse.prototype.writeHead = () => {
+        throw new Error('a tracer failed');
+      };
+      try {
+        using client = await RawClient.connect(server.port);
+        client.write(request);
+        await client.end();
+        expect(client.received.length).to.equal(0);
+      } finally {
+        ServerResponse.prototype.writeHead = writeHead;
+      }
+    });
+  }
 
   it('states its Content-Length, since some proxies garble bodies in chunks', async () => {
     await using server = await listen(() => {}, { handshakeTimeout: 20 });

@@ -45,6 +45,25 @@ describe('connect() with http2: true', () => {
     await closed;
   });
 
+  it('shares a session among WebSockets with equal connection options and different credentials', async () => {
+    await using server = await listenHttp2(echo);
+    const all = ['one:a', 'two:b'].flatMap((credentials) => {
+      const url = server.webSocketUrl.replace('//', `//${credentials}@`);
+      return [
+        connect(url, { http2: true, family: 4, ca: [Buffer.from('authority')], minVersion: 'TLSv1.3' }),
+        connect(url, {
+          http2: true,
+          minVersion: 'TLSv1.3',
+          localAddress: undefined,
+          family: 4,
+          ca: [Buffer.from('authority')],
+        } as ClientOptions),
+      ];
+    });
+    await Promise.all(all.map(echoed));
+    expect(server.sessions).to.have.lengthOf(1);
+  });
+
   it('opens another session for WebSockets with other connection options', async () => {
     await using server = await listenHttp2(echo);
     const options: ClientOptions[] = [
@@ -52,10 +71,17 @@ describe('connect() with http2: true', () => {
       { family: 4, localAddress: '127.0.0.1' },
       { family: 4, lookup: (_name, _options, done) => done(null, '127.0.0.1', 4) },
       { createConnection: () => connectSocket((server.server.address() as AddressInfo).port, '127.0.0.1') },
+      // With TLS, these are the identity of the program, and whom it trusts.
+      { family: 4, pskCallback: () => null },
+      { family: 4, session: Buffer.of(1) },
+      { family: 4, allowPartialTrustChain: true } as ClientOptions,
+      { family: 4, minDHSize: 2048 },
+      { family: 4, key: [{ pem: 'one' }] },
+      { family: 4, key: [{ pem: 'other' }] },
     ];
     const all = options.map((each) => connect(server.webSocketUrl, { http2: true, ...each }));
     await Promise.all(all.map((ws) => once(ws, 'open')));
-    expect(server.sessions).to.have.lengthOf(4);
+    expect(server.sessions).to.have.lengthOf(options.length);
     await Promise.all(all.map(echoed));
   });
 

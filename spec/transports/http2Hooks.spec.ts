@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Http2ServerResponse, OutgoingHttpHeaders } from 'node:http2';
+import { Http2ServerResponse, type OutgoingHttpHeaders } from 'node:http2';
 import { Readable } from 'node:stream';
 import { mock } from 'node:test';
 import { createGzip } from 'node:zlib';
@@ -185,6 +185,25 @@ describe('The 503 of a WebSocket request over HTTP/2 that nobody answers', () =>
 
 describe('A refusal over HTTP/2', () => {
   afterEach(() => mock.timers.reset());
+
+  it('of a bad request does not end the process if a tracer of all responses throws: only the stream is reset', async () => {
+    await using server = await listenHttp2((_request, response) =>
+      response.webSocket?.pipe(response.webSocket.connect()),
+    );
+    using client = await RawHttp2.connect(server.url);
+    const { writeHead } = Http2ServerResponse.prototype;
+    Http2ServerResponse.prototype.writeHead = () => {
+      throw new Error('a tracer');
+    };
+    try {
+      client.write(openingFrame(1, { 'sec-websocket-version': '12' }));
+      expect(await client.resetCode(1)).to.equal(errorCodes.cancel);
+    } finally {
+      Http2ServerResponse.prototype.writeHead = writeHead;
+    }
+    client.write(openingFrame(3), dataFrame(3, clientFrame(0x81, 'hi')));
+    await client.untilData(3, '81026869');
+  });
 
   it('is received by connect() as soon as the response has ended', async () => {
     await using server = await listenHttp2((_request, response) => response.writeHead(401).end('who are you?'));

@@ -1,7 +1,9 @@
-import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { PassThrough, type Readable, Transform, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { WebSocketError } from '../../lib/errors';
+import { createPair } from '../../lib/pair';
 import { HalfClose, type HalfCloseOwner, type HalfCloseStream } from '../../lib/websocket/halfClose';
 
 type Listener = (error?: Error) => void;
@@ -102,6 +104,15 @@ describe('HalfClose', () => {
     it('a chain of several streams, of which the first and the last touch the WebSocket', async () => {
       halfClose.destinationAdded(new PassThrough());
       halfClose.sourceAdded(new PassThrough());
+      expect(await endsAfterReading()).to.equal(false);
+    });
+
+    it('one whose first stream Node has unpiped at the end, as it does for pipeline()', async () => {
+      const [first, last] = [new PassThrough(), new PassThrough()];
+      halfClose.destinationAdded(first);
+      halfClose.sourceAdded(last);
+      owner.readableEnded = true;
+      halfClose.destinationRemoved(first);
       expect(await endsAfterReading()).to.equal(false);
     });
 
@@ -303,5 +314,39 @@ describe('HalfClose', () => {
       halfCloseOf(owner).endForProgram();
       expect(owner.ends).to.equal(0);
     }
+  });
+
+  describe('that was handed over to that of a stream around the WebSocket', () => {
+    it('leaves the decision to it, and sees its chain', async () => {
+      const outer = halfCloseOf(new FakeOwner());
+      halfClose.handOver(outer);
+      expect(await endsAfterReading()).to.equal(false);
+      expect(halfClose.isChain).to.equal(false);
+      const chain = new PassThrough();
+      outer.destinationAdded(chain);
+      outer.sourceAdded(chain);
+      expect(halfClose.isChain).to.equal(true);
+    });
+
+    it('lets it end when nobody reads', async () => {
+      const outer = new FakeOwner();
+      halfClose.handOver(halfCloseOf(outer));
+      halfClose.nobodyReads();
+      await turn();
+      expect([owner.ends, outer.ends]).to.deep.equal([0, 1]);
+    });
+  });
+
+  it('keeps the tail of a pipeline of several streams, however slow its first one is', async () => {
+    const [ws, peer] = createPair();
+    const slow = new Transform({
+      objectMode: true,
+      transform: (message, _encoding, done) => done(null, message),
+      flush: (done) => setTimeout(() => done(null, 'the tail'), 5),
+    });
+    const all = pipeline(ws, slow, new PassThrough({ objectMode: true }), ws);
+    peer.end('head');
+    expect(await peer.toArray()).to.deep.equal(['head', 'the tail']);
+    await all;
   });
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { expect } from 'chai';
-import type { AnyWebSocket, WebSocket } from '../../lib/webSocketHandler';
+import type { AnyWebSocket, WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { endingOf, fateOf, inVirtualTime, nameOf, openBoth, pass, places } from '../support/virtually';
 
 const texts = Array.from({ length: 14 }, (_, i) => `message ${i}`);
@@ -182,10 +182,11 @@ describe('WebSocket.write(): after close() or end() of the program', () => {
 });
 
 describe('A WebSocket that is only written to', () => {
+  /** Of large messages, so that the buffers on the way are soon full. */
   const forever = () =>
     Readable.from(
       (function* () {
-        for (let i = 0; ; i++) yield `message ${i}`;
+        for (let i = 0; ; i++) yield `message ${i} `.repeat(4096);
       })(),
     );
 
@@ -226,23 +227,52 @@ describe('A WebSocket that is only written to', () => {
           source.destroy();
         }));
 
-      it(`lets its writers know that the peer has closed: a loop is told by its callback, ${name}, ${nameOf(place)}`, () =>
-        inVirtualTime(async () => {
-          await using connection = await openBoth(place);
-          const { ws, peer } = connection;
-          read(ws);
-          const ending = endingOf(ws);
-          peer.on('message', () => peer.end());
-          let code: string | undefined;
-          for (let i = 0; code === undefined; i++) {
-            const error = await new Promise<Error | null | undefined>((resolve) => ws.write(`message ${i}`, resolve));
-            code = (error as { code?: string } | null | undefined)?.code;
-            await pass(1);
-          }
-          expect(code).to.equal('WS_ERR_NOT_OPEN');
-          const { error } = await ending;
-          expect(error).to.equal(undefined);
-        }));
+      for (const closeCode of [1000, 1001, 1011, 4000]) {
+        it(`lets its writers know that the peer has closed: a loop is told by its callback, ${name}, Close ${closeCode}, ${nameOf(place)}`, () =>
+          inVirtualTime(async () => {
+            await using connection = await openBoth(place);
+            const { ws, peer } = connection;
+            read(ws);
+            const ending = endingOf(ws);
+            peer.on('message', () => peer.close(closeCode));
+            let code: string | undefined;
+            for (let i = 0; code === undefined; i++) {
+              const error = await new Promise<Error | null | undefined>((resolve) => ws.write(`message ${i}`, resolve));
+              code = (error as { code?: string } | null | undefined)?.code;
+              await pass(1);
+            }
+            expect(code).to.equal('WS_ERR_NOT_OPEN');
+            const { error } = await ending;
+            expect(error?.code).to.equal(closeCode < 1002 ? undefined : 'WS_ERR_CLOSED_BY_PEER');
+          }));
+      }
     }
+
+    it(`lets a loop that waits for 'drain' know that the peer has closed while reading is paused, ${nameOf(place)}`, () =>
+      inVirtualTime(async () => {
+        await using connection = await openBoth(place);
+        const { ws, peer } = connection;
+        ws.resume();
+        ws.pause();
+        const ending = endingOf(ws);
+        peer.on('error', () => {});
+        peer.pause();
+        let code: string | undefined;
+        const writing = (async () => {
+          while (code === undefined) {
+            const mayGoOn = ws.write('x'.repeat(100_000), (error) => {
+              code ??= (error as WebSocketError | null)?.code;
+            });
+            if (!mayGoOn) await once(ws, 'drain');
+          }
+        })();
+        await pass(100);
+        peer.close(1000);
+        await writing;
+        // What waited to be sent fails otherwise than what was written too late.
+        expect(code).to.be.oneOf(['WS_ERR_CLOSE_TIMEOUT', 'WS_ERR_NOT_OPEN']);
+        ws.resume();
+        await Promise.all([ending, peer.whenClosed()]);
+      }));
   }
 });

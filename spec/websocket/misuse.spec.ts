@@ -42,6 +42,19 @@ describe('WebSocket: what the program does wrong', () => {
     expect(received).to.deep.equal(['and goes on']);
   });
 
+  it('does not count refused values in the write queue', async () => {
+    const [server, client] = createPair({ heartbeat: false });
+    for (let i = 0; i < 1000; i++) expect(() => server.write(null as never)).to.throw();
+    server.cork();
+    // 2 messages and 64 KiB may wait, and each message counts 128 bytes.
+    expect([server.write('one'), server.write('two')]).to.deep.equal([true, false]);
+    server.uncork();
+    server.end();
+    server.resume();
+    client.resume();
+    await Promise.all([server.whenClosed(), client.whenClosed()]);
+  });
+
   it('fails the stream with an error that explains how to send an object', async () => {
     const [server, client] = createPair({ heartbeat: false });
     const ending = endingOf(server);

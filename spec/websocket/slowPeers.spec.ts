@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { constants, type Http2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import type { Role } from '../../lib/webSocketHandler';
@@ -239,6 +241,33 @@ describe('An end whose reading is paused by its own program', () => {
         const pongs = peer.frames.filter(({ first }) => first === 0x8a);
         expect(pongs.length).to.be.above(4);
         ws.abort();
+      }));
+  }
+});
+
+describe('A slow reader of a peer that sends messages and its Close, and goes away', () => {
+  for (const place of networkPlaces) {
+    it(`reads all of the messages, and then learns the close code, ${nameOf(place)}`, () =>
+      inVirtualTime(async () => {
+        await using connection = await openRaw(place, { options: { closeTimeout: 60_000 } });
+        const { ws, peer } = connection;
+        const texts = Array.from({ length: 100 }, (_, i) => `message ${i}`);
+        const ending = endingOf(ws);
+        peer.sendTexts(texts, closeFrame(1000, peer.role));
+        peer.stream.end();
+        // A stream of HTTP/2 that has ended on this side can be reset without an error (RFC 9113 §8.1).
+        if ('close' in peer.stream) (peer.stream as Http2Stream).close(constants.NGHTTP2_NO_ERROR);
+        else (peer.stream as Socket).destroySoon();
+        const received: unknown[] = [];
+        for await (const message of ws) {
+          received.push(message);
+          // Some messages are read ahead, and the Close is behind all of them.
+          if (received.length < texts.length / 2) expect(ws.closeCode).to.equal(undefined);
+          await pass(100);
+        }
+        expect(received).to.deep.equal(texts);
+        expect((await ending).events).to.deep.equal(['end', 'close']);
+        expect((await ws.whenClosed()).code).to.equal(1000);
       }));
   }
 });

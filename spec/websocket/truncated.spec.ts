@@ -1,6 +1,12 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { constants, deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
-import type { MessageStream, WebSocket, WebSocketError } from '../../lib/webSocketHandler';
+import type { MessageStream, Role, WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { closeFrame, frame } from '../endings/rawEnd';
+import { RawPeer, rawFrame } from '../support/rawPeer';
+import { seeds } from '../support/seeds';
+import { Dice, peerOf } from '../support/vectors';
 import {
   endingOf,
   fateOf,
@@ -148,5 +154,66 @@ describe('A compressed message that is read slowly while the connection drops', 
         if (code === undefined) expect(received.length).to.equal(text.length);
         await ws.whenClosed();
       }));
+  }
+});
+
+describe('A compressed message that has arrived before the connection drops, and is read piece by piece', () => {
+  /** Bytes that are compressed in many short blocks: a decompressor that begins anew finds a block header nearly everywhere. */
+  function messageOf(dice: Dice): Buffer {
+    const pieces = Array.from({ length: 250 }, () =>
+      dice.roll(2) ? dice.bytes(500) : Buffer.alloc(500, dice.roll(256)),
+    );
+    return Buffer.concat(pieces);
+  }
+
+  function compressed(message: Buffer, dice: Dice): Buffer {
+    const strategy = dice.pick([constants.Z_FIXED, constants.Z_DEFAULT_STRATEGY, constants.Z_HUFFMAN_ONLY]);
+    return deflateRawSync(message, { finishFlush: constants.Z_SYNC_FLUSH, memLevel: 1, strategy }).subarray(0, -4);
+  }
+
+  /** One message (RSV1 for permessage-deflate) in frames with a payload of this size. */
+  function framesOf(payload: Buffer, size: number, sender: Role): Buffer {
+    const frames: Buffer[] = [];
+    for (let at = 0; at < payload.length; at += size) {
+      const first = (at === 0 ? 0x42 : 0) | (at + size >= payload.length ? 0x80 : 0);
+      frames.push(rawFrame(first, payload.subarray(at, at + size), sender));
+    }
+    return Buffer.concat(frames);
+  }
+
+  for (const role of ['server', 'client'] as const) {
+    for (const [what, size] of [
+      ['in one frame', Number.POSITIVE_INFINITY],
+      ['in fragments', 300],
+    ] as const) {
+      it(`is delivered whole and right: ${what}, to a ${role}`, async () => {
+        const [wrong, lost]: [number[], number[]] = [[], []];
+        for (const seed of seeds(60, 600)) {
+          const dice = new Dice(seed);
+          const sent = messageOf(dice);
+          const options = { messages: 'stream', perMessageDeflate: true, extensions: 'permessage-deflate' } as object;
+          const peer = new RawPeer(role, options);
+          const ws = peer.webSocket as unknown as WebSocket<MessageStream>;
+          const ending = endingOf(ws as never);
+          const message = once(ws, 'message') as Promise<[MessageStream]>;
+          peer.write(framesOf(compressed(sent, dice), size, peerOf(role)));
+          const pieces: Buffer[] = [];
+          const read = async () => {
+            for await (const piece of (await message)[0]) {
+              pieces.push(piece as Buffer);
+              if (pieces.length === 1) peer.stream.destroy();
+              for (let i = 0; i < 3; i++) await turn();
+            }
+          };
+          await read().catch(() => {});
+          const received = Buffer.concat(pieces);
+          if (!sent.subarray(0, received.length).equals(received)) wrong.push(seed);
+          else if (received.length < sent.length) lost.push(seed);
+          expect((await ending).error?.code).to.equal('WS_ERR_CONNECTION_LOST');
+        }
+        expect(wrong, 'seeds for which bytes were delivered that were not sent').to.deep.equal([]);
+        expect(lost, 'seeds for which bytes were lost that had arrived').to.deep.equal([]);
+      });
+    }
   }
 });

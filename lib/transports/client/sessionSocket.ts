@@ -85,7 +85,7 @@ export class SessionSocket {
 }
 
 /** Returns the host and the port of a URL with the scheme ws or wss. */
-export function addressOf(location: URL): { host: string; port: number } {
+function addressOf(location: URL): { host: string; port: number } {
   // Brackets of an IPv6 address are for URLs only.
   const host = location.hostname.replace(/^\[|\]$/g, '');
   return { host, port: Number(location.port) || (location.protocol === 'wss:' ? 443 : 80) };

@@ -1,10 +1,8 @@
 import type { ClientHttp2Session } from 'node:http2';
-import { globalAgent, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { ConnectionOptions } from 'node:tls';
+import { isBytes } from '../../codec/bytes';
 import type { ClientTarget } from './clientAttempt';
 import type { SessionUse, SessionUser } from './session';
-import { addressOf } from './sessionSocket';
 import { SharedSession, type SharedSessionUser } from './sharedSession';
 
 /** The shared sessions, by server and connection options. */
@@ -77,13 +75,31 @@ function sessionWithRoom(target: ClientTarget): SharedSession {
 }
 
 /**
- * Returns what requests must have in common to share a session; undefined for options that are functions, which cannot
- * be compared.
+ * Returns a key that requests must have in common to share a session: the server and all options that Node uses for the
+ * connection. Returns undefined if one of the options is a function, a key object or a TLS context: two of these cannot
+ * be compared, and a session must not be shared with a program of another identity or with other trusted certificates.
  */
 function keyOf({ location, requestOptions }: ClientTarget): string | undefined {
-  const { createConnection, checkServerIdentity, lookup, secureContext } = requestOptions as RequestOptions &
-    ConnectionOptions;
-  if (createConnection ?? checkServerIdentity ?? lookup ?? secureContext) return undefined;
-  // getName() contains the options of TLS that distinguish connections.
-  return `${location.origin} ${globalAgent.getName({ ...requestOptions, ...addressOf(location) })}`;
+  // Of these options, only `auth` belongs to the request and not to the connection.
+  const options = Object.entries(requestOptions).filter(([name, value]) => name !== 'auth' && value !== undefined);
+  let comparable = true;
+  function withoutInstances(this: Record<string, unknown>, name: string, value: unknown): unknown {
+    // JSON.stringify() has already called `Buffer.toJSON()` for `value`, so take the original value.
+    const given = this[name];
+    if (isBytes(given)) return `bytes ${Buffer.from(given).toString('base64')}`;
+    if (!isPlain(given)) comparable = false;
+    return value;
+  }
+  const key = JSON.stringify(
+    options.sort(([one], [other]) => (one < other ? -1 : 1)),
+    withoutInstances,
+  );
+  return comparable ? `${location.origin} ${key}` : undefined;
+}
+
+/** Returns whether JSON represents this value completely, apart from the values inside of it. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'function';
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || prototype === Object.prototype;
 }

@@ -1,0 +1,3 @@
+const ws = new WebSocket(`ws://${location.host}/echo`);
+ws.onopen = () => ws.send('hello');
+ws.onmessage = ({ data }) => document.body.append(data);

@@ -1,0 +1,56 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import webpack from 'webpack';
+import WebpackDevServer from 'webpack-dev-server';
+import { configureServer, type WebSocketServer } from '../../lib/webSocketHandler';
+import type { Demo } from './demo';
+
+export async function start(port = 4080): Promise<Demo> {
+  const compiler = webpack({
+    mode: 'development',
+    context: join(__dirname, 'site'),
+    entry: './main.js',
+    output: { path: join(__dirname, 'node_modules', '.webpack') },
+    infrastructureLogging: { level: 'error' },
+    stats: 'errors-only',
+  });
+  if (compiler === null) throw new Error('The configuration of webpack is invalid');
+
+  let handle: WebSocketServer | undefined;
+  const development = new WebpackDevServer(
+    {
+      port,
+      host: 'localhost',
+      static: join(__dirname, 'site'),
+      setupMiddlewares(middlewares) {
+        const echo: WebpackDevServer.Middleware = {
+          name: 'echo',
+          path: '/echo',
+          middleware: (_request: IncomingMessage, response: ServerResponse, next: () => void) => {
+            const ws = response.webSocket?.connect();
+            if (ws) ws.pipe(ws);
+            else next();
+          },
+        };
+        return [echo, ...middlewares];
+      },
+      onListening({ server }) {
+        // Its own WebSockets, for hot reloading, are at /ws.
+        handle = configureServer(server as Server, { filter: ({ url }) => url !== '/ws' });
+      },
+    },
+    compiler,
+  );
+  await development.start();
+  const address = development.server?.address() as AddressInfo;
+  return {
+    port: address.port,
+    async close() {
+      await handle?.close();
+      await development.stop();
+    },
+  };
+}
+
+if (require.main === module) void start();

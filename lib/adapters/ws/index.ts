@@ -1,0 +1,21 @@
+import { WebSocket } from './webSocket';
+import { type ServerOptions, WebSocketServer } from './webSocketServer';
+import { createWebSocketStream } from './webSocketStream';
+
+export type { RawData, WebSocketEventMap } from './events';
+export type { EventTargetHandler, EventTargetMap, EventTargetName } from './eventTarget';
+export type {
+  ClientOptions,
+  PerMessageDeflateOptions,
+  VerifyClient,
+  VerifyClientDone,
+  VerifyClientInfo,
+} from './options';
+export type { BinaryType } from './payloads';
+export type { SendOptions } from './webSocket';
+export type { ServerOptions };
+export { createWebSocketStream, WebSocket, WebSocketServer, WebSocketServer as Server };
+export default WebSocket;
+
+// `const WebSocket = require('node-websocket-handler/ws')`, as with ws: the class, which has the others as its properties.
+module.exports = Object.assign(WebSocket, module.exports);

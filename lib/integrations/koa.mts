@@ -1,0 +1,4 @@
+// What `import webSocket from` gets in an ES module; for the file that require() gets, it would be an object with the function in it.
+import commonJs from './koa.js';
+
+export default commonJs.default;

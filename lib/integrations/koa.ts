@@ -1,0 +1,43 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Context } from 'koa';
+import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandler';
+import { acceptanceStatus, acceptInPlaceOf, callHandler, upgradeRequired } from './route';
+
+/**
+ * Makes a Koa middleware that accepts WebSockets. The 101 is Koa's response: it leaves after all middleware, with its headers, its cookies
+ * and the session as it is then; and then the handler is called.
+ *
+ * Over HTTP/1.1 the middleware above sees the status 101, over HTTP/2 the status 200, and no body. If it sets another status or a body, that
+ * is the answer.
+ * @param handler what it throws or rejects with ends the WebSocket with 1011, and is an 'error' of the application
+ * @param options those of `connect()`
+ * @example
+ * router.get('/chat/:room', webSocket((ws, ctx) => ws.pipe(rooms.join(ctx.params.room)).pipe(ws)));
+ */
+export default function webSocket<C extends Context = Context>(
+  handler: (webSocket: WebSocket, ctx: C) => unknown,
+  options: ConnectOptions = {},
+): (ctx: C) => void {
+  return (ctx) => {
+    const response = ctx.res as HttpResponse;
+    const ws = response.webSocket;
+    if (ws === undefined) {
+      const { statusCode = 400, message, headers = {} } = upgradeRequired(ctx.req);
+      return ctx.throw(statusCode, message, { headers });
+    }
+    const status = acceptanceStatus(ctx.req);
+    ctx.body = null;
+    ctx.status = status;
+    const accept = () => {
+      ws.connect(options);
+      void callHandler(
+        ws,
+        () => handler(ws, ctx),
+        (error) => ctx.app.emit('error', error, ctx),
+      );
+    };
+    // Koa responds outside of the asynchronous context of this middleware.
+    const bound = AsyncResource.bind(accept);
+    acceptInPlaceOf('end', response, () => ctx.status === status && ctx.body === null, bound);
+  };
+}

@@ -1,0 +1,33 @@
+import { createSecureServer } from 'node:http2';
+import { expect } from 'chai';
+import { start } from '../../demo/frameworks/koa';
+import { createCertificate } from '../support/certificate';
+import { itKeepsTheContract, type Running } from './contract';
+import { Visitor } from './visitor';
+
+const certificate = createCertificate();
+
+async function startHttp2(): Promise<Running> {
+  const server = createSecureServer({ ...certificate, allowHTTP1: true });
+  return { ...(await start(0, server as never)), ca: certificate.cert };
+}
+
+describe('Koa', () => {
+  describe('over HTTP/1.1', () => itKeepsTheContract(() => start(0)));
+  describe('over HTTP/2', () => itKeepsTheContract(startHttp2));
+
+  it('sends the session that was changed for the WebSocket with the 101', async () => {
+    const demo = await start(0);
+    const visitor = new Visitor(demo);
+    await visitor.ask('POST', '/login');
+    const { headers } = await visitor.acceptance('/chat/lobby');
+    expect(sessionOf(headers['set-cookie'])).to.include({ user: 'ann', rooms: 1 });
+    await demo.close();
+  });
+});
+
+/** koa-session keeps the session in its cookie. */
+function sessionOf(cookies: readonly string[] = []): unknown {
+  const value = cookies.map((cookie) => /^koa\.sess=([^;]+)/.exec(cookie)?.[1]).find((each) => each !== undefined);
+  return JSON.parse(Buffer.from(String(value), 'base64').toString());
+}

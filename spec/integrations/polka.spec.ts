@@ -1,0 +1,4 @@
+import { start } from '../../demo/frameworks/polka';
+import { itKeepsTheContract } from './contract';
+
+describe('Polka', () => itKeepsTheContract(() => start(0)));
