@@ -145,7 +145,7 @@ const check = (name: Option, value: unknown) =>
 
 describe('checkOptions()', () => {
   for (const [name, { takes, good, bad }] of Object.entries(options) as [Option, Values][]) {
-    it(`takes for ${name} ${takes}, and says so`, () => {
+    it(`accepts ${takes} for ${name}, and names it in the error`, () => {
       for (const value of good) check(name, value);
       for (const value of bad) {
         const error = thrownBy(() => check(name, value));
@@ -157,7 +157,7 @@ describe('checkOptions()', () => {
     });
   }
 
-  it('leaves an option that is absent or undefined to its default, except the role, which has none', () => {
+  it('accepts an option that is absent or undefined, except the role, which has no default', () => {
     for (const name of Object.keys(options) as Option[]) {
       if (name === 'role') continue;
       checkOptions({} as Record<Option, unknown>, name);
@@ -171,7 +171,7 @@ describe('checkOptions()', () => {
     expect(checkOptions(given, 'maxMessageSize')).to.equal(given);
   });
 
-  it('refuses an option that is not named, even with a good value, and suggests the nearest one', () => {
+  it('refuses an unknown option, also with a valid value, and suggests the most similar one', () => {
     for (const [given, names, complaint] of [
       [{ maxMessagesize: 5 }, ['maxMessageSize'], 'unknown option maxMessagesize; did you mean maxMessageSize?'],
       [
@@ -200,7 +200,7 @@ describe('checkOptions()', () => {
     expect(error.message).to.include('not a string').and.not.to.include('secret');
   });
 
-  it('finds the bad one among several', () => {
+  it('finds the invalid option among several', () => {
     const given = { maxMessageSize: 5, closeTimeout: -1 };
     expect(thrownBy(() => checkOptions(given, 'maxMessageSize', 'closeTimeout')).message).to.include('closeTimeout');
   });
@@ -284,7 +284,7 @@ describe('Every function that takes options', () => {
 });
 
 describe('connectionSettings()', () => {
-  it('has a heartbeat unless told otherwise, with a timeout that is never longer than the interval by default', () => {
+  it('has a heartbeat by default, with a default timeout that is never longer than the interval', () => {
     for (const [heartbeat, settings] of [
       [undefined, { interval: 30_000, timeout: 10_000 }],
       [5000, { interval: 5000, timeout: 5000 }],
@@ -302,7 +302,7 @@ describe('connectionSettings()', () => {
     }
   });
 
-  it('limits what waits for a peer and how long, unless told otherwise', () => {
+  it('limits the bytes that wait for a peer and their time by default', () => {
     const settingsOf = (options: ConnectionOptions) => {
       const settings = connectionSettings(options, rfc6455.capabilities);
       return [settings.maxBufferedAmount, settings.sendTimeout, settings.allowHalfOpen];
@@ -313,7 +313,7 @@ describe('connectionSettings()', () => {
     expect(settingsOf({ sendTimeout: 5, allowHalfOpen: true })).to.deep.equal([16 * 1024 * 1024, 5, true]);
   });
 
-  it('limits messages that are held as a whole, unless told otherwise', () => {
+  it('limits the size of whole messages by default', () => {
     const sizeOf = (options: ConnectionOptions, { capabilities: can } = rfc6455) =>
       connectionSettings(options, can).maxMessageSize;
     expect(sizeOf({})).to.equal(2 * 1024 * 1024);
@@ -324,7 +324,7 @@ describe('connectionSettings()', () => {
 });
 
 describe('defaults', () => {
-  it('are what the documentation says', () => {
+  it('are the defaults of the documentation', () => {
     expect(defaults).to.deep.include({
       version: '13',
       maxMessageSize: 2 * 1024 * 1024,

@@ -72,7 +72,7 @@ describe('The package', function () {
     for (const file of ['ws.cjs', 'ws.mjs']) expect(run('node', file)).to.equal('1 true true\n');
   });
 
-  it('has types that a strict compiler takes, without skipLibCheck', () => {
+  it('has types that a strict compiler accepts, without skipLibCheck', () => {
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
     for (const name of ['@types/node', 'undici-types']) {
       symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
@@ -115,7 +115,7 @@ describe('The package', function () {
     );
   });
 
-  it('has a command, which talks to an echo server', async () => {
+  it('has a command that works with an echo server', async () => {
     expect(run('npx', '--no-install', 'node-websocket-handler', '--help')).to.match(/^Usage: node-websocket-handler /);
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();

@@ -3,9 +3,10 @@ import type { HttpRequest } from '../contracts';
 import type { AnyWebSocket } from '../websocket/webSocket';
 
 /**
- * Gives a request that has become a WebSocket a `socket` whose `destroy()` ends the WebSocket with 1011. An error
- * handler that finds the head of the response sent destroys `request.socket`, as that of Express and Connect does; the
- * peer must learn that the program has failed, as it does by an error page. Everything else of the socket is as it is.
+ * Replaces `request.socket` of an accepted request by a proxy whose `destroy()` ends the WebSocket with 1011. If the
+ * response headers have been sent, error handlers such as those of Express and Connect destroy `request.socket`. The
+ * peer must then get a Close frame that reports the failure, as it would get an error page. All other members are those
+ * of the socket.
  */
 export function guardRequestSocket(request: HttpRequest, webSocket: AnyWebSocket): void {
   const value = new Proxy<Socket>(request.socket as Socket, new Guard(webSocket));
@@ -20,14 +21,14 @@ class Guard implements ProxyHandler<Socket> {
   }
 
   get(socket: Socket, name: string | symbol, guarded: unknown): unknown {
-    // A program that insists cuts the connection.
+    // If the WebSocket has been destroyed already, destroy() acts on the socket.
     if (name !== 'destroy' || this.#webSocket.destroyed) {
       const value: unknown = Reflect.get(socket, name);
-      // Methods must act on the socket, whose listeners tell by it which connection an event is for.
+      // Methods are bound to the socket, because listeners use `this` to find the connection of an event.
       return typeof value === 'function' && name !== 'constructor' ? value.bind(socket) : value;
     }
     return () => {
-      // Without the error: whoever calls this has it, and a WebSocket without a listener for 'error' would throw it.
+      // The error is not passed on: the caller has it, and a WebSocket without an 'error' listener would throw it.
       this.#webSocket.destroy();
       return guarded;
     };

@@ -24,8 +24,8 @@ export interface Exchange extends OpeningRequest {
    */
   onUnaccepted(callback: (how: { refused: boolean }) => void): void;
   /**
-   * Sends a response of the library. No handler of the application is on the stack to catch what a header hook throws,
-   * and that would end the process: in its place, this request ends without a response.
+   * Sends a response of the library. If a header hook throws, no handler of the application is on the stack to catch
+   * the exception, and it would end the process. So the exception is caught, and the request ends without a response.
    */
   answer(statusCode: number, body: string, headers?: OutgoingHttpHeaders): void;
   /** Answers with an error of the library. */

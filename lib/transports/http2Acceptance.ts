@@ -31,7 +31,7 @@ export function sendAcceptance(
   const { respond } = stream;
   const decorated = Object.hasOwn(stream, 'respond');
   stream.respond = (headers = {}, options = {}) => {
-    // The client has left, which is no mistake of the program: Node 20.19 would throw.
+    // If the client has left, respond() of Node 20.19 would throw, although this is no mistake of the program.
     if (stream.closed || stream.destroyed) return;
     respond.call(stream, acceptanceHeaders(headers, answer), { ...options, endStream: false });
   };

@@ -38,7 +38,7 @@ export interface HalfCloseOwner {
  *
  * Everything else that is piped in is a feed: it has nothing to do with what is read, and is unpiped.
  *
- * A byte stream around the WebSocket has a HalfClose of its own, which then decides for both.
+ * If there is a byte stream around the WebSocket, the HalfClose of the byte stream decides for both.
  */
 export class HalfClose {
   readonly #stream: HalfCloseStream;
@@ -53,7 +53,7 @@ export class HalfClose {
   #closeWebStreams: (() => void)[] | undefined;
   /** Lets the WebSocket emit 'finish'. */
   #finish: (() => void) | undefined;
-  /** That of the stream around this one, which the program uses in its place. */
+  /** The HalfClose of the byte stream around the WebSocket, which the program uses instead of the WebSocket. */
   #successor: HalfClose | undefined;
 
   constructor(stream: HalfCloseStream, owner: HalfCloseOwner) {
@@ -61,7 +61,7 @@ export class HalfClose {
     this.#owner = owner;
   }
 
-  /** From now on the program uses a stream around this one, whose half-close decides when to end both. */
+  /** Called when the program uses a byte stream around the WebSocket, whose HalfClose decides when to end both. */
   handOver(successor: HalfClose): void {
     this.#successor = successor;
   }
@@ -82,7 +82,8 @@ export class HalfClose {
 
   /** @param destination undefined for all destinations */
   destinationRemoved(destination: Writable | undefined): void {
-    // The streams of `pipeline()` are unpiped by Node when the readable side has ended; the chain goes on behind them.
+    // At the end of the readable side, Node unpipes the streams of `pipeline()`, but the later streams of the chain
+    // still write.
     if (this.#stream.readableEnded) return;
     this.#destinations = destination === undefined ? undefined : without(this.#destinations, destination);
   }

@@ -341,12 +341,12 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return this;
   }
 
-  /** @internal What a stream around this one goes by. */
+  /** @internal The settings, for a stream around this one. */
   get _settings(): ConnectionSettings {
     return this.#core.settings;
   }
 
-  /** @internal From now on the half-close of a stream around this one decides for both. */
+  /** @internal Lets the HalfClose of a stream around this one decide for both. */
   _handOver(halfClose: HalfClose): void {
     this.#core.halfClose.handOver(halfClose);
   }

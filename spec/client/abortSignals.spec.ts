@@ -40,7 +40,7 @@ describe('onAbort()', () => {
 });
 
 describe('One AbortSignal for many clients', () => {
-  it('has one listener for all of connect() and reconnecting() and none when they are done', async () => {
+  it('has one listener for all calls of connect() and reconnecting(), and none when they have ended', async () => {
     const abort = new AbortController();
     const { signal } = abort;
     const warnings: Error[] = [];

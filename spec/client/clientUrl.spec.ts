@@ -31,7 +31,7 @@ describe('parseClientUrl()', () => {
     expect(parse('ws://:secret@example.org/').auth).to.equal(':secret');
   });
 
-  it('takes the path of a Unix domain socket from before the colon and the request path from behind it', () => {
+  it('splits ws+unix URLs at the colon into the path of the socket and the path of the request', () => {
     const socketPath = '/run/app.sock';
     expect(parse('ws+unix:/run/app.sock')).to.deep.equal({ location: 'ws://localhost/', socketPath });
     expect(parse('ws+unix:///run/app.sock')).to.deep.equal({ location: 'ws://localhost/', socketPath });

@@ -45,7 +45,7 @@ describe('connect()', () => {
     });
   }
 
-  it('speaks every version over TLS', async () => {
+  it('works in every version over TLS', async () => {
     const certificate = createCertificate();
     const server = createSecureServer(certificate, (_request, response) => {
       const ws = response.webSocket?.connect();
@@ -108,7 +108,7 @@ describe('connect()', () => {
     expect(await connect(`ws://127.0.0.1:${server.port}/`).toArray()).to.deep.equal(['hi']);
   });
 
-  it('answers a Close that is received with the end of the byte stream after its own messages', async () => {
+  it('answers a Close frame that is received with the end of the byte stream, after its own messages', async () => {
     const received = new PassThrough();
     const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
       socket.once('data', (head) => {

@@ -107,7 +107,7 @@ describe('reconnecting()', () => {
     await once(server.close(), 'close');
   });
 
-  it('throws an error that would come again and does not try again', async () => {
+  it('throws an error that would occur again and does not try again', async () => {
     for (const [status, code] of [
       [401, 'WS_ERR_HANDSHAKE_REFUSED'],
       [404, 'WS_ERR_HANDSHAKE_REFUSED'],
@@ -150,7 +150,7 @@ describe('reconnecting()', () => {
     expect(await counts({ initialDelay: 0, maxDelay: 0 })).to.deep.equal([1, 1, 1, 1]);
   });
 
-  it('starts the delays anew after a connection that delivered a message', async () => {
+  it('starts the delays again after a connection that delivered a message', async () => {
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
       ws?.write('news', () => ws.close(1011));
@@ -175,7 +175,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('connects again to a server that shuts down and is configured anew', async () => {
+  it('connects again to a server that shuts down and is configured again', async () => {
     let connections = 0;
     await using server = await listen((_request, response) => {
       const ws = response.webSocket?.connect();
@@ -208,7 +208,7 @@ describe('reconnecting()', () => {
     expect(error?.message).to.include('close code 1001, "bye"');
   });
 
-  it('ends after 1000, a Close without a code and its own 1001', async () => {
+  it('ends after 1000, a Close frame without a code and its own 1001', async () => {
     let connections = 0;
     await using server = await listen((_request, response) => {
       connections++;
@@ -228,7 +228,7 @@ describe('reconnecting()', () => {
     expect(connections).to.equal(3);
   });
 
-  it('ends with a handshake error that would come again', async () => {
+  it('ends with a handshake error that would occur again', async () => {
     for (const code of [1002, 1003, 1007, 1008, 1009, 1010]) {
       let connections = 0;
       await using server = await listen((_request, response) => {
@@ -257,7 +257,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('throws after maxAttempts failures in a row and starts the count anew after a success', async () => {
+  it('throws after maxAttempts failures in a row and starts the count again after a success', async () => {
     let requests = 0;
     await using server = await listen((_request, response) => {
       if (++requests !== 3) return void response.writeHead(503).end();
@@ -366,7 +366,7 @@ describe('reconnecting()', () => {
     }
   });
 
-  it('loses no message in the demo, which resumes where its connections break', async () => {
+  it('loses no message in the demo, which resumes after lost connections', async () => {
     const log = Array.from({ length: 500 }, (_, i) => ({ number: i + 1, text: `entry ${i + 1}` }));
     // Every connection breaks somewhere: one at the first entry, one at the last, others between.
     const breaks = new Set([1, 2, 3, 50, 51, 250, 499, 500]);

@@ -7,7 +7,7 @@ const plain = { version: '13', extensions: '' } as const;
 const { capabilities } = rfc6455;
 
 describe('settingsFor()', () => {
-  it('joins the options, their defaults, the role and what the handshake has agreed on', () => {
+  it('contains the options, their defaults, the role and the agreement of the handshake', () => {
     const agreement = { version: '8', extensions: 'permessage-deflate' } as const;
     expect(settingsFor({ closeTimeout: 5, messages: 'stream' }, 'client', agreement, capabilities)).to.deep.equal({
       role: 'client',
@@ -27,14 +27,14 @@ describe('settingsFor()', () => {
     });
   });
 
-  it('takes the marks of one side before those of both', () => {
+  it('prefers the marks of one side to those of both', () => {
     const options = { highWaterMark: { messages: 7 }, readableHighWaterMark: { bytes: 8 } };
     const { readableMarks, writableMarks } = settingsFor(options, 'server', plain, capabilities);
     expect(readableMarks).to.deep.equal({ messages: 7, bytes: 8 });
     expect(writableMarks).to.deep.equal({ messages: 7, bytes: 64 * 1024 });
   });
 
-  it('returns one object for all connections with the same options that have agreed on the same', () => {
+  it('returns one object for all connections with the same options and agreement', () => {
     const options = {};
     const settings = settingsFor(options, 'server', plain, capabilities);
     expect(settingsFor(options, 'server', { ...plain }, capabilities)).to.equal(settings);
@@ -47,7 +47,7 @@ describe('settingsFor()', () => {
     for (const other of others) expect(other).to.not.equal(settings);
   });
 
-  it('shares the marks of connections that set none', () => {
+  it('shares the marks of all connections without options for marks', () => {
     const [one, other] = [{}, {}].map((options) => settingsFor(options, 'server', plain, capabilities));
     expect(one?.readableMarks).to.equal(other?.readableMarks);
     expect(one?.writableMarks).to.equal(other?.writableMarks);

@@ -18,7 +18,7 @@ describe('A request that asks for another protocol', () => {
     version: undefined,
   };
 
-  it('is an ordinary request with its body on a connection that is kept alive', async () => {
+  it('is an ordinary request with its body, on a connection that is kept alive', async () => {
     await using server = await listen(async (request, response) => {
       const body = await buffer(request);
       response.end(`${request.method} ${request.url} ${body}`);

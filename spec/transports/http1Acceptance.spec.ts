@@ -113,16 +113,16 @@ describe('The 101 of a WebSocket request', () => {
     },
   };
   for (const [what, change] of Object.entries(changes)) {
-    it(`has what the handshake needs when a hook in writeHead() ${what}`, async () => {
+    it(`has the fields of the handshake when a hook in writeHead() ${what}`, async () => {
       await expectOpen((response) => onHeaders(response, () => change(response)));
     });
 
-    it(`has what the handshake needs when middleware ${what} before connect()`, async () => {
+    it(`has the fields of the handshake when middleware ${what} before connect()`, async () => {
       await expectOpen(change);
     });
   }
 
-  it('has what the handshake needs behind middleware that compresses every response', async () => {
+  it('has the fields of the handshake with middleware that compresses every response', async () => {
     const headers = await expectOpen(compress);
     expect(headers.get('vary')).to.equal('Accept-Encoding');
   });
@@ -135,7 +135,7 @@ describe('The 101 of a WebSocket request', () => {
     'an array with headers': [101, Object.entries(wrong).flat()],
   };
   for (const [what, parameters] of Object.entries(calls)) {
-    it(`has what the handshake needs when a hook calls writeHead() with ${what}`, async () => {
+    it(`has the fields of the handshake when a hook calls writeHead() with ${what}`, async () => {
       const headers = await expectOpen((response) => passOn(response, ...parameters));
       if (parameters.length > 1) expect(headers.get('x-given')).to.equal('too');
     });
@@ -147,7 +147,7 @@ describe('The 101 of a WebSocket request', () => {
     expect(headers.get('set-cookie')).to.equal('a=1, b=2');
   });
 
-  it('is sent when a hook does not call the writeHead() below it', async () => {
+  it('is sent when a hook does not call the original writeHead()', async () => {
     await expectOpen((response) => {
       response.writeHead = () => response;
     });
@@ -167,7 +167,7 @@ describe('The 101 of a WebSocket request', () => {
     expect(seen).to.deep.equal([101, 'websocket', accept]);
   });
 
-  it('begins with the three lines that clients of draft75 compare, whatever a hook adds', async () => {
+  it('begins with the three lines that clients of draft75 compare, also if a hook adds headers', async () => {
     await using server = await listen(
       (_request, response) => {
         response.setHeader('X-App', 'kept');
@@ -207,7 +207,7 @@ describe('The 101 of a WebSocket request', () => {
     },
   };
   for (const [where, middleware] of Object.entries(throwing)) {
-    it(`is not followed by a half-open WebSocket when a hook throws ${where}: the connection is dropped`, async () => {
+    it(`is not followed by a half-open WebSocket when a hook throws ${where}: the connection is closed`, async () => {
       let outcome: unknown;
       let thrown: unknown;
       await using server = await listen(async (_request, response) => {
@@ -231,7 +231,7 @@ describe('The 101 of a WebSocket request', () => {
     });
   }
 
-  it('leaves the headers as they were when a hook throws before it is written', async () => {
+  it('does not change the headers when a hook throws before it is written', async () => {
     await using server = await listen((_request, response) => {
       response.setHeader('Upgrade', 'mine');
       const { writeHead } = response;
@@ -320,7 +320,7 @@ describe('A response of the library', () => {
     },
   };
   for (const [method, decorate] of Object.entries(hooks)) {
-    it(`after handshakeTimeout does not end the process when a hook in ${method} throws: the connection is dropped`, async () => {
+    it(`after handshakeTimeout does not end the process when a hook in ${method} throws: the connection is closed`, async () => {
       let refused = 0;
       await using server = await listen(
         async (_request, response) => {
@@ -373,7 +373,7 @@ describe('A response of the library', () => {
     });
   }
 
-  it('states its Content-Length, since some proxies garble bodies in chunks', async () => {
+  it('has a Content-Length, because some proxies corrupt bodies in chunks', async () => {
     await using server = await listen(() => {}, { handshakeTimeout: 20 });
     for (const changes of [
       { key: undefined },
@@ -388,7 +388,7 @@ describe('A response of the library', () => {
     }
   });
 
-  it('of a server without an application states its Content-Length too', async () => {
+  it('of a server without an application has a Content-Length too', async () => {
     await using server = await serve(createServer());
     const { headers } = await ask(server.port, openingRequest());
     expect(headers.get('content-length')).to.equal('0');

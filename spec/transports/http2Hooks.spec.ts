@@ -88,7 +88,7 @@ const echoAfter =
 
 describe('The 200 of a WebSocket over HTTP/2', () => {
   for (const [what, hook] of Object.entries(middleware)) {
-    it(`has what the handshake needs, and the headers of the application, if middleware ${what}`, async () => {
+    it(`has the fields of the handshake, and the headers of the application, if middleware ${what}`, async () => {
       await using server = await listenHttp2(echoAfter(hook));
       await using session = await openSession(server.url);
       const stream = session.request(extendedConnect('/', { 'sec-websocket-protocol': 'chat' }), { endStream: false });
@@ -103,7 +103,7 @@ describe('The 200 of a WebSocket over HTTP/2', () => {
     });
   }
 
-  it('is what an access log finds in res.statusCode', async () => {
+  it('is in res.statusCode for an access log', async () => {
     let statusCode: number | undefined;
     await using server = await listenHttp2((_request, response) => {
       onHeaders(response, () => setStatus(response, 404));
@@ -114,7 +114,7 @@ describe('The 200 of a WebSocket over HTTP/2', () => {
     expect(statusCode).to.equal(200);
   });
 
-  it('is followed by no body: a source that is piped to the response flows on to its end', async () => {
+  it('has no body: a source that is piped to the response is read to its end', async () => {
     let ended: Promise<unknown> | undefined;
     await using server = await listenHttp2((_request, response) => {
       response.webSocket?.connect().end('hello');

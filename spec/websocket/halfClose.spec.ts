@@ -93,7 +93,7 @@ describe('HalfClose', () => {
     expect(await endsAfterReading()).to.equal(true);
   });
 
-  describe('takes for a chain that will end the writable side', () => {
+  describe('treats as a chain that will end the writable side', () => {
     it('a stream that is fed from the WebSocket and piped into it', async () => {
       const chain = new PassThrough();
       halfClose.destinationAdded(chain);
@@ -107,7 +107,7 @@ describe('HalfClose', () => {
       expect(await endsAfterReading()).to.equal(false);
     });
 
-    it('one whose first stream Node has unpiped at the end, as it does for pipeline()', async () => {
+    it('a chain whose first stream Node has unpiped at the end, as it does for pipeline()', async () => {
       const [first, last] = [new PassThrough(), new PassThrough()];
       halfClose.destinationAdded(first);
       halfClose.sourceAdded(last);
@@ -143,7 +143,7 @@ describe('HalfClose', () => {
     });
   });
 
-  describe('takes for no chain', () => {
+  describe('does not treat as a chain', () => {
     it('a feed', async () => {
       addFeed();
       expect(await endsAfterReading()).to.equal(true);
@@ -161,13 +161,13 @@ describe('HalfClose', () => {
       expect(await endsAfterReading()).to.equal(true);
     });
 
-    it("a 'drain' listener of the program, whoever reads", async () => {
+    it("a 'drain' listener of the program, with every reader", async () => {
       owner.listenersOf = { drain: [() => {}], data: [() => {}] };
       halfClose.loopEnded();
       expect(await endsAfterReading()).to.equal(true);
     });
 
-    it('a web stream that writes, where a program reads', async () => {
+    it('a web stream that writes, if the program reads', async () => {
       owner.listenersOf = { drain: [onDrain], data: [() => {}] };
       expect(await endsAfterReading()).to.equal(true);
     });
@@ -253,7 +253,7 @@ describe('HalfClose', () => {
     for (const { unpiped } of feeds) expect(unpiped).to.deep.equal([sink]);
   });
 
-  it('unpipeFeeds(): leaves a chain as it is', () => {
+  it('unpipeFeeds(): does not unpipe a chain', () => {
     const feed = addFeed();
     const chain = new PassThrough();
     halfClose.destinationAdded(chain);
@@ -262,7 +262,7 @@ describe('HalfClose', () => {
     expect(feed.unpiped).to.deep.equal([]);
   });
 
-  it('releaseWriters(): gives the error to pipeline(), lets web streams go on, and leaves listeners of the program alone', () => {
+  it('releaseWriters(): passes the error to pipeline(), lets web streams go on, and does not call listeners of the program', () => {
     const calls: unknown[] = [];
     const error = new WebSocketError('WS_ERR_NOT_OPEN');
     owner.listenersOf.drain = [
@@ -281,7 +281,7 @@ describe('HalfClose', () => {
       return () => count;
     };
 
-    it('calls back at once where no chain writes', () => {
+    it('calls the callback at once if no chain writes', () => {
       expect(finishes()()).to.equal(1);
     });
 
@@ -316,8 +316,8 @@ describe('HalfClose', () => {
     }
   });
 
-  describe('that was handed over to that of a stream around the WebSocket', () => {
-    it('leaves the decision to it, and sees its chain', async () => {
+  describe('with the HalfClose of a stream around the WebSocket', () => {
+    it('leaves the decision to it, and recognizes its chain', async () => {
       const outer = halfCloseOf(new FakeOwner());
       halfClose.handOver(outer);
       expect(await endsAfterReading()).to.equal(false);
@@ -328,7 +328,7 @@ describe('HalfClose', () => {
       expect(halfClose.isChain).to.equal(true);
     });
 
-    it('lets it end when nobody reads', async () => {
+    it('lets it end the writable side when nobody reads', async () => {
       const outer = new FakeOwner();
       halfClose.handOver(halfCloseOf(outer));
       halfClose.nobodyReads();
@@ -337,7 +337,7 @@ describe('HalfClose', () => {
     });
   });
 
-  it('keeps the tail of a pipeline of several streams, however slow its first one is', async () => {
+  it('keeps the last messages of a pipeline of several streams, also if its first stream is slow', async () => {
     const [ws, peer] = createPair();
     const slow = new Transform({
       objectMode: true,

@@ -174,7 +174,7 @@ describe('A WebSocket whose readable side leads back to its writable side', () =
 
 describe('The option allowHalfOpen', () => {
   for (const place of places) {
-    it(`true leaves the answer to the program, however nothing writes, ${nameOf(place)}`, () =>
+    it(`true leaves the answer to the program, also if nothing writes, ${nameOf(place)}`, () =>
       inVirtualTime(async () => {
         await using connection = await openBoth(place, {
           options: { allowHalfOpen: true, closeTimeout: 20_000 },
@@ -194,7 +194,7 @@ describe('The option allowHalfOpen', () => {
         expect(received).to.deep.equal(['a late answer']);
       }));
 
-    it(`false answers at once, whatever is piped in, ${nameOf(place)}`, () =>
+    it(`false answers at once, also if a stream is piped in, ${nameOf(place)}`, () =>
       inVirtualTime(async (time) => {
         await using connection = await openBoth(place, { options: { allowHalfOpen: false, closeTimeout: 20_000 } });
         const { ws, peer } = connection;

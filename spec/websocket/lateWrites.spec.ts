@@ -55,10 +55,10 @@ const programs: Record<string, (ws: WebSocket, received: string[]) => Promise<un
   },
 };
 
-describe('WebSocket.write(): after an end that is not the program’s own', () => {
+describe('WebSocket.write(): after an end that the program has not caused', () => {
   for (const place of places) {
     for (const [program, start] of Object.entries(programs)) {
-      it(`settles, and all is read, when the Close was answered for ${program}, ${nameOf(place)}`, () =>
+      it(`settles, and all messages are read, when the library has answered the Close frame for ${program}, ${nameOf(place)}`, () =>
         inVirtualTime(async () => {
           await using connection = await openBoth(place);
           const { ws, peer } = connection;
@@ -76,7 +76,7 @@ describe('WebSocket.write(): after an end that is not the program’s own', () =
           if (program.startsWith('pipeline')) expect(told).to.equal(error?.code);
         }));
 
-      it(`settles, and all is read, when the program itself has closed beside ${program}, ${nameOf(place)}`, () =>
+      it(`settles, and all messages are read, when the program itself has closed beside ${program}, ${nameOf(place)}`, () =>
         inVirtualTime(async () => {
           await using connection = await openBoth(place, { options: { closeTimeout: 60_000 } });
           const { ws, peer } = connection;
@@ -128,7 +128,7 @@ describe('WebSocket.write(): after an end that is not the program’s own', () =
 
 describe('WebSocket.write(): after close() or end() of the program', () => {
   for (const place of places) {
-    it(`cannot be made to throw by a peer that sends one more message, ${nameOf(place)}`, async () => {
+    it(`does not throw when a peer sends one more message, ${nameOf(place)}`, async () => {
       await using connection = await openBoth(place);
       const { ws, peer } = connection;
       // With an 'error' listener the stream would not throw.
@@ -163,7 +163,7 @@ describe('WebSocket.write(): after close() or end() of the program', () => {
     }
   }
 
-  it('lets a loop over all clients go on when one of them was closed before', async () => {
+  it('does not stop a loop over all clients when one of them was closed before', async () => {
     await using one = await openBoth({ transport: 'HTTP/1.1', role: 'server' });
     await using other = await openBoth({ transport: 'HTTP/1.1', role: 'server' });
     for (const { ws, peer } of [one, other]) {
@@ -197,7 +197,7 @@ describe('A WebSocket that is only written to', () => {
 
   for (const place of places) {
     for (const [name, read] of Object.entries(readers)) {
-      it(`lets its writers know that the peer has closed: pipeline() rejects, ${name}, ${nameOf(place)}`, () =>
+      it(`informs its writers that the peer has closed: pipeline() rejects, ${name}, ${nameOf(place)}`, () =>
         inVirtualTime(async () => {
           await using connection = await openBoth(place);
           const { ws, peer } = connection;
@@ -211,7 +211,7 @@ describe('A WebSocket that is only written to', () => {
           expect(source.destroyed).to.equal(true);
         }));
 
-      it(`lets its writers know that the peer has closed: a piped source is unpiped, ${name}, ${nameOf(place)}`, () =>
+      it(`informs its writers that the peer has closed: a piped source is unpiped, ${name}, ${nameOf(place)}`, () =>
         inVirtualTime(async () => {
           await using connection = await openBoth(place);
           const { ws, peer } = connection;
@@ -228,7 +228,7 @@ describe('A WebSocket that is only written to', () => {
         }));
 
       for (const closeCode of [1000, 1001, 1011, 4000]) {
-        it(`lets its writers know that the peer has closed: a loop is told by its callback, ${name}, Close ${closeCode}, ${nameOf(place)}`, () =>
+        it(`informs its writers that the peer has closed: the callback of a loop fails, ${name}, Close ${closeCode}, ${nameOf(place)}`, () =>
           inVirtualTime(async () => {
             await using connection = await openBoth(place);
             const { ws, peer } = connection;
@@ -248,7 +248,7 @@ describe('A WebSocket that is only written to', () => {
       }
     }
 
-    it(`lets a loop that waits for 'drain' know that the peer has closed while reading is paused, ${nameOf(place)}`, () =>
+    it(`emits 'drain' to a waiting loop when the peer has closed while reading is paused, ${nameOf(place)}`, () =>
       inVirtualTime(async () => {
         await using connection = await openBoth(place);
         const { ws, peer } = connection;

@@ -42,7 +42,7 @@ async function readSteadily(stream: Duplex, size: number, enough = Number.POSITI
 
 describe('WebSocket.write(source): from a source that is slower than closeTimeout', () => {
   for (const place of places) {
-    it(`sends all of it when the program has ended behind it, ${nameOf(place)}`, () =>
+    it(`sends all of the source when the program has called end() after it, ${nameOf(place)}`, () =>
       inVirtualTime(async () => {
         await using connection = await openBoth(place, { options: { closeTimeout: 500 } });
         const { ws, peer } = connection;
@@ -94,7 +94,7 @@ describe('A peer that reads slowly and steadily', () => {
         await closed;
       }, 20));
 
-    it(`is not said to have had a large answer of which it got a part (${role})`, () =>
+    it(`makes the callback of a large answer fail of which only a part was sent (${role})`, () =>
       inVirtualTime(async () => {
         const { webSocket: ws, stream } = new RawPeer(role, { closeTimeout: 200, heartbeat: false, reads: false });
         ws.on('error', () => {});
@@ -140,7 +140,7 @@ function sendQuestionAndClose(stream: Duplex, role: Role): void {
 
 describe('A peer that does not read', () => {
   for (const role of roles) {
-    it(`is given up by a loop of writes with more than maxBufferedAmount waiting (${role})`, () =>
+    it(`is disconnected when a loop of writes has more than maxBufferedAmount waiting (${role})`, () =>
       inVirtualTime(async () => {
         const options = { maxBufferedAmount: 64 * 1024, heartbeat: false as const, reads: false };
         const { webSocket: ws } = new RawPeer(role, options);
@@ -155,7 +155,7 @@ describe('A peer that does not read', () => {
         expect(greatest).to.be.below(100 * 1024);
       }));
 
-    it(`is given up after sendTimeout without a byte that has left, also with the heartbeat on (${role})`, () =>
+    it(`is disconnected if no byte was sent for sendTimeout, also with the heartbeat on (${role})`, () =>
       inVirtualTime(async (time) => {
         const options = { sendTimeout: 5000, heartbeat: { interval: 1000.125, timeout: 500 }, reads: false };
         const { webSocket: ws } = new RawPeer(role, options);
@@ -166,7 +166,7 @@ describe('A peer that does not read', () => {
         expect(time.now).to.be.within(4900, 5200);
       }));
 
-    it(`is refused no message for its size alone (${role})`, () =>
+    it(`does not make a single large message fail (${role})`, () =>
       inVirtualTime(async () => {
         const { webSocket: ws, stream } = new RawPeer(role, {
           maxBufferedAmount: 1024,
@@ -183,7 +183,7 @@ describe('A peer that does not read', () => {
         ws.abort();
       }));
 
-    it(`lives while its bytes leave piece by piece, though all of them take much longer than sendTimeout (${role})`, () =>
+    it(`stays connected while its bytes are sent piece by piece, also if all of them take much longer than sendTimeout (${role})`, () =>
       inVirtualTime(async (time) => {
         const { webSocket: ws, stream } = new RawPeer(role, { sendTimeout: 5000, heartbeat: false, reads: false });
         ws.on('error', () => {});
@@ -201,7 +201,7 @@ describe('A peer that does not read', () => {
 
 describe('An end whose reading is paused by its own program', () => {
   for (const place of places) {
-    it(`is not taken for dead while it takes longer than interval and timeout over a message, ${nameOf(place)}`, () =>
+    it(`is not reported as lost while it takes longer than interval and timeout for a message, ${nameOf(place)}`, () =>
       inVirtualTime(async (time) => {
         const heartbeat = { interval: 3000 + time.now + (place.role === 'server' ? 0.25 : 0.375), timeout: 1000 };
         const options = { heartbeat, readableHighWaterMark: { messages: 1 } };
@@ -226,7 +226,7 @@ describe('An end whose reading is paused by its own program', () => {
   }
 
   for (const role of roles) {
-    it(`sends pongs that nobody has asked for (${role})`, () =>
+    it(`sends unsolicited pongs (${role})`, () =>
       inVirtualTime(async () => {
         const heartbeat = { interval: 3000.0625, timeout: 1000 };
         const peer = new RawPeer(role, { heartbeat, readableHighWaterMark: { messages: 1 } });
@@ -245,9 +245,9 @@ describe('An end whose reading is paused by its own program', () => {
   }
 });
 
-describe('A slow reader of a peer that sends messages and its Close, and goes away', () => {
+describe('A slow reader of a peer that sends messages and a Close frame, and disconnects', () => {
   for (const place of networkPlaces) {
-    it(`reads all of the messages, and then learns the close code, ${nameOf(place)}`, () =>
+    it(`reads all of the messages, and then gets the close code, ${nameOf(place)}`, () =>
       inVirtualTime(async () => {
         await using connection = await openRaw(place, { options: { closeTimeout: 60_000 } });
         const { ws, peer } = connection;

@@ -75,7 +75,7 @@ describe('A clean Close in the middle of a message', () => {
   }
 
   for (const place of places) {
-    it(`cannot come from our own destroy() during a streamed write, ${nameOf(place)}`, () =>
+    it(`is not sent by our own destroy() during a streamed write, ${nameOf(place)}`, () =>
       inVirtualTime(async () => {
         await using connection = await openBoth(place, {
           // Of a pair, both ends have the same options.
@@ -108,9 +108,9 @@ describe('A clean Close in the middle of a message', () => {
   }
 });
 
-describe('A compressed message that is read slowly while the connection drops', () => {
+describe('A compressed message that is read slowly while the connection is lost', () => {
   for (const place of places) {
-    it(`loses nothing of what came, and no byte is wrong, ${nameOf(place)}`, () =>
+    it(`loses no received byte, and has no wrong byte, ${nameOf(place)}`, () =>
       inVirtualTime(async () => {
         const options = { messages: 'stream', perMessageDeflate: true, closeTimeout: 60_000 } as object;
         await using connection = await openBoth(place, {
@@ -157,7 +157,7 @@ describe('A compressed message that is read slowly while the connection drops', 
   }
 });
 
-describe('A compressed message that has arrived before the connection drops, and is read piece by piece', () => {
+describe('A compressed message that is received before the connection is lost, and is read piece by piece', () => {
   /** Bytes that are compressed in many short blocks: a decompressor that begins anew finds a block header nearly everywhere. */
   function messageOf(dice: Dice): Buffer {
     const pieces = Array.from({ length: 250 }, () =>
@@ -186,7 +186,7 @@ describe('A compressed message that has arrived before the connection drops, and
       ['in one frame', Number.POSITIVE_INFINITY],
       ['in fragments', 300],
     ] as const) {
-      it(`is delivered whole and right: ${what}, to a ${role}`, async () => {
+      it(`is delivered completely and correctly: ${what}, to a ${role}`, async () => {
         const [wrong, lost]: [number[], number[]] = [[], []];
         for (const seed of seeds(60, 600)) {
           const dice = new Dice(seed);
