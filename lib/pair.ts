@@ -51,7 +51,7 @@ export function createPair(options: PairOptions | Streamed<PairOptions> = {}): P
   return [end('server', serverBytes), end('client', clientBytes)];
 }
 
-/** Returns two byte streams, each of which reads what the other one writes. */
+/** Returns two byte streams. The bytes written to one of them are read from the other. */
 function createBytePair(): [Duplex, Duplex] {
   const one = new ByteEnd();
   const other = new ByteEnd();

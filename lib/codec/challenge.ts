@@ -9,8 +9,8 @@ export const replySize = 16;
 const largestNumber = 0xffffffff;
 
 /**
- * Returns the number in a `Sec-WebSocket-Key1` or `-Key2`: its digits, divided by the count of its spaces (hixie-76
- * §5.2). Undefined for an invalid key.
+ * Returns the number in a `Sec-WebSocket-Key1` or `-Key2`: its digits, divided by the count of its spaces
+ * (hixie-76 §5.2). Undefined for an invalid key.
  */
 export function keyNumber(key: string): number | undefined {
   const digits = key.replace(/[^0-9]/g, '');

@@ -50,8 +50,8 @@ export function checkClose(code: number, reason: string): void {
     const accepted = 'a number: 1000 to 1003, 1007 to 1014, or 3000 to 4999';
     throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `close code must be ${accepted}, not ${describeValue(code)}`);
   }
-  // The type is checked first, because Buffer.byteLength() also accepts ArrayBuffers and views. A reason is text (RFC
-  // 6455 §5.5.1).
+  // The type is checked first, because Buffer.byteLength() also accepts ArrayBuffers and views. A reason is text
+  // (RFC 6455 §5.5.1).
   const size = typeof reason === 'string' ? Buffer.byteLength(reason) : undefined;
   if (size !== undefined && size <= maxReasonSize) return;
   const accepted = `a string of at most ${maxReasonSize} bytes`;

@@ -129,8 +129,8 @@ function readParameter(reader: HeaderReader): [name: string, value: string | und
 }
 
 /**
- * A `Host` value, uri-host [ ":" port ]: a reg-name or IPv4 address, or an address in brackets (RFC 9112 §3.2, RFC 3986
- * §3.2.2).
+ * A `Host` value, uri-host [ ":" port ]: a reg-name or IPv4 address, or an address in brackets (RFC 9112 §3.2,
+ * RFC 3986 §3.2.2).
  */
 const hostValue =
   /^(?:(?:[a-z0-9\-._~!$&'()*+,;=]|%[0-9a-f]{2})*|\[[0-9a-f:.]+\]|\[v[0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+\])(?::\d*)?$/i;

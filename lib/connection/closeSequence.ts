@@ -166,7 +166,7 @@ export class CloseSequence {
   }
 
   /**
-   * Returns the error for a Close frame in the middle of a message, whatever its close code: the rest of the message
+   * Returns the error for a Close frame in the middle of a message, with any close code: the rest of the message
    * will not be received.
    */
   #truncation(): WebSocketError | undefined {

@@ -23,8 +23,8 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   readonly #sessionKeepalive: SessionKeepalive | undefined;
   #pings: PendingPings | undefined;
   /**
-   * The pong for the latest ping, while the byte stream is full. Earlier pings need no pong of their own (RFC 6455
-   * §5.5.3).
+   * The pong for the latest ping, while the byte stream is full. Earlier pings need no pong of their own
+   * (RFC 6455 §5.5.3).
    */
   #waitingPong: PingFrame | undefined;
   /** Whether the WebSocket was destroyed: received items are not delivered. */

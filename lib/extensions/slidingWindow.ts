@@ -2,8 +2,8 @@
 const smallest = 1024;
 
 /**
- * The last decompressed bytes of a connection, up to the size of the peer's window. Messages may refer to them (RFC
- * 7692 §7.1.1), so a decompressor that was freed can be made again from them.
+ * The last decompressed bytes of a connection, up to the size of the peer's window. Messages may refer to them
+ * (RFC 7692 §7.1.1), so a decompressor that was freed can be made again from them.
  */
 export class SlidingWindow {
   readonly #size: number;

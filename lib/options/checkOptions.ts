@@ -6,7 +6,7 @@ import { refuseUnknown } from './unknownOptions';
 /**
  * Checks options and returns them. If an option is absent or undefined, its default is used; `role` has no default.
  * @param names the accepted options; any other option is refused
- * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and what is accepted
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and the accepted values
  */
 export function checkOptions<T extends object, K extends keyof T & keyof AllOptions>(options: T, ...names: K[]): T {
   checkIsObject(options);
@@ -16,7 +16,7 @@ export function checkOptions<T extends object, K extends keyof T & keyof AllOpti
 
 /**
  * Checks the values of the named options only.
- * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and what is accepted
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and the accepted values
  */
 export function checkValues<T extends object, K extends keyof T & keyof AllOptions>(
   options: T,

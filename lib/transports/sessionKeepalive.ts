@@ -64,8 +64,8 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
   readonly isReadingPaused = false;
 
   /**
-   * False while the session is open: an endpoint that does not read its connection breaks the protocol (RFC 9113
-   * §5.2.2).
+   * False while the session is open: an endpoint that does not read its connection breaks the protocol
+   * (RFC 9113 §5.2.2).
    */
   get isSilenceExcused(): boolean {
     return this.#session.destroyed;

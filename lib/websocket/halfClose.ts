@@ -24,10 +24,10 @@ export interface HalfCloseOwner {
 }
 
 /**
- * Decides who ends the writable side after the readable side has ended, so that the peer's Close is answered (RFC 6455
- * §5.5.1): the WebSocket itself, in the same turn of the event loop, unless a chain of streams leads from its readable
- * side back to its writable side. A chain ends the writable side when its last stage has handed over what it still
- * holds. There is a chain if
+ * Decides who ends the writable side after the readable side has ended, so that the peer's Close frame is answered
+ * (RFC 6455 §5.5.1). If a chain of streams leads from the readable side back to the writable side, the chain ends it
+ * after its last message. Otherwise the WebSocket ends it itself, in the same turn of the event loop. There is a chain
+ * if
  *
  * - a stream that can be read is fed by `pipe()` or `pipeline()` from this WebSocket, and a stream that can be written
  * is piped into it;
@@ -36,7 +36,7 @@ export interface HalfCloseOwner {
  * - a loop reads it, and `pipeline()` writes to it for an async generator;
  * - a web stream reads it, and a web stream writes to it.
  *
- * Everything else that is piped in is a feed: it has nothing to do with what is read, and is unpiped.
+ * Every other stream that is piped in is a feed: it does not depend on the received messages, and is unpiped.
  *
  * If there is a byte stream around the WebSocket, the HalfClose of the byte stream decides for both.
  */

@@ -146,8 +146,8 @@ export class Handshake {
   }
 
   /**
-   * Returns the subprotocol to agree on, '' for none. A server must not choose one that was not offered (RFC 6455
-   * §4.2.2).
+   * Returns the subprotocol to agree on, '' for none. A server must not choose one that was not offered
+   * (RFC 6455 §4.2.2).
    */
   #chooseProtocol(wanted: string | undefined, mayDecline: boolean): string {
     const choice = wanted ?? (mayDecline ? '' : this.protocols[0]);

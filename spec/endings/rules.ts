@@ -106,22 +106,22 @@ const isUnread = ({ reader, writer }: Case) => reader.takes === 'nothing' && wri
 /** In order; each changes what the one before it has made. */
 export const rules: readonly Rule[] = [
   {
-    says: 'destroy() on a client that has sent all it wrote says 1001, as a browser does; every other destroy() says 1011.',
+    says: 'If a client has sent everything that it wrote, its destroy() sends 1001, as a browser does. Every other destroy() sends 1011.',
     holds: ({ end, role }, _row, { unsent }) => end.name === 'destroy()' && role === 'client' && unsent !== 'something',
     change: (_row, _case, { unsent }) => ({ peerSees: unsent === 'nothing' ? [1001] : [1001, 1011] }),
   },
   {
-    says: 'Nobody reads, and the program closes: what is received is discarded up to the Close of the peer.',
+    says: "If nobody reads and the program closes, received messages are discarded up to the peer's Close frame.",
     holds: (one, row) => isUnread(one) && closedByProgram(one.end, row),
     change: () => ({ told: ['end', 'nothing'], delivered: 'none' }),
   },
   {
-    says: 'Nobody reads, and the peer closes or breaks off: messages are kept for closeTimeout, and it is never an end.',
+    says: "If nobody reads and the connection ends in another way, messages are kept for closeTimeout, and 'end' is not emitted.",
     holds: (one, row) => isUnread(one) && !closedByProgram(one.end, row),
     change: (row) => ({ told: isClean(row) ? ['nothing', 'WS_ERR_CLOSE_TIMEOUT'] : row.told, delivered: 'none' }),
   },
   {
-    says: 'A loop that is left early destroys the WebSocket: that is no end, whatever the peer does.',
+    says: "If a loop is left early, it destroys the WebSocket, and 'end' is not emitted, also if the peer closes cleanly.",
     holds: (_case, _row, { leftEarly }) => leftEarly,
     change: (row, { end, role }) => ({
       told: end.by !== 'the peer' || !isClean(row) ? [...row.told, 'nothing'] : ['nothing'],
@@ -132,13 +132,13 @@ export const rules: readonly Rule[] = [
     }),
   },
   {
-    says: 'A chain back that takes longer than half of closeTimeout loses its tail, and both sides are told.',
+    says: 'If a chain takes longer than half of closeTimeout, its last messages are lost, and the stream fails. The peer may get 1011.',
     holds: ({ end, writer }, row, { leftEarly }) =>
       !leftEarly && end.by === 'the peer' && isClean(row) && writer.chain === 'too slow',
     change: (row) => ({ told: ['WS_ERR_CLOSE_TIMEOUT'], peerSees: either(row.peerSees, 1011), wasClean: undefined }),
   },
   {
-    says: 'A slow reader beside a chain may slow the chain down, or be overtaken by it: Node has one flow for all readers.',
+    says: 'A slow reader beside a chain may make the chain too slow, because Node has one flow for all readers.',
     holds: ({ end, reader, writer }, row) =>
       end.by === 'the peer' && isClean(row) && reader.slow === true && writer.chain === 'in time',
     change: (row) => ({
@@ -148,19 +148,19 @@ export const rules: readonly Rule[] = [
     }),
   },
   {
-    says: 'Web streams that read and write a WebSocket are taken for a chain, also where one has nothing to do with the other.',
+    says: 'Web streams that read and write a WebSocket are treated as a chain, also if they are independent of each other.',
     holds: ({ end, reader, writer }, row) =>
       end.by === 'the peer' && isClean(row) && reader.name === 'a web stream' && writer.name === 'a web stream',
     change: (row) => ({ told: [...row.told, 'WS_ERR_CLOSE_TIMEOUT'] }),
   },
   {
-    says: 'A slow reader may still be reading when the peer is answered: what waits to be sent then is lost, and the stream says so.',
+    says: 'If a slow reader is still reading when our Close frame is sent, messages that wait to be sent are lost, and the stream may fail.',
     holds: ({ end, reader, writer }, row) =>
       end.by === 'the peer' && isClean(row) && reader.slow === true && writer.endless === true,
     change: (row) => ({ told: [...row.told, 'WS_ERR_CLOSE_TIMEOUT'] }),
   },
   {
-    says: 'A stream of the WHATWG drops what waits in it when it fails, or when its WebSocket is closed by the program.',
+    says: 'A web stream drops its queued messages when it fails, or when the program closes its WebSocket.',
     holds: ({ end, reader, writer }, row) =>
       (row.told[0] !== 'end' && reader.errorsOvertake === true) ||
       (writer.name === 'a chain back of web streams' && (row.told[0] !== 'end' || end.by !== 'the peer')),

@@ -113,9 +113,9 @@ export class Http1Attempt implements ClientAttempt {
 }
 
 /**
- * Returns what is wrong with the headers of a 101, for every version of the protocol. HTTP/1.0 has no Upgrade (RFC 9110
- * §7.8), and a 101 has no body (RFC 9112 §6.1, RFC 9110 §8.6): an intermediary that reads a body would not agree with
- * us where the frames begin.
+ * Returns what is wrong with the headers of a 101, for every version of the protocol. HTTP/1.0 has no Upgrade
+ * (RFC 9110 §7.8), and a 101 has no body (RFC 9112 §6.1, RFC 9110 §8.6): an intermediary that reads a body would not
+ * agree with us where the frames begin.
  */
 function faultOf({ httpVersion, headers }: IncomingMessage): string | undefined {
   if (httpVersion === '1.0') return 'a 101 must be HTTP/1.1, not HTTP/1.0';
