@@ -2,8 +2,7 @@
  * `npm run spec [-- [--all] [--coverage] [--ours] [--together | --alone] [options of Mocha]]`: runs the spec files, several at a time.
  *
  * - `--all`: also the slow files, those that run with frameworks, and every seed and combination. `SEEDS` and `ENDINGS` say otherwise.
- * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for; without the files that need other
- *   programs, which say nothing of it.
+ * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for.
  * - `--ours`: without the files that need other programs.
  * - `--together`: only the files that can run beside others; `--alone`: only those that cannot.
  */
@@ -97,7 +96,7 @@ if (all) {
   process.env['SEEDS'] ??= 'all';
   process.env['ENDINGS'] ??= 'all';
 }
-const left = [...(all ? [] : slow), ...(ours || withCoverage ? withPrograms : [])];
+const left = [...(all ? [] : slow), ...(ours ? withPrograms : [])];
 const withFrameworks = (all || withCoverage) && !ours;
 const chosen = findSpecs().filter((file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)));
 if (withFrameworks && chosen.some(needsFrameworks)) install(frameworks);

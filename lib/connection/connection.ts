@@ -235,7 +235,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   /**
    * True also once a Close frame was sent or received: the close handshake has its own deadline and needs no keepalive.
    */
-  get isSilenceExcused(): boolean {
+  get mayBeSilent(): boolean {
     return !this.isOpen || this.isAwaited || this.bufferedAmount > 0;
   }
 

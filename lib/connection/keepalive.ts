@@ -11,7 +11,7 @@ export interface KeepaliveSubject {
    * Whether the peer may be silent because of this end: bytes, such as a ping, wait to be sent, or the connection is
    * closing.
    */
-  readonly isSilenceExcused: boolean;
+  readonly mayBeSilent: boolean;
   sendPing(): void;
   /**
    * Sends an unsolicited pong (RFC 6455 §5.5.3). An end whose reading is paused sees no pings and answers none; the
@@ -66,7 +66,7 @@ export class Keepalive {
     if (subject.hasReceived()) {
       this.#silence = 0;
       this.#pinged = false;
-    } else if (!subject.isReadingPaused && !subject.isSilenceExcused) this.#countSilence(ticksToPing, ticksToAnswer);
+    } else if (!subject.isReadingPaused && !subject.mayBeSilent) this.#countSilence(ticksToPing, ticksToAnswer);
   }
 
   #countPaused(): void {

@@ -67,7 +67,7 @@ class Http2SessionKeepalive implements SessionKeepalive, KeepaliveSubject {
    * False while the session is open: an endpoint that does not read its connection breaks the protocol
    * (RFC 9113 §5.2.2).
    */
-  get isSilenceExcused(): boolean {
+  get mayBeSilent(): boolean {
     return this.#session.destroyed;
   }
 

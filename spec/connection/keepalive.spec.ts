@@ -12,7 +12,7 @@ import { RawPeer } from '../support/rawPeer';
 class Patient implements KeepaliveSubject {
   heard = false;
   isReadingPaused = false;
-  isSilenceExcused = false;
+  mayBeSilent = false;
   readonly pings: number[] = [];
   readonly losses: number[] = [];
   now = 0;
@@ -107,16 +107,16 @@ describe('A heartbeat', () => {
   it('does not count while the silence is excused, before the ping and after it', () => {
     const patient = new Patient();
     const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
-    patient.isSilenceExcused = true;
+    patient.mayBeSilent = true;
     patient.live(1000);
     expect(patient.pings).to.deep.equal([]);
-    patient.isSilenceExcused = false;
+    patient.mayBeSilent = false;
     patient.live(100);
     expect(patient.pings.length).to.equal(1);
-    patient.isSilenceExcused = true;
+    patient.mayBeSilent = true;
     patient.live(1000);
     expect(patient.losses).to.deep.equal([]);
-    patient.isSilenceExcused = false;
+    patient.mayBeSilent = false;
     patient.live(55);
     expect(patient.losses).not.to.deep.equal([]);
     keepalive.stop();

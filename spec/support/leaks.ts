@@ -6,6 +6,11 @@ import type { Context } from 'mocha';
 /** What a library for sockets must not leave behind: each of these keeps a process alive. */
 const watched = /^(TCPSocketWrap|TCPServerWrap|TLSWrap|PipeServerWrap|Timeout|Immediate|ProcessWrap)$/;
 
+/** Whether this process measures coverage. The programs that specs start must not: they would take long, and tell nothing of `lib/`. */
+const measuresCoverage = process.env['NODE_V8_COVERAGE'] !== undefined;
+// Only in a worker: Mocha starts the workers from another process, and they need it.
+if (process.send !== undefined) delete process.env['NODE_V8_COVERAGE'];
+
 let before: string[] = [];
 
 /** The resources that were not there before the first spec of this run. Mocha's own timer for the running hook is there both times. */
@@ -34,7 +39,7 @@ export const mochaHooks = {
   },
   async afterAll(this: Context): Promise<void> {
     // Mocha ends the workers of a parallel run before they write what they have covered.
-    if (process.env['NODE_V8_COVERAGE'] !== undefined) takeCoverage();
+    if (measuresCoverage) takeCoverage();
     // Mocha makes its timer for this hook when the first turn begins; a timer that is left would be taken for it.
     await turn();
     // Sockets that are closing right now get some turns to do so.
