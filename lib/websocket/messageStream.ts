@@ -46,7 +46,8 @@ export class MessageStream extends Readable {
       this.#pieces++;
     }
     if (last) this.push(null);
-    return last || !this.#isFull;
+    // A listener for 'data' may have destroyed the stream, which skips the rest of the message.
+    return last || this.destroyed || !this.#isFull;
   }
 
   get #isFull(): boolean {

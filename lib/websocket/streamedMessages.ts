@@ -27,8 +27,9 @@ export class StreamedMessages {
     const stream = new MessageStream(!received.text, this.#readOn);
     // Set before the stream is delivered: a listener may throw, and the next parts still belong to this stream.
     this.#current = stream;
-    const room = this.#continue(received);
-    return this.#deliver(stream) && room;
+    const hasRoom = this.#continue(received);
+    // A stream that its listener has destroyed skips the rest: it has asked for more already, and will not ask again.
+    return this.#deliver(stream) && (hasRoom || stream.destroyed);
   }
 
   /** Fails the stream of the message that has been received in part: the rest will not be received. */

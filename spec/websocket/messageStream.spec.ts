@@ -324,6 +324,31 @@ describe('A message that is read as a stream', () => {
     });
   }
 
+  for (const [where, skip] of [
+    ["inside of the listener for 'message'", (stream: MessageStream) => void stream.destroy()],
+    [
+      "inside of its own listener for 'data'",
+      (stream: MessageStream) => void stream.on('data', () => stream.destroy()),
+    ],
+    [
+      "inside of its own listener for 'readable'",
+      (stream: MessageStream) => void stream.on('readable', () => stream.destroy()),
+    ],
+  ] as const) {
+    it(`is skipped by destroy() ${where}, message after message`, async () => {
+      const [server, client] = open();
+      let count = 0;
+      server.on('message', (stream) => {
+        count++;
+        skip(stream);
+      });
+      for (let i = 0; i < 6; i++) client.write(Buffer.alloc(300_000, i));
+      client.end();
+      expect(await server.whenClosed()).to.include({ code: 1000, wasClean: true });
+      expect(count).to.equal(6);
+    });
+  }
+
   it('fails when the connection fails, after its received pieces were read', async () => {
     for (const [end, code] of [
       [(peer: RawPeer) => peer.stream.destroy(), 'WS_ERR_CONNECTION_LOST'],
