@@ -104,7 +104,12 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   #open(transport: Transport, agreement: Agreement, options?: ConnectionOptions): void {
     this.handshake.forget();
-    if (this.#stream.destroyed) return resetByteStream(transport);
+    if (this.#stream.destroyed) {
+      resetByteStream(transport);
+      // A server counts the connection from its acceptance on.
+      this.#closedHook?.(this.#stream as never, this.outcome as CloseOutcome);
+      return;
+    }
     this.handshake.agreeOn(agreement, options);
     this.readQueue.marks = this.settings.readableMarks;
     process.nextTick(() => {

@@ -110,7 +110,23 @@ export class Handshake {
     if (opening === undefined || !('accept' in opening))
       throw new WebSocketError('WS_ERR_NOT_OPEN', 'the request was refused, or the WebSocket destroyed');
     const protocol = this.#chooseProtocol(options?.protocol, opening.wire.capabilities.declineProtocol);
-    starting();
+    this.#isAccepted = true;
+    try {
+      starting();
+      this.#send(opening, protocol, options, opened);
+    } catch (error) {
+      // Nothing was accepted: the program may try again, or answer otherwise.
+      this.#isAccepted = false;
+      throw error;
+    }
+  }
+
+  #send(
+    opening: Opening,
+    protocol: string,
+    options: ConnectOptions | Streamed<ConnectOptions> | undefined,
+    opened: (transport: Transport, agreement: Agreement, options: ConnectionOptions) => void,
+  ): void {
     // To save memory, connections without options of their own share the options of the server.
     const connectionOptions = options === undefined ? this.#options : { ...this.#options, ...options };
     const extensions = answerExtensions(opening.extensions, connectionOptions);
@@ -121,7 +137,6 @@ export class Handshake {
     opening.accept({ protocol, extensions, headers }, (transport) =>
       context.runInAsyncScope(opened, undefined, transport, agreement, connectionOptions),
     );
-    this.#isAccepted = true;
     this.agreeOn(agreement, connectionOptions);
   }
 

@@ -68,7 +68,8 @@ export class ReadQueue {
 
   /** Whether the program reads in some way, or has called `pause()`. */
   get hasReader(): boolean {
-    const flows = this.#stream.readableFlowing !== null && !this.#pausedForLackOfListeners;
+    const { readableFlowing } = this.#stream;
+    const flows = readableFlowing === true || (readableFlowing === false && !this.#pausedForLackOfListeners);
     return flows || this.#loops > 0 || this.#stream.listenerCount('readable') > 0;
   }
 
@@ -200,18 +201,16 @@ export class ReadQueue {
     const listens = stream.listenerCount('message') > 0;
     if (listens !== this.#listensForMessages) {
       this.#listensForMessages = listens;
-      if (listens) this.#startMessages();
+      if (listens) stream.on('data', emitMessage);
       else this.#stopMessages();
     }
     const listeners = stream.listeners('data');
+    // Node starts the flow for a 'data' listener only if nobody has paused it. A pipe adds one too.
+    if (this.#pausedForLackOfListeners && listeners.length > 0) {
+      this.#pausedForLackOfListeners = false;
+      stream.resume();
+    }
     this.#onlyMessages = listeners.length === 1 && listeners[0] === emitMessage;
-  }
-
-  #startMessages(): void {
-    this.#stream.on('data', emitMessage);
-    if (!this.#pausedForLackOfListeners) return;
-    this.#pausedForLackOfListeners = false;
-    this.#stream.resume();
   }
 
   /**

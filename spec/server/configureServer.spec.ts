@@ -208,6 +208,21 @@ describe('The handle of a server', () => {
     await closed;
   });
 
+  for (const end of ['destroy', 'abort'] as const) {
+    it(`does not keep a WebSocket that calls ${end}() inside of connect()`, async () => {
+      await using server = await listen((_request, response) => {
+        const ws = response.webSocket as WebSocket;
+        ws.on('start', () => ws[end]());
+        ws.connect();
+      });
+      using client = await RawClient.connect(server.port);
+      client.write(openingRequest());
+      await client.end().catch(() => {});
+      expect(server.handle.connections.size).to.equal(0);
+      await server.handle.close();
+    });
+  }
+
   it('refuses a code that cannot be sent', () => {
     const handle = configureServer(createServer());
     expect(() => handle.close({ code: 1006 })).to.throw(WebSocketError, /close code/);

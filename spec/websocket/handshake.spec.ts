@@ -126,6 +126,24 @@ describe('Handshake', () => {
     });
   });
 
+  it('accept(): is refused inside of its own start', () => {
+    const handshake = new Handshake({ role: 'server', opening: new FakeOpening() });
+    let code: unknown;
+    const again = () => {
+      try {
+        handshake.accept(
+          undefined,
+          () => {},
+          () => {},
+        );
+      } catch (error) {
+        code = (error as { code: string }).code;
+      }
+    };
+    handshake.accept(undefined, again, () => {});
+    expect(code).to.equal('WS_ERR_ALREADY_CONNECTED');
+  });
+
   it('dial(): can be abandoned until it has opened', () => {
     let result: DialResult | undefined;
     let abandoned = 0;
