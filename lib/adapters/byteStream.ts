@@ -3,7 +3,13 @@ import { toBytes } from '../codec/bytes';
 import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
 import { tolerateErrors } from '../websocket/closing';
-import { noteOperators, overrideGetters, overrideListenerMethods } from '../websocket/duplexOverrides';
+import {
+  noteOperators,
+  overrideGetters,
+  overrideListenerMethods,
+  ownListener,
+  removeProgramListeners,
+} from '../websocket/duplexOverrides';
 import { HalfClose } from '../websocket/halfClose';
 import { LateWrites } from '../websocket/lateWrites';
 import { MessageStream } from '../websocket/messageStream';
@@ -66,29 +72,42 @@ class ByteStream extends Duplex {
     this.#halfClose = new HalfClose(this, owner);
     webSocket._handOver(this.#halfClose);
     this.#followWebSocket();
-    this.on('end', () => this.#halfClose.readingEnded());
-    this.on('pipe', (source) => this.#halfClose.sourceAdded(source));
-    this.on('unpipe', (source) => this.#halfClose.sourceRemoved(source));
+    this.on(
+      'end',
+      ownListener(() => this.#halfClose.readingEnded()),
+    );
+    this.on(
+      'pipe',
+      ownListener((source: Readable) => this.#halfClose.sourceAdded(source)),
+    );
+    this.on(
+      'unpipe',
+      ownListener((source: Readable) => this.#halfClose.sourceRemoved(source)),
+    );
   }
 
   #followWebSocket(): void {
     const webSocket = this.#webSocket;
-    webSocket.on('end', () => this.#readQueue.end());
-    webSocket.on('drain', () => this.emit('drain'));
-    // The program has ended the WebSocket itself, or the peer was answered in its place.
-    webSocket.on('finish', () => {
-      if (!this.writableEnded) this.end();
-    });
-    webSocket.on('error', (error) => {
-      // Where the WebSocket itself would not throw: a peer must not be able to end the process of a server.
-      if (webSocket.listenerCount('error') > 1) tolerateErrors(this);
-      if (this.destroyed) return;
-      this.#readQueue.failAfterReading(error);
-      this.#readQueue.keepUnreadFor(webSocket._settings.closeTimeout, (failure) => this.destroy(failure));
-    });
-    webSocket.on('close', () => {
-      if (!webSocket.errored && !(webSocket.readableEnded && webSocket.writableFinished)) this.destroy();
-    });
+    const listeners = {
+      end: () => this.#readQueue.end(),
+      drain: () => this.emit('drain'),
+      // The program has ended the WebSocket itself, or the peer was answered in its place.
+      finish: () => {
+        if (!this.writableEnded) this.end();
+      },
+      error: (error: WebSocketError) => {
+        // Where the WebSocket itself would not throw: a peer must not be able to end the process of a server.
+        if (webSocket.listenerCount('error') > 1) tolerateErrors(this);
+        if (this.destroyed) return;
+        this.#readQueue.failAfterReading(error);
+        this.#readQueue.keepUnreadFor(webSocket._settings.closeTimeout, (failure) => this.destroy(failure));
+      },
+      close: () => {
+        if (!webSocket.errored && !(webSocket.readableEnded && webSocket.writableFinished)) this.destroy();
+      },
+    };
+    for (const [event, listener] of Object.entries(listeners))
+      webSocket.on(event as 'end', ownListener(listener) as () => void);
     if (webSocket.closed) this.destroy(webSocket.errored ?? undefined);
   }
 
@@ -105,7 +124,10 @@ class ByteStream extends Duplex {
     }
     // Not before somebody reads: whether anybody does decides who ends a WebSocket whose peer has closed.
     this.#isReading = true;
-    this.#webSocket.on('data', (message: Delivered) => this.#receive(message));
+    this.#webSocket.on(
+      'data',
+      ownListener((message: Delivered) => this.#receive(message)),
+    );
   }
 
   #receive(message: Delivered): void {
@@ -166,6 +188,11 @@ class ByteStream extends Duplex {
       if (finished) this.#halfClose.loopEnded();
       else this.destroy();
     }
+  }
+
+  override removeAllListeners(event?: string | symbol): this {
+    removeProgramListeners(this, event);
+    return this;
   }
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {

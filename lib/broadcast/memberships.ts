@@ -1,3 +1,4 @@
+import { ownListener } from '../websocket/duplexOverrides';
 import type { AnyWebSocket } from '../websocket/webSocket';
 
 /** A group that a WebSocket can be a member of: a BroadcastStream. */
@@ -16,7 +17,7 @@ export function join(webSocket: AnyWebSocket, group: Group): void {
   if (groups !== undefined) groups.add(group);
   else {
     memberships.set(webSocket, new Set([group]));
-    webSocket.on('close', leaveAll);
+    webSocket.on('close', ownListener(leaveAll));
   }
 }
 

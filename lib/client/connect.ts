@@ -7,6 +7,7 @@ import { offerExtensions, verifyExtensions } from '../extensions';
 import { defaults, type Streamed } from '../options';
 import type { ClientTarget, Http2Opening } from '../transports/client/clientAttempt';
 import { protocolVersion } from '../versions';
+import { ownListener } from '../websocket/duplexOverrides';
 import type { MessageStream } from '../websocket/messageStream';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { onAbort } from './abortSignals';
@@ -63,7 +64,7 @@ export function connect(url: string | URL, options: AnyClientOptions = {}): AnyW
   const abort = () => webSocket.destroy(new WebSocketError('WS_ERR_ABORTED', undefined, { cause: signal?.reason }));
   if (signal?.aborted === true) abort();
   // The signal gets a listener last, so that none is left if a statement above throws.
-  else if (signal !== undefined) webSocket.once('close', onAbort(signal, abort));
+  else if (signal !== undefined) webSocket.once('close', ownListener(onAbort(signal, abort)));
   return webSocket;
 }
 

@@ -3,6 +3,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { WebSocketError, type WebSocketErrorCode } from '../errors';
 import { defaults, type RetryOptions, type Streamed } from '../options';
+import { ownListener } from '../websocket/duplexOverrides';
 import type { MessageStream } from '../websocket/messageStream';
 import type { AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { onAbort } from './abortSignals';
@@ -103,26 +104,28 @@ class Attempt {
     let openedAt = Number.POSITIVE_INFINITY;
     let error: Error | undefined;
     let peerClosedFirst = false;
-    webSocket.on('error', (cause: Error) => {
+    const on = (event: 'error' | 'finish' | 'close' | 'open', listener: (cause: Error) => void) =>
+      webSocket.on(event as 'error', ownListener(listener));
+    on('error', (cause: Error) => {
       error = cause;
     });
     // The writable side ends because the program has ended it, or after the peer's Close frame, whose code is then
     // known.
-    webSocket.once('finish', () => {
+    on('finish', () => {
       peerClosedFirst = webSocket.closeCode !== undefined;
     });
     this.ended = new Promise((resolve) => {
-      webSocket.once('close', () => {
+      on('close', () => {
         this.duration = performance.now() - openedAt;
         resolve(error ?? (peerClosedFirst ? goingAway(webSocket) : undefined));
       });
     });
     this.opened = new Promise((resolve) => {
-      webSocket.once('open', () => {
+      on('open', () => {
         openedAt = performance.now();
         resolve(true);
       });
-      webSocket.once('close', () => resolve(false));
+      on('close', () => resolve(false));
     });
   }
 

@@ -4,6 +4,7 @@ import { closeCodes } from '../closeCodes';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { CloseFrame, Role } from '../contracts';
 import { WebSocketError } from '../errors';
+import { ownListener } from './duplexOverrides';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 
@@ -56,11 +57,15 @@ export class Closing {
     connection: { readonly wasCutOff: boolean } | undefined,
   ): Error | null {
     if (!stream.readableEnded) return null;
-    if (this.errorToReport === undefined && connection?.wasCutOff === true) {
-      tolerateErrors(stream);
-      this.errorToReport = new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent');
-    }
+    if (connection?.wasCutOff === true)
+      this.reportAtTheEnd(stream, new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
     return this.errorToReport ?? null;
+  }
+
+  /** Sets the error to report after both sides have ended, unless there is one. It is the peer's doing. */
+  reportAtTheEnd(stream: Pick<Duplex, 'listeners' | 'on'>, error: Error): void {
+    this.errorToReport ??= error;
+    tolerateErrors(stream);
   }
 
   /** Resolves with the outcome when there is one. Never rejects. */
@@ -89,4 +94,4 @@ export function tolerateErrors(stream: Pick<EventEmitter, 'listeners' | 'on'>): 
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
 }
 
-function ignore(): void {}
+const ignore = ownListener(() => {});

@@ -9,6 +9,7 @@ import { type ConnectionCounters, noCounters } from '../framing/counters';
 import { invalidMessage, isBinary, noBinaryMessages } from '../framing/outgoingMessage';
 import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
 import { Closing, destructionCode, tolerateErrors } from './closing';
+import { ownListener } from './duplexOverrides';
 import type { DuplexOfMessages } from './events';
 import { HalfClose, type HalfCloseOwner } from './halfClose';
 import { Handshake, type HandshakeSetup } from './handshake';
@@ -218,7 +219,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // program.
     this.#tolerateErrors();
     // The listener is added now and not in the constructor, to save its memory on idle connections.
-    this.#stream.prependListener('end', () => this.halfClose.readingEnded());
+    this.#stream.prependListener(
+      'end',
+      ownListener(() => this.halfClose.readingEnded()),
+    );
     this.readQueue.end();
     if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
     // Nobody reads, so 'end' will not be emitted. If the program has written messages, it only writes, and the writable
@@ -231,9 +235,10 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     const late = (what: string) => new WebSocketError('WS_ERR_CLOSE_TIMEOUT', `the peer was answered before ${what}`);
     if (this.writeQueue.length > 0) {
       const error = late('everything was sent');
-      this.#reportAtTheEnd(error);
+      this.closing.reportAtTheEnd(this.#stream, error);
       this.writeQueue.drop(error);
-    } else if (!hadEnded && this.halfClose.isChain) this.#reportAtTheEnd(late('the program had ended'));
+    } else if (!hadEnded && this.halfClose.isChain)
+      this.closing.reportAtTheEnd(this.#stream, late('the program had ended'));
     this.halfClose.endForProgram();
   }
 
@@ -302,11 +307,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // Without an error, 'close' waits until the connection has ended. An error is reported at once.
     if (error === null && connection?.isClosed === false) this.closing.whenEnded = finish;
     else finish();
-  }
-
-  #reportAtTheEnd(error: Error): void {
-    this.closing.errorToReport ??= error;
-    tolerateErrors(this.#stream);
   }
 
   /**

@@ -24,6 +24,28 @@ export function overrideListenerMethods<S extends Duplex>(prototype: S, changed:
   override('removeListener', 'removeListener', 'off');
 }
 
+/** The listeners of the library, on streams that a program has too. */
+const ownListeners = new WeakSet<object>();
+
+/** Marks a listener as one of the library, which the program does not remove by `removeAllListeners()`. */
+export function ownListener<L extends object>(listener: L): L {
+  ownListeners.add(listener);
+  return listener;
+}
+
+/**
+ * Removes the program's listeners, as `removeAllListeners()` does.
+ * @param event default: all events
+ */
+export function removeProgramListeners(stream: Duplex, event: Name | undefined): void {
+  for (const name of event === undefined ? stream.eventNames() : [event]) {
+    for (const listener of stream.rawListeners(name) as (AnyListener & { readonly listener?: AnyListener })[]) {
+      // once() adds a function around the listener.
+      if (!ownListeners.has(listener.listener ?? listener)) stream.removeListener(name, listener);
+    }
+  }
+}
+
 /** Overrides properties that Node defines by getters. A class cannot: TypeScript declares them as fields. */
 export function overrideGetters<S extends Duplex>(prototype: S, getters: Record<string, (stream: S) => unknown>): void {
   for (const [name, getter] of Object.entries(getters)) {

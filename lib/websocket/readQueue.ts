@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { costOf } from '../framing/cost';
 import type { Marks } from '../options';
+import { ownListener } from './duplexOverrides';
 import { emitMessage } from './events';
 import type { Delivered } from './streamedMessages';
 import { throwLater } from './throwLater';
@@ -201,7 +202,7 @@ export class ReadQueue {
     const listens = stream.listenerCount('message') > 0;
     if (listens !== this.#listensForMessages) {
       this.#listensForMessages = listens;
-      if (listens) stream.on('data', emitMessage);
+      if (listens) stream.on('data', ownListener(emitMessage));
       else this.#stopMessages();
     }
     const listeners = stream.listeners('data');

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { checkClose, controlPayload } from '../codec/controlFrames';
@@ -23,7 +23,13 @@ import {
   type Streamed,
 } from '../options';
 import { Core, type CoreSetup } from './core';
-import { noteOperators, overrideGetters, overrideListenerMethods } from './duplexOverrides';
+import {
+  noteOperators,
+  overrideGetters,
+  overrideListenerMethods,
+  ownListener,
+  removeProgramListeners,
+} from './duplexOverrides';
 import { type AnyListener, DuplexOfMessages } from './events';
 import type { HalfClose } from './halfClose';
 import type { MessageSource } from './messageSources';
@@ -63,7 +69,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
       );
     super({ objectMode: true, highWaterMark: noMark, allowHalfOpen: true });
     this.#core = new Core(this, setup);
-    WebSocket.#addOwnListeners(this);
+    for (const [event, listener] of WebSocket.#ownListeners) this.on(event, listener);
   }
 
   /** The opening request of a server's WebSocket; undefined on a client and for a pair. */
@@ -335,9 +341,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
 
   /** Removes the program's listeners of an event; without an argument, of all events. */
   override removeAllListeners(event?: string | symbol): this {
-    super.removeAllListeners(event);
-    WebSocket.#addOwnListeners(this);
-    this.#core.listenersChanged();
+    removeProgramListeners(this as unknown as Duplex, event);
     return this;
   }
 
@@ -382,25 +386,17 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   static readonly #ownListeners: readonly (readonly [event: 'pipe' | 'unpipe', listener: AnyListener])[] = [
     [
       'pipe',
-      function (this: AnyWebSocket, source: Readable) {
+      ownListener(function (this: AnyWebSocket, source: Readable) {
         this.#core.halfClose.sourceAdded(source);
-      },
+      }),
     ],
     [
       'unpipe',
-      function (this: AnyWebSocket, source: Readable) {
+      ownListener(function (this: AnyWebSocket, source: Readable) {
         this.#core.halfClose.sourceRemoved(source);
-      },
+      }),
     ],
   ];
-
-  /**
-   * Adds the listeners of the library. Called again after `removeAllListeners()`, which must remove only the program's.
-   */
-  static #addOwnListeners(webSocket: AnyWebSocket): void {
-    for (const [event, listener] of WebSocket.#ownListeners)
-      if (!webSocket.listeners(event).includes(listener)) webSocket.on(event, listener);
-  }
 }
 
 function asWebSocketError(error: Error | null | undefined): Error | null | undefined {

@@ -1,6 +1,10 @@
 import { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import { BroadcastStream, byteStream, createPair, reconnecting, type WebSocket } from '../../lib/webSocketHandler';
 import { noteOperators, overrideGetters, overrideListenerMethods } from '../../lib/websocket/duplexOverrides';
+import { listen as listenHttp } from '../support/http';
+import { inVirtualTime } from '../support/virtually';
 
 /** A class of its own for each spec, whose prototype can be changed. */
 const newClass = () =>
@@ -89,5 +93,74 @@ describe('noteOperators()', () => {
     const stream = new Stream({ objectMode: true });
     stream.push(null);
     expect(await stream.toArray()).to.deep.equal([]);
+  });
+});
+
+describe('WebSocket.removeAllListeners()', () => {
+  const listen = (ws: WebSocket) => {
+    for (const event of ['message', 'data', 'end', 'close', 'error', 'pong'] as const) ws.on(event, () => {});
+    ws.once('close', () => {});
+  };
+
+  it('removes the listeners of the program for one event, and keeps those for others', () => {
+    const [ws, peer] = createPair();
+    peer.on('error', () => {});
+    const before = ws.listenerCount('close');
+    listen(ws);
+    ws.removeAllListeners('close');
+    expect([ws.listenerCount('close'), ws.listenerCount('pong')]).to.deep.equal([before, 1]);
+    ws.abort();
+  });
+
+  it('removes all listeners of the program without an argument', () => {
+    const [ws, peer] = createPair();
+    peer.on('error', () => {});
+    const before = ws.eventNames().map((event) => [event, ws.listenerCount(event)]);
+    listen(ws);
+    ws.removeAllListeners();
+    expect(ws.eventNames().map((event) => [event, ws.listenerCount(event)])).to.deep.equal(before);
+    ws.abort();
+  });
+
+  for (const stream of ['WebSocket', 'byte stream'] as const) {
+    it(`leaves the ${stream} able to end when it is called while messages are read`, () =>
+      inVirtualTime(async (time) => {
+        const [server, client] = createPair({ closeTimeout: 20_000 });
+        const readable: Duplex = stream === 'WebSocket' ? server : byteStream(server);
+        client.resume();
+        client.write('first');
+        client.write('last');
+        client.end();
+        readable.on('data', () => {});
+        for (let i = 0; i < 3; i++) await turn();
+        readable.removeAllListeners();
+        readable.resume();
+        expect(await client.whenClosed()).to.include({ code: 1000, wasClean: true });
+        expect(time.now).to.be.below(5000);
+      }));
+  }
+
+  it('leaves a WebSocket its membership in a room, which it leaves when it closes', async () => {
+    const [server, client] = createPair();
+    const room = new BroadcastStream();
+    room.add(server);
+    server.removeAllListeners().resume();
+    client.on('error', () => {});
+    client.close();
+    await server.whenClosed();
+    await turn();
+    expect(room.members.size).to.equal(0);
+    room.destroy();
+  });
+
+  it('does not stop reconnecting()', async () => {
+    await using server = await listenHttp((_request, response) => response.webSocket?.connect().close(1012));
+    let connections = 0;
+    for await (const ws of reconnecting(`ws://127.0.0.1:${server.port}/`, { initialDelay: 1, maxDelay: 1 })) {
+      ws.removeAllListeners();
+      if (++connections === 3) break;
+      ws.resume().on('error', () => {});
+    }
+    expect(connections).to.equal(3);
   });
 });
