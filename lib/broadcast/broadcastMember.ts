@@ -36,11 +36,11 @@ export class Member {
   /** The callback of every message. Not a 'drain' listener: a member of many groups would have as many, and Node warns of the eleventh. */
   readonly #taken: WriteCallback;
 
+  readonly webSocket: AnyWebSocket;
+
   /** @param caughtUp called when the member lags and everything that was written to it has left */
-  constructor(
-    readonly webSocket: AnyWebSocket,
-    caughtUp: (member: Member) => void,
-  ) {
+  constructor(webSocket: AnyWebSocket, caughtUp: (member: Member) => void) {
+    this.webSocket = webSocket;
     this.#taken = () => {
       this.#unsent--;
       if (this.lags && this.#unsent === 0) caughtUp(this);

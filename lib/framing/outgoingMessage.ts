@@ -20,14 +20,14 @@ export interface SendOptions {
 
 /** A message whose kind or compression does not follow from the type of its data: text that is given as bytes, for example. */
 class NamedMessage implements DataFrame {
+  readonly opcode: 'text' | 'binary';
+  readonly payload: string | Uint8Array;
   readonly fin = true;
   readonly compress?: boolean;
 
-  constructor(
-    readonly opcode: 'text' | 'binary',
-    readonly payload: string | Uint8Array,
-    { compress }: SendOptions = {},
-  ) {
+  constructor(opcode: 'text' | 'binary', payload: string | Uint8Array, { compress }: SendOptions = {}) {
+    this.opcode = opcode;
+    this.payload = payload;
     if (compress !== undefined) this.compress = compress;
   }
 }
