@@ -1,4 +1,4 @@
-/** `npm run runners`: runs tests of the packed library under Jest, in its environments for Node and for browsers, and under Vitest. */
+/** `npm run runners`: runs tests of the packed library under Jest, in its environments for Node and for browsers, Vitest and `node --test`. */
 import { join } from 'node:path';
 import { run, unpack } from './unpack';
 
