@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -10,17 +10,24 @@ const sources = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'rolldown.config.mjs',
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
 ];
 
 /**
- * Packs the library as `npm publish` does. It is built in a copy, so that specs that use `dist/` can run at the same time.
+ * Packs the library as `npm publish` does. It is built in a copy, so that specs that use `dist/` can run at the same time. If the environment
+ * variable `TARBALL` names a tarball, that one is copied: CI packs once for all of its steps.
  * @param folder where the tarball goes
  * @returns the path of the tarball
  */
 export function pack(folder: string): string {
+  const packed = process.env['TARBALL'];
+  if (packed) {
+    copyFileSync(packed, join(folder, basename(packed)));
+    return join(folder, basename(packed));
+  }
   const copy = mkdtempSync(join(tmpdir(), 'packed-'));
   try {
     // Folders of examples have packages of their own.
@@ -34,3 +41,6 @@ export function pack(folder: string): string {
     rmSync(copy, { recursive: true });
   }
 }
+
+// `ts-node scripts/pack.ts FOLDER` prints the path of the tarball.
+if (require.main === module) console.log(pack(process.argv[2] as string));

@@ -1,7 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { pack } from '../scripts/pack';
 import { listen } from './support/http';
@@ -13,13 +22,14 @@ const root = resolve(__dirname, '..');
 describe('The package', function () {
   this.timeout(120_000);
   let project: string;
+  let tarball: string;
 
   const run = (command: string, ...parameters: string[]) =>
     execFileSync(command, parameters, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
   before(() => {
     project = mkdtempSync(join(tmpdir(), 'installed-'));
-    const tarball = pack(project);
+    tarball = pack(project);
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true }));
     // `npm ci` leaves the packages in npm's cache, but not the list of their versions, which is asked for here.
     run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', tarball);
@@ -128,25 +138,44 @@ describe('The package', function () {
     expect([code, output]).to.deep.equal([0, 'it\nworks\n']);
   });
 
-  it('has the sources that its source maps name, and one runtime dependency', () => {
+  it('has the same for bundlers, as ES modules', () => {
+    const entries = { '.': 'webSocketHandler', './koa': 'koa', './hono': 'hono', './fastify': 'fastify', './ws': 'ws' };
     const folder = join(project, 'node_modules/node-websocket-handler');
-    const maps = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' }).filter((file) =>
-      file.endsWith('.map'),
-    );
-    expect(maps).to.include.members(['lib/webSocketHandler.js.map', 'demo/client.js.map']);
-    for (const file of maps) {
-      const map = join(folder, 'dist', file);
-      const { sources } = JSON.parse(readFileSync(map, 'utf8')) as { sources: string[] };
-      expect(sources).to.have.lengthOf(1);
-      for (const source of sources) {
-        const path = join(dirname(map), source);
-        const original = join(root, relative(folder, path));
-        expect(readFileSync(path, 'utf8'), source).to.equal(readFileSync(original, 'utf8'));
-      }
+    for (const [entry, file] of Object.entries(entries)) {
+      writeFileSync(
+        join(project, 'names.mjs'),
+        `import * as forNode from '${join('node-websocket-handler', entry)}';
+         import * as forBundlers from '${join(folder, 'dist/modules', `${file}.mjs`)}';
+         const names = (module) => Object.keys(module).filter((name) => !['default', 'module.exports', '__esModule'].includes(name));
+         console.log(JSON.stringify([forNode, forBundlers].map(names)), typeof forNode.default === typeof forBundlers.default);`,
+      );
+      const [names, sameDefault] = run('node', 'names.mjs').trim().split(' ');
+      const [forNode, forBundlers] = JSON.parse(names as string) as string[][];
+      expect(forBundlers, entry).to.include.members(forNode as string[]);
+      // A CommonJS module has its exports as `default`; the main entry has no default of its own.
+      expect(sameDefault, entry).to.equal(String(entry !== '.'));
     }
-    const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-      dependencies: object;
-    };
+  });
+
+  it('has one runtime dependency', () => {
+    const manifest = join(project, 'node_modules/node-websocket-handler/package.json');
+    const { dependencies } = JSON.parse(readFileSync(manifest, 'utf8')) as { dependencies: object };
     expect(Object.keys(dependencies)).to.deep.equal(['minizlib']);
+  });
+
+  it('has nothing but what is built, without source maps, and is as large as the README says', () => {
+    const files = readdirSync(join(project, 'node_modules/node-websocket-handler'), {
+      recursive: true,
+      withFileTypes: true,
+    }).filter((entry) => entry.isFile());
+    expect(
+      files.filter(({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|LICENSE)$/.test(name)),
+    ).to.deep.equal([]);
+    expect(files.filter(({ name }) => name.endsWith('ts') && !/\.d\.m?ts$/.test(name))).to.deep.equal([]);
+    const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const [, packedKiB, unpackedKiB] = /(\d+) KiB packed, (\d+) KiB unpacked/.exec(readme) as RegExpExecArray;
+    expect(statSync(tarball).size / 1024).to.be.closeTo(Number(packedKiB), Number(packedKiB) / 10);
+    expect(bytes / 1024).to.be.closeTo(Number(unpackedKiB), Number(unpackedKiB) / 10);
   });
 });

@@ -34,10 +34,13 @@ class PlainReplies implements Replies {
   /** Bytes of the reply that is under way. */
   #at = 0;
 
-  constructor(
-    readonly size: number,
-    readonly expected: Buffer,
-  ) {}
+  readonly size: number;
+  readonly expected: Buffer;
+
+  constructor(size: number, expected: Buffer) {
+    this.size = size;
+    this.expected = expected;
+  }
 
   get messages(): number {
     return this.bytes / this.size;
@@ -65,10 +68,13 @@ class CompressedReplies implements Replies {
   #inflater: InflateRaw | undefined;
   readonly #output: Buffer[] = [];
 
-  constructor(
-    readonly kind: 'text' | 'binary',
-    readonly answers: readonly Buffer[],
-  ) {}
+  readonly kind: 'text' | 'binary';
+  readonly answers: readonly Buffer[];
+
+  constructor(kind: 'text' | 'binary', answers: readonly Buffer[]) {
+    this.kind = kind;
+    this.answers = answers;
+  }
 
   read(bytes: Buffer): number {
     this.bytes += bytes.length;

@@ -42,11 +42,11 @@ export class Member {
    */
   readonly #taken: WriteCallback;
 
+  readonly webSocket: AnyWebSocket;
+
   /** @param caughtUp called when the member lags and all written messages have been sent */
-  constructor(
-    readonly webSocket: AnyWebSocket,
-    caughtUp: (member: Member) => void,
-  ) {
+  constructor(webSocket: AnyWebSocket, caughtUp: (member: Member) => void) {
+    this.webSocket = webSocket;
     this.#taken = () => {
       this.#unsent--;
       if (this.lags && this.#unsent === 0) caughtUp(this);

@@ -21,14 +21,14 @@ export interface SendOptions {
 
 /** A message whose type or compression does not follow from its data, such as a text message that is given as bytes. */
 class NamedMessage implements DataFrame {
+  readonly opcode: 'text' | 'binary';
+  readonly payload: string | Uint8Array;
   readonly fin = true;
   readonly compress?: boolean;
 
-  constructor(
-    readonly opcode: 'text' | 'binary',
-    readonly payload: string | Uint8Array,
-    { compress }: SendOptions = {},
-  ) {
+  constructor(opcode: 'text' | 'binary', payload: string | Uint8Array, { compress }: SendOptions = {}) {
+    this.opcode = opcode;
+    this.payload = payload;
     if (compress !== undefined) this.compress = compress;
   }
 }

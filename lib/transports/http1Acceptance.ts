@@ -92,6 +92,8 @@ export class Http1Acceptance {
     this.#setFields(parameters.at(-1));
     this.#putRight(answer.headers);
     response.sendDate = false;
+    // Deno would add it to a 101; it is added to no response from which it was removed.
+    this.#call('removeHeader', 'Transfer-Encoding');
     this.#call('writeHead', 101, answer.statusMessage);
     this.#sent = true;
     return response;

@@ -60,3 +60,28 @@ exports.defineTests = ({ test, expect }) => {
     expect(() => connect('nonsense:')).toThrow(WebSocketError);
   });
 };
+
+/**
+ * Defines the tests for programs whose own timers are faked.
+ * @param fake starts to fake them, as docs/runtimes.md says for the runner
+ * @param advance moves the faked time on by this many milliseconds
+ */
+exports.defineFakeTimerTests = ({ test, expect, fake, advance, restore }) => {
+  test('echoes while the timers of the program are faked, which alone are moved on', async () => {
+    fake();
+    try {
+      let called = false;
+      setTimeout(() => {
+        called = true;
+      }, 60_000);
+      // The heartbeat is that of a real clock, or there would be a ping, and no pong in time.
+      const messages = ['one', 'again and '.repeat(1000)];
+      expect(await echo(messages, { heartbeat: { interval: 50_000, timeout: 1000 } })).toEqual(messages);
+      expect(called).toBe(false);
+      advance(60_000);
+      expect(called).toBe(true);
+    } finally {
+      restore();
+    }
+  });
+};

@@ -1,2 +1,11 @@
 /** @jest-environment node */
-require('./echoes').defineTests({ test, expect });
+const { defineFakeTimerTests, defineTests } = require('./echoes');
+
+defineTests({ test, expect });
+defineFakeTimerTests({
+  test,
+  expect,
+  fake: () => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }),
+  advance: (milliseconds) => jest.advanceTimersByTime(milliseconds),
+  restore: () => jest.useRealTimers(),
+});

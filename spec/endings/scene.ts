@@ -73,10 +73,12 @@ export class Scene {
   readonly #foreign: Foreign[] = [];
   readonly #closeListeners: (() => void)[] = [];
 
-  constructor(
-    readonly connection: Connection,
-    readonly abort: AbortController,
-  ) {
+  readonly connection: Connection;
+  readonly abort: AbortController;
+
+  constructor(connection: Connection, abort: AbortController) {
+    this.connection = connection;
+    this.abort = abort;
     const { ws } = connection;
     this.ws = ws;
     ws.on('end', () => this.events.push('end'));

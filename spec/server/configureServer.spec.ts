@@ -236,6 +236,24 @@ describe('The handle of a server', () => {
     await server.handle[Symbol.asyncDispose]();
     expect(server.handle.connections.size).to.equal(0);
   });
+
+  it('closes its WebSockets before the server is closed, if both are declared with await using', async () => {
+    const order: string[] = [];
+    let code: Promise<number>;
+    {
+      await using server = createServer(echo);
+      await using handle = configureServer(server);
+      await once(server.listen(0, 'localhost'), 'listening');
+      const client = new Client(`ws://localhost:${(server.address() as AddressInfo).port}/`);
+      code = once(client, 'close').then(([code]) => code);
+      await once(client, 'open');
+      const [ws] = handle.connections;
+      ws?.once('close', () => order.push('WebSocket'));
+      server.once('close', () => order.push('server'));
+    }
+    expect(order).to.deep.equal(['WebSocket', 'server']);
+    expect(await code).to.equal(1001);
+  });
 });
 
 describe('A peer that breaks RFC 6455', () => {

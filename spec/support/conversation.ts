@@ -342,13 +342,18 @@ export class Talker {
   readonly failed = new Set<number>();
   readonly #waiting: (() => void)[] = [];
 
+  readonly ws: AnyWebSocket;
+  readonly messages: readonly Message[];
+
   constructor(
-    readonly ws: AnyWebSocket,
-    readonly messages: readonly Message[],
+    ws: AnyWebSocket,
+    messages: readonly Message[],
     { reader, writer }: Manners,
     can: Capabilities,
     dice: Dice,
   ) {
+    this.ws = ws;
+    this.messages = messages;
     ws.on('end', () => this.endings.push('end'));
     ws.on('error', (error) => this.endings.push((error as WebSocketError).code ?? error.message));
     const closed = new Promise((resolve) => ws.once('close', resolve));

@@ -130,7 +130,10 @@ export function decode(decoder: Decoder, chunks: Iterable<Buffer>, { end = true 
 export class Dice {
   #state: number;
 
-  constructor(readonly seed: number) {
+  readonly seed: number;
+
+  constructor(seed: number) {
+    this.seed = seed;
     this.#state = seed;
   }
 

@@ -28,13 +28,16 @@ class VirtualTimer {
   due = 0;
   readonly #time: VirtualTime;
 
-  constructor(
-    time: VirtualTime,
-    readonly delay: number,
-    readonly repeats: boolean,
-    readonly owner: TimerOwner,
-    readonly run: () => void,
-  ) {
+  readonly delay: number;
+  readonly repeats: boolean;
+  readonly owner: TimerOwner;
+  readonly run: () => void;
+
+  constructor(time: VirtualTime, delay: number, repeats: boolean, owner: TimerOwner, run: () => void) {
+    this.delay = delay;
+    this.repeats = repeats;
+    this.owner = owner;
+    this.run = run;
     this.#time = time;
     this.refresh();
   }

@@ -65,7 +65,7 @@ async function pairRig(): Promise<Rig> {
 
 /** A real server on a real port, and our client. Each connection is told from others by what it asks for. */
 async function serverRig(
-  http: HttpServer & EventEmitter & Pick<NetServer, 'listen' | 'close' | 'address'>,
+  http: HttpServer & EventEmitter & Pick<NetServer, 'listen' | 'listening' | 'close' | 'address'>,
   scheme: 'ws' | 'wss',
   clientOptions: ClientOptions,
 ): Promise<Rig> {
@@ -116,7 +116,8 @@ async function serverRig(
     },
     server: { handle, http, connect: (options) => open('/other', options) },
     async [Symbol.asyncDispose]() {
-      const closed = once(http, 'close');
+      // A spec may have closed it.
+      const closed = http.listening ? once(http, 'close') : undefined;
       http.close();
       for (const client of clients) client.abort();
       await handle.close({ timeout: 200 });

@@ -15,7 +15,11 @@ class FakeOpening implements Opening {
   readonly request = { url: '/chat' } as HttpRequest;
   abandoned = 0;
 
-  constructor(readonly protocols: readonly string[] = []) {}
+  readonly protocols: readonly string[];
+
+  constructor(protocols: readonly string[] = []) {
+    this.protocols = protocols;
+  }
 
   acceptance: Acceptance | undefined;
 

@@ -52,10 +52,13 @@ class FakeSupply {
   asked = 0;
   #reading = false;
 
-  constructor(
-    readonly queue: ReadQueue,
-    readonly messages: (string | Buffer)[] = [],
-  ) {}
+  readonly queue: ReadQueue;
+  readonly messages: (string | Buffer)[];
+
+  constructor(queue: ReadQueue, messages: (string | Buffer)[] = []) {
+    this.queue = queue;
+    this.messages = messages;
+  }
 
   readOn(): void {
     this.asked++;

@@ -30,7 +30,11 @@ class FakeOwner implements WriteQueueOwner {
   readonly events: string[] = [];
   readonly sent: Outgoing[] = [];
 
-  constructor(readonly settings: ReturnType<typeof settingsFor>) {}
+  readonly settings: ReturnType<typeof settingsFor>;
+
+  constructor(settings: ReturnType<typeof settingsFor>) {
+    this.settings = settings;
+  }
 
   writersMayGoOn(): void {
     this.events.push('writersMayGoOn');

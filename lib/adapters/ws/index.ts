@@ -1,6 +1,7 @@
 import { WebSocket } from './webSocket';
 import { type ServerOptions, WebSocketServer } from './webSocketServer';
 import { createWebSocketStream } from './webSocketStream';
+import { WebSocket as withProperties } from './withProperties';
 
 export type { RawData, WebSocketEventMap } from './events';
 export type { EventTargetHandler, EventTargetMap, EventTargetName } from './eventTarget';
@@ -17,5 +18,5 @@ export type { ServerOptions };
 export { createWebSocketStream, WebSocket, WebSocketServer, WebSocketServer as Server };
 export default WebSocket;
 
-// `const WebSocket = require('node-websocket-handler/ws')`, as with ws: the class, which has the others as its properties.
-module.exports = Object.assign(WebSocket, module.exports);
+// `const WebSocket = require('node-websocket-handler/ws')` gets the class itself, and TypeScript finds the default export in it.
+module.exports = Object.assign(withProperties, { __esModule: true, default: WebSocket });
