@@ -1,16 +1,26 @@
 import { createServer, type Server } from 'node:http';
-import { configureServer } from '../lib/webSocketHandler';
-import { createConnectApp } from './connectDemo';
+import { configureServer, type WebSocket } from '../lib/webSocketHandler';
 import { listen } from './listen';
+import { createPages } from './pages';
 import { pipeDemo } from './pipeDemo';
 import { stdDemo } from './stdDemo';
+import { transforms } from './transformsDemo';
+
+/** The demos with a page each, by their path. */
+const demos: Readonly<Record<string, (ws: WebSocket, query: URLSearchParams) => void>> = {
+  '/transforms': transforms,
+};
 
 /** All demos behind one server. A handler that takes a request can take a WebSocket, so each demo needs a route only. */
-export function createDemo(): Server {
-  const connectApp = createConnectApp();
+export function createDemo(): { readonly server: Server; stop(): void } {
+  const pages = createPages();
 
   const server = createServer((request, response) => {
-    switch (request.url) {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const demo = demos[pathname];
+    if (demo && response.webSocket) return demo(response.webSocket, searchParams);
+    if (demo) return response.writeHead(426, { Upgrade: 'websocket', Connection: 'Upgrade' }).end();
+    switch (pathname) {
       case '/std':
         return stdDemo(request, response);
       case '/pipe':
@@ -19,11 +29,22 @@ export function createDemo(): Server {
       case '/':
         request.url = '/index.html';
     }
-    connectApp(request, response);
+    pages(request, response);
   });
 
-  configureServer(server);
-  return server;
+  const handle = configureServer(server);
+  return {
+    server,
+    stop() {
+      server.close();
+      // The pages are told 1001, and connect again as soon as there is a server.
+      void handle.close();
+    },
+  };
 }
 
-if (require.main === module) listen(createDemo());
+if (require.main === module) {
+  const { server, stop } = createDemo();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  listen(server);
+}

@@ -1,0 +1,13 @@
+/** The pages with a demo each, in the order of the index. `proof` says what can be seen there. */
+export const pages = [
+  {
+    title: 'Pipe',
+    href: '/transforms.html',
+    proof: 'Messages go through streams of Node and back: upper case, reverse, gzip, a filter. What each step costs.',
+  },
+];
+
+export const documentation = [
+  { title: 'API', href: '/docs/api.md' },
+  { title: 'Recipes', href: '/docs/recipes.md' },
+];

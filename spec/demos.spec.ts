@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { Browser, Page } from 'playwright-core';
+import { WebSocket as WsClient } from 'ws';
+import { launchChromium } from './support/peers';
+import { type RunningDemo, runDemo } from './support/runDemo';
+
+describe('The pages of npm run demo, in Chromium', () => {
+  let browser: Browser;
+  let page: Page;
+  let demos: RunningDemo;
+  /** What the page has complained about. */
+  let complaints: string[];
+
+  before(async function () {
+    browser = await launchChromium(this);
+    demos = await runDemo('index.ts');
+  });
+
+  beforeEach(async () => {
+    complaints = [];
+    page = await browser.newPage();
+    page.on('pageerror', ({ message }) => complaints.push(message));
+    // Everything in these specs happens within seconds of its cause; Mocha's own limit says which step has not.
+    page.setDefaultTimeout(0);
+  });
+
+  afterEach(async () => {
+    await page?.close();
+    expect(complaints).to.deep.equal([]);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await demos?.stop();
+  });
+
+  /** Opens a page, and waits until it is connected. */
+  async function open(path: string): Promise<void> {
+    await page.goto(demos.httpUrl(path));
+    await page.locator('#state.open').waitFor();
+  }
+
+  describe('the index page', () => {
+    it('links to every demo and to the documentation', async () => {
+      await open('/');
+
+      const links = await page.locator('main a, .documentation a').evaluateAll((all) => all.map(({ href }) => href));
+
+      expect(links).to.have.length.above(3);
+      for (const link of links) {
+        const response = await page.request.get(link);
+        expect(response.status(), link).to.equal(200);
+      }
+    });
+
+    it('is left by the keyboard: the first Tab skips to the demo, the next ones go through the navigation', async () => {
+      await open('/');
+      await page.locator('nav a').first().waitFor();
+      const focused = () => page.evaluate('document.activeElement.textContent');
+
+      await page.keyboard.press('Tab');
+      expect(await focused()).to.equal('Skip to the demo');
+      await page.keyboard.press('Tab');
+      expect(await focused()).to.equal('node-websocket-handler');
+    });
+
+    it('tells that the server was killed, with the close code, and connects to the next one by itself', async () => {
+      const first = await runDemo('index.ts');
+      await page.goto(first.httpUrl('/'));
+      await page.locator('#state.open').waitFor();
+
+      await first.stop('SIGKILL');
+      await page.getByText('1006, the connection was refused or lost. Connecting again…').waitFor();
+
+      const second = await runDemo('index.ts', first.port);
+      await page.locator('#state.open').waitFor();
+      await second.stop();
+    });
+  });
+
+  it('the server closes its WebSockets with 1001 when it is interrupted, and ends', async () => {
+    const server = await runDemo('index.ts');
+    const client = new WsClient(server.webSocketUrl('/std'));
+    await once(client, 'open');
+    const closed = once(client, 'close');
+
+    const stopped = server.stop('SIGINT');
+
+    expect((await closed)[0]).to.equal(1001);
+    expect(await stopped).to.deep.equal([0, null]);
+  });
+
+  it('the echoes show long text cut, with its length, and bytes by their first ones', async () => {
+    await page.goto(demos.httpUrl('/echotest.html?endpoint=/pipe'));
+    await page.locator('#log .received').first().waitFor();
+
+    await page.fill('#message', 'x'.repeat(1024 * 1024));
+    await page.click('#send');
+
+    await page.locator('#log .received', { hasText: 'x… (1,048,576 characters)' }).waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).to.equal(true);
+    expect(
+      await page.evaluate(
+        `import('/display.js').then(({ describe }) => describe(new Uint8Array(1000).fill(7).buffer))`,
+      ),
+    ).to.equal('1,000 bytes: 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 …');
+  });
+
+  it('the source of a demo is the text of its file', async () => {
+    const response = await page.request.get(demos.httpUrl('/source/index.ts'));
+    expect(response.headers()['content-type']).to.equal('text/plain; charset=utf-8');
+    expect(await response.text()).to.equal(readFileSync(join(__dirname, '..', 'demo', 'index.ts'), 'utf8'));
+  });
+
+  describe('Pipe', () => {
+    beforeEach(() => open('/transforms.html'));
+
+    const result = (text: string) => page.locator('#results').getByText(text, { exact: true }).first().waitFor();
+
+    it('sends a message through the steps that are checked, and shows what each has cost', async () => {
+      await result('}"RESWORB RUOY MORF" :"OLLEH"{');
+      expect(await page.locator('#chain li').allTextContents()).to.satisfy(
+        ([first, upper, reverse, last]: string[]) =>
+          /^browser/.test(first ?? '') &&
+          /^upper case30 bytes, \d+ µs$/.test(upper ?? '') &&
+          /^reverse30 bytes, \d+ µs$/.test(reverse ?? '') &&
+          /^browser/.test(last ?? ''),
+      );
+    });
+
+    it('drops what is not JSON, when that is asked for, and shows bytes by the first of them', async () => {
+      await page.getByLabel('Only JSON').check();
+      await page.getByLabel('gzip').check();
+      await page.locator('#state.open').waitFor();
+
+      await page.fill('#message', 'no JSON');
+      await page.keyboard.press('Enter');
+      await result('Dropped on the way.');
+
+      await page.fill('#message', '12');
+      await page.keyboard.press('Enter');
+      // The first bytes of a gzip file (RFC 1952 §2.3.1).
+      await page.locator('#results').getByText('22 bytes: 1f 8b 08').waitFor();
+    });
+
+    it('sends a thousand messages, and shows how long they took', async () => {
+      await page.click('#many');
+      await page.getByText(/^1,000 messages there and back in [\d.]+ ms$/).waitFor();
+    });
+  });
+});
