@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { configureServer, type WebSocket } from '../lib/webSocketHandler';
+import { backpressure, backpressureFigures } from './backpressureDemo';
 import { listen } from './listen';
 import { createPages } from './pages';
 import { pipeDemo } from './pipeDemo';
@@ -7,7 +8,9 @@ import { stdDemo } from './stdDemo';
 import { transforms } from './transformsDemo';
 
 /** The demos with a page each, by their path. */
-const demos: Readonly<Record<string, (ws: WebSocket, query: URLSearchParams) => void>> = {
+const demos: Readonly<Record<string, (ws: WebSocket, query: URLSearchParams) => void | Promise<void>>> = {
+  '/backpressure': backpressure,
+  '/backpressure/figures': backpressureFigures,
   '/transforms': transforms,
 };
 
@@ -18,7 +21,7 @@ export function createDemo(): { readonly server: Server; stop(): void } {
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     const demo = demos[pathname];
-    if (demo && response.webSocket) return demo(response.webSocket, searchParams);
+    if (demo && response.webSocket) return void demo(response.webSocket, searchParams);
     if (demo) return response.writeHead(426, { Upgrade: 'websocket', Connection: 'Upgrade' }).end();
     switch (pathname) {
       case '/std':

@@ -151,4 +151,30 @@ describe('The pages of npm run demo, in Chromium', () => {
       await page.getByText(/^1,000 messages there and back in [\d.]+ ms$/).waitFor();
     });
   });
+
+  describe('Backpressure', () => {
+    /** The bytes that a cell of the table shows. */
+    const bytes = (server: 'ours' | 'other', column: 'rate' | 'queue' | 'memory') =>
+      `(() => {
+        const index = { rate: 1, queue: 2, memory: 3 }['${column}'];
+        const [value, unit] = document.getElementById('${server}').cells[index].textContent.split(/ |\\//);
+        return Number(value) * { byte: 1, bytes: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit];
+      })()`;
+
+    it('keeps the queue of this library at its mark while that of ws grows, until the demo cuts it', async () => {
+      await open('/backpressure.html');
+      await page.waitForFunction(`${bytes('other', 'memory')} > 0`);
+      await page.fill('#speed', '0');
+      await page.click('#start');
+
+      await page.waitForFunction(`${bytes('other', 'queue')} > 64 * 1024 ** 2`);
+      expect(await page.evaluate(bytes('ours', 'queue'))).to.be.within(0, 128 * 1024);
+      expect(await page.evaluate(bytes('other', 'memory'))).to.be.above(64 * 1024 ** 2);
+      // The source of this library waits for the reader.
+      await page.waitForFunction(`${bytes('ours', 'rate')} < 1024 ** 2`);
+
+      await page.getByText('the demo has cut the connection').waitFor();
+      expect(await page.evaluate(bytes('ours', 'queue'))).to.be.within(0, 128 * 1024);
+    });
+  });
 });

@@ -10,14 +10,17 @@ export class Connection extends EventTarget {
   #socket;
   #timer;
   #failures = 0;
+  #create;
 
   /**
    * @param path where to connect to, or a function that returns it, which is called for each connection
-   * @param state the element that shows the state
+   * @param state the element that shows the state, if there is one
+   * @param create returns a WebSocket to a URL
    * Events: `open`; `message`, with `data`, a string or an ArrayBuffer; `close`.
    */
-  constructor(path, state) {
+  constructor(path, state, create = (url) => new WebSocket(url)) {
     super();
+    this.#create = create;
     this.#path = path;
     this.#state = state;
     this.reconnect();
@@ -43,7 +46,7 @@ export class Connection extends EventTarget {
     this.close();
     this.#show('connecting', 'connecting…');
     const path = typeof this.#path === 'string' ? this.#path : this.#path();
-    const socket = new WebSocket(webSocketAddress(path));
+    const socket = this.#create(webSocketAddress(path));
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     socket.addEventListener('open', () => {

@@ -5,6 +5,11 @@ export const pages = [
     href: '/transforms.html',
     proof: 'Messages go through streams of Node and back: upper case, reverse, gzip, a filter. What each step costs.',
   },
+  {
+    title: 'Backpressure',
+    href: '/backpressure.html',
+    proof: 'Slow the reader: this library slows the source, and keeps 64 KiB. Beside it, ws without backpressure.',
+  },
 ];
 
 export const documentation = [
