@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { configureServer, type WebSocket } from '../lib/webSocketHandler';
 import { backpressure, backpressureFigures } from './backpressureDemo';
+import { chat } from './chatDemo';
+import { files, filesControl } from './filesDemo';
 import { listen } from './listen';
 import { createPages } from './pages';
 import { pipeDemo } from './pipeDemo';
@@ -11,6 +13,9 @@ import { transforms } from './transformsDemo';
 const demos: Readonly<Record<string, (ws: WebSocket, query: URLSearchParams) => void | Promise<void>>> = {
   '/backpressure': backpressure,
   '/backpressure/figures': backpressureFigures,
+  '/chat': chat,
+  '/files': files,
+  '/files/control': filesControl,
   '/transforms': transforms,
 };
 

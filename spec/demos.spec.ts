@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { WebSocket as WsClient } from 'ws';
@@ -175,6 +176,92 @@ describe('The pages of npm run demo, in Chromium', () => {
 
       await page.getByText('the demo has cut the connection').waitFor();
       expect(await page.evaluate(bytes('ours', 'queue'))).to.be.within(0, 128 * 1024);
+    });
+  });
+
+  describe('Files', () => {
+    beforeEach(() => open('/files.html'));
+
+    it('sends a file there and back, and shows the same checksum at each station', async () => {
+      const buffer = Buffer.alloc(3_000_000, 'a file');
+      await page.setInputFiles('#file', { name: 'file.txt', mimeType: 'text/plain', buffer });
+
+      await page.getByText('The file came back as it was sent.').waitFor();
+      const checksum = crc32(buffer).toString(16).padStart(8, '0');
+      for (const row of ['before', 'server', 'after']) {
+        expect(await page.locator(`#${row} td`).allTextContents()).to.include.members(['3,000,000 bytes', checksum]);
+      }
+    });
+
+    it('takes nothing while it is paused, and all of it afterwards', async () => {
+      await page.evaluate(`document.getElementById('sample').click(); document.getElementById('pause').click()`);
+      // The server reports ten times a second.
+      await page.evaluate(`new Promise((resolve) => {
+        let reports = 0;
+        new MutationObserver(() => ++reports === 10 && resolve()).observe(document.getElementById('memoryText'), { childList: true });
+      })`);
+      expect(await page.locator('#server td').nth(1).textContent()).to.equal('0 bytes');
+
+      await page.getByRole('button', { name: 'Resume' }).click();
+      await page.getByText('The file came back as it was sent.').waitFor();
+      expect(await page.locator('#percent').textContent()).to.equal('100 %');
+    });
+
+    it('cancels a file that is on its way', async () => {
+      await page.evaluate(`document.getElementById('sample').click(); document.getElementById('pause').click()`);
+      await page.click('#cancel');
+      await page.getByText('The transfer was cut short.').waitFor();
+      expect(await page.isDisabled('#cancel')).to.equal(true);
+    });
+  });
+
+  describe('Chat', () => {
+    it('shows names, presence and history in two tabs', async () => {
+      await open('/chat.html');
+      await page.fill('#name', 'Ada');
+      await page.keyboard.press('Tab');
+      await page.locator('#members').getByText('Ada', { exact: true }).waitFor();
+      await page.fill('#message', '<i>Good morning</i>');
+      await page.keyboard.press('Enter');
+      await page.locator('#log').getByText('<i>Good morning</i>').waitFor();
+
+      const other = await browser.newPage();
+      await other.goto(demos.httpUrl('/chat.html'));
+      await other.fill('#name', 'Grace');
+      await other.keyboard.press('Tab');
+      await other.locator('#log .received', { hasText: '<i>Good morning</i>' }).waitFor();
+      await page.locator('#members').getByText('Grace', { exact: true }).waitFor();
+
+      await other.close();
+      await page.locator('#members').getByText('Grace', { exact: true }).waitFor({ state: 'detached' });
+    });
+
+    it('drops old messages for a slow reader, and none for the others', async () => {
+      const slow = await browser.newPage();
+      await slow.goto(demos.httpUrl('/chat.html'));
+      await slow.fill('#name', 'Snail');
+      await slow.keyboard.press('Tab');
+      await slow.locator('#members').getByText('Snail', { exact: true }).waitFor();
+      await slow.check('#slow');
+
+      await open('/chat.html');
+      await page.fill('#name', 'Hare');
+      await page.keyboard.press('Tab');
+      await page.locator('#members').getByText('Snail', { exact: true }).waitFor();
+      await page.click('#burst');
+
+      await page
+        .locator('#log')
+        .getByText(/^1000 of a burst .*… \(16,\d{3} characters\)$/)
+        .waitFor();
+      const row = (name: string) => page.locator('#members tr', { hasText: name }).locator('td').allTextContents();
+      const [, , , droppedForHare] = await row('Hare');
+      expect(droppedForHare).to.equal('0');
+      await page
+        .locator('#members tr', { hasText: 'Snail' })
+        .locator('td:nth-child(4)', { hasText: /[1-9]/ })
+        .waitFor();
+      await slow.close();
     });
   });
 });

@@ -10,6 +10,18 @@ export const pages = [
     href: '/backpressure.html',
     proof: 'Slow the reader: this library slows the source, and keeps 64 KiB. Beside it, ws without backpressure.',
   },
+  {
+    title: 'Files',
+    href: '/files.html',
+    proof:
+      'A file of any size goes and comes back as one streamed message: progress, checksums, pause, cancel, flat memory.',
+  },
+  {
+    title: 'Chat',
+    href: '/chat.html',
+    proof:
+      'A room with names, presence and history, in two tabs. A slow reader loses old messages and holds up nobody.',
+  },
 ];
 
 export const documentation = [
