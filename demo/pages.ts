@@ -30,6 +30,7 @@ export function createPages(): connect.Server {
   app.use('/package.json', (_request, response) => {
     response.setHeader('Content-Type', 'application/json').end(packageJson);
   });
+  app.use('/packages/mqtt', serveStatic(packageFolder('mqtt', 'dist')));
   app.use('/packages/uplot', serveStatic(packageFolder('uplot', 'dist')));
   app.use(createConnectApp());
   return app;

@@ -22,7 +22,8 @@ describe('The pages of npm run demo, in Chromium', () => {
 
   beforeEach(async () => {
     complaints = [];
-    page = await browser.newPage();
+    // Nobody has signed the certificate of the page for HTTP/2.
+    page = await browser.newPage({ ignoreHTTPSErrors: true });
     page.on('pageerror', ({ message }) => complaints.push(message));
     // Everything in these specs happens within seconds of its cause; Mocha's own limit says which step has not.
     page.setDefaultTimeout(0);
@@ -92,6 +93,19 @@ describe('The pages of npm run demo, in Chromium', () => {
 
     expect((await closed)[0]).to.equal(1001);
     expect(await stopped).to.deep.equal([0, null]);
+  });
+
+  it('the server ends when it is interrupted, whatever pages are open', async () => {
+    const server = await runDemo('index.ts');
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    for (const path of ['backpressure', 'chat', 'files', 'http2', 'mqtt', 'status', 'tail', 'transforms']) {
+      const other = await context.newPage();
+      await other.goto(server.httpUrl(`/${path}.html`));
+      await other.locator('#state.open').waitFor();
+    }
+
+    expect(await server.stop('SIGINT')).to.deep.equal([0, null]);
+    await context.close();
   });
 
   it('the echoes show long text cut, with its length, and bytes by their first ones', async () => {
@@ -262,6 +276,97 @@ describe('The pages of npm run demo, in Chromium', () => {
         .locator('td:nth-child(4)', { hasText: /[1-9]/ })
         .waitFor();
       await slow.close();
+    });
+  });
+
+  describe('Log', () => {
+    it('shows the lines of the log as it grows, and only those that the filter lets pass', async () => {
+      await open('/tail.html');
+      await page.click('#noise');
+      await page.locator('#lines p', { hasText: '/pipe message-received' }).nth(2).waitFor();
+
+      await page.fill('#filter', '/pipe close 1000');
+      await page.keyboard.press('Enter');
+      await page.click('#noise');
+      await page.locator('#lines p', { hasText: '/pipe close 1000' }).first().waitFor();
+      const lines = await page.locator('#lines p').allTextContents();
+      expect(lines.filter((line) => !line.includes('/pipe close 1000'))).to.deep.equal([]);
+    });
+  });
+
+  describe('TCP', () => {
+    it('lets the browser speak HTTP, and closes with 1000 when the server has ended the connection', async () => {
+      await page.goto(demos.httpUrl('/tcp.html'));
+      await page.locator('nav a').first().waitFor();
+      await page.getByRole('button', { name: 'Send' }).click();
+
+      await page.getByText('closed: 1000, normal closure').waitFor();
+      expect(await page.locator('#answer').textContent()).to.match(
+        /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\n# API\n.*… \([\d,]+ characters\)$/s,
+      );
+    });
+  });
+
+  describe('MQTT', () => {
+    it('publishes to subscribers on other pages, and keeps what is to be retained', async () => {
+      await open('/mqtt.html');
+      await page.check('#retain');
+      await page.fill('#message', 'Good morning');
+      await page.getByRole('button', { name: 'Publish' }).click();
+      await page.locator('#received').getByText('demo/greeting: Good morning').waitFor();
+
+      const other = await browser.newPage();
+      await other.goto(demos.httpUrl('/mqtt.html'));
+      await other.locator('#received').getByText('demo/greeting: Good morning').waitFor();
+      await other.fill('#message', 'Good evening');
+      await other.getByRole('button', { name: 'Publish' }).click();
+      await page.locator('#received').getByText('demo/greeting: Good evening').waitFor();
+      await other.close();
+    });
+  });
+
+  describe('HTTP/2', () => {
+    it('opens WebSockets on one connection, and as many over HTTP/1.1 on as many', async () => {
+      await open('/http2.html');
+      expect(new URL(page.url()).protocol).to.equal('https:');
+      await page.fill('#number', '20');
+      await page.click('#open');
+
+      const row = (name: string) => page.locator('#results tr', { hasText: name }).locator('td').allTextContents();
+      await page.locator('#results tr').nth(1).waitFor();
+      const [http2, http1] = [await row('HTTP/2'), await row('HTTP/1.1')];
+      expect(http2.slice(0, 3)).to.deep.equal(['HTTP/2', '20', '1']);
+      expect(http1.slice(0, 3)).to.deep.equal(['HTTP/1.1', '20', '20']);
+      for (const time of [...http2.slice(3), ...http1.slice(3)]) expect(time).to.match(/^\d+\.\d ms$/);
+    });
+
+    it('leads back to the other pages', async () => {
+      await open('/http2.html');
+      await page.getByRole('link', { name: 'Pipe' }).click();
+      await page.locator('#state.open').waitFor();
+      expect(page.url()).to.equal(demos.httpUrl('/transforms.html'));
+    });
+  });
+
+  describe('Status', () => {
+    it('shows the counters of the server, which rise, and how its connections have ended', async () => {
+      const client = new WsClient(demos.webSocketUrl('/std'));
+      await once(client, 'open');
+      client.close(4321);
+      await once(client, 'close');
+
+      await open('/status.html');
+      await page.locator('#codes tr', { hasText: '4321' }).waitFor();
+      const figure = (name: string) =>
+        `(() => {
+          const terms = [...document.querySelectorAll('#figures dt')];
+          return parseFloat(terms.find(({ textContent }) => textContent === '${name}').nextSibling.textContent.replaceAll(',', ''));
+        })()`;
+      expect(await page.evaluate(figure('open connections'))).to.be.at.least(2);
+      const before = await page.evaluate(figure('messages received'));
+      await page.waitForFunction(`${figure('messages received')} > ${before}`);
+      await page.waitForFunction(`${figure('echo, p99 of 500')} > 0`);
+      expect(await page.evaluate(figure('memory of the process'))).to.be.above(0);
     });
   });
 });

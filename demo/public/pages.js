@@ -22,6 +22,31 @@ export const pages = [
     proof:
       'A room with names, presence and history, in two tabs. A slow reader loses old messages and holds up nobody.',
   },
+  {
+    title: 'Log',
+    href: '/tail.html',
+    proof: 'The log of this server as it grows: a file, lines, a filter, a WebSocket, in one pipeline.',
+  },
+  {
+    title: 'TCP',
+    href: '/tcp.html',
+    proof: 'A bridge to a TCP server is pipeline(ws, socket, ws). Speak HTTP by hand.',
+  },
+  {
+    title: 'MQTT',
+    href: '/mqtt.html',
+    proof: 'A broker that takes sockets takes a WebSocket: byteStream(ws).',
+  },
+  {
+    title: 'HTTP/2',
+    href: '/http2.html',
+    proof: 'Fifty WebSockets on one connection, beside HTTP/1.1, with their handshake times.',
+  },
+  {
+    title: 'Status',
+    href: '/status.html',
+    proof: 'Live counters, close codes, memory, p99 of an echo, delay of the event loop.',
+  },
 ];
 
 export const documentation = [
