@@ -32,6 +32,7 @@ const needsFrameworks = (file: string) => file.startsWith(join('spec', 'integrat
 const withPrograms = [
   adapted,
   'spec/commandLine.spec.ts',
+  'spec/demos.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
   'spec/package.spec.ts',
@@ -41,6 +42,7 @@ const withPrograms = [
 
 /** The files that take longest are started first, so that none of them is left when the others are done. Others may be missing here. */
 const longest = [
+  'spec/demos.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/package.spec.ts',

@@ -225,7 +225,7 @@ describe('The pages of the demos, in Chromium', () => {
     });
   });
 
-  describe('the index page', () => {
+  describe('the page of the echoes', () => {
     let demos: RunningDemo;
 
     before(async () => {
@@ -237,7 +237,7 @@ describe('The pages of the demos, in Chromium', () => {
     });
 
     beforeEach(async () => {
-      await page.goto(demos.httpUrl('/'));
+      await page.goto(demos.httpUrl('/echoes.html'));
     });
 
     /** Waits until a demo's card shows this echo. */
@@ -335,7 +335,7 @@ describe('The demos, started as their readers start them', () => {
     const port = Number(new URL(running.httpUrl('/')).port);
 
     const complaint = await runDemo('index.ts', port).then(
-      (second) => second.stop(),
+      async (second) => void (await second.stop()),
       (error: Error) => error.message,
     );
 

@@ -1,12 +1,9 @@
 export const greeting = 'Hello from your browser';
 
-/** The ws: or wss: address of a path on the server that this page came from. */
+/** The ws: or wss: address of a path, which may have a query, on the server that this page came from. */
 export function webSocketAddress(path) {
-  const address = new URL(location.href);
-  address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  address.pathname = path;
-  address.search = '';
-  address.hash = '';
+  const address = new URL(path, location.href);
+  address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
   return address.href;
 }
 

@@ -1,4 +1,5 @@
 import { explainClose, greeting, webSocketAddress } from './common.js';
+import { describe } from './display.js';
 
 const [state, message, send, log, close, reconnect] = ['state', 'message', 'send', 'log', 'close', 'reconnect'].map(
   (id) => document.getElementById(id),
@@ -13,6 +14,7 @@ let webSocket;
 function connect() {
   show('connecting', 'connecting…');
   webSocket = new WebSocket(address);
+  webSocket.binaryType = 'arraybuffer';
 
   webSocket.addEventListener('open', () => {
     show('open', 'open');
@@ -20,7 +22,7 @@ function connect() {
     say(greeting);
   });
 
-  webSocket.addEventListener('message', ({ data }) => write('received', data, 'Server'));
+  webSocket.addEventListener('message', ({ data }) => write('received', describe(data), 'Server'));
 
   webSocket.addEventListener('close', ({ code, reason, wasClean }) => {
     show(wasClean ? 'closed' : 'lost', `closed: ${explainClose(code, reason)}`);
@@ -30,7 +32,7 @@ function connect() {
 
 function say(text) {
   webSocket.send(text);
-  write('sent', text, 'You');
+  write('sent', describe(text), 'You');
 }
 
 function show(phase, text) {

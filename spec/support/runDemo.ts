@@ -5,9 +5,11 @@ import { createInterface } from 'node:readline';
 
 /** A demo that runs in a process of its own. */
 export interface RunningDemo {
+  readonly port: number;
   httpUrl(path: string): string;
   webSocketUrl(path: string): string;
-  stop(): Promise<void>;
+  /** Ends the process with a signal, SIGTERM by default. @returns its exit code and the signal that has killed it */
+  stop(signal?: NodeJS.Signals): Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface RunningDemo {
  * @throws Error with what the demo said, if it ends instead of serving
  */
 export async function runDemo(file: string, port = 0): Promise<RunningDemo> {
-  const child = spawn(process.execPath, [require.resolve('ts-node/dist/bin.js'), join('demo', file)], {
+  const child = spawn(process.execPath, ['--import', 'tsx', join('demo', file)], {
     cwd: join(__dirname, '..', '..'),
     env: { ...process.env, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -36,11 +38,13 @@ export async function runDemo(file: string, port = 0): Promise<RunningDemo> {
   });
 
   return {
+    port: Number(new URL(url).port),
     httpUrl: (path) => new URL(path, url).href,
     webSocketUrl: (path) => new URL(path, url.replace(/^http/, 'ws')).href,
-    async stop() {
-      child.kill();
-      await closed;
+    async stop(signal) {
+      child.kill(signal);
+      const [code, killedBy] = await closed;
+      return [code, killedBy];
     },
   };
 }

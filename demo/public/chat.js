@@ -1,0 +1,73 @@
+import { Connection } from './connection.js';
+import { byId, count, describe, element } from './display.js';
+import './shell.js';
+import { Pace, SlowSocket } from './slowSocket.js';
+
+const { state, name, slow, members, log, composer, message, burst } = byId(
+  ...['state', 'name', 'slow', 'members', 'log', 'composer', 'message', 'burst'],
+);
+const kept = 100;
+
+const animals = ['Badger', 'Crane', 'Dolphin', 'Hare', 'Lynx', 'Otter', 'Robin', 'Seal', 'Wren'];
+name.value = sessionStorage.getItem('name') ?? animals[Math.floor(Math.random() * animals.length)];
+
+// A socket of a thread of its own, so that a reader can be slow without stopping the page.
+const pace = new Pace();
+const connection = new Connection(
+  () => `/chat?name=${encodeURIComponent(name.value)}`,
+  state,
+  (url) => new SlowSocket(url, pace),
+);
+
+function showMembers(all) {
+  members.replaceChildren(
+    ...all.map(({ name, ...counts }) =>
+      element(
+        'tr',
+        {},
+        element('td', {}, name),
+        ...['sent', 'waiting', 'dropped'].map((each) =>
+          element('td', { className: 'number' }, count(counts[each] ?? 0, '', '').trim()),
+        ),
+      ),
+    ),
+  );
+}
+
+function showMessage({ from, text, at }) {
+  const isOurs = from === name.value;
+  log.append(
+    element(
+      'p',
+      { className: isOurs ? 'sent' : 'received' },
+      element('span', { className: 'from' }, `${from}, ${new Date(at).toLocaleTimeString()}`),
+      element('span', { className: 'text' }, describe(text)),
+    ),
+  );
+  while (log.children.length > kept) log.firstChild.remove();
+  log.scrollTop = log.scrollHeight;
+}
+
+// The server sends what was said before.
+connection.addEventListener('open', () => log.replaceChildren());
+connection.addEventListener('message', ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.members) showMembers(event.members);
+  else showMessage(event);
+});
+
+name.addEventListener('change', () => {
+  sessionStorage.setItem('name', name.value);
+  connection.reconnect();
+});
+slow.addEventListener('change', () => {
+  pace.perMessage = slow.checked ? 1000 : 0;
+});
+composer.addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (message.value !== '' && connection.send(message.value)) message.value = '';
+});
+burst.addEventListener('click', () => {
+  const filling = '. '.repeat(8000);
+  for (let i = 1; i <= 1000; i++) connection.send(`${i} of a burst ${filling}`);
+});
