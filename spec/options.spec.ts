@@ -206,7 +206,7 @@ describe('checkOptions()', () => {
   });
 
   it('refuses options that are no object', () => {
-    for (const given of [null, undefined, 5, 'role', true]) {
+    for (const given of [null, undefined, 5, 'role', true, []]) {
       const error = thrownBy(() => checkOptions(given as unknown as { role: unknown }, 'role'));
       expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
       expect(error.message).to.include('options must be an object, not ');
@@ -216,6 +216,8 @@ describe('checkOptions()', () => {
   it('names the settings within an option', () => {
     for (const [name, value, complaint] of [
       ['heartbeat', { interval: 0 }, 'heartbeat.interval must be milliseconds'],
+      ['heartbeat', [], 'heartbeat must be'],
+      ['highWaterMark', [], 'highWaterMark must be'],
       ['heartbeat', { timeout: 'long' }, 'heartbeat.timeout must be milliseconds'],
       ['heartbeat', { intervall: 1000 }, 'unknown option heartbeat.intervall; did you mean heartbeat.interval?'],
     ] as const) {
@@ -250,6 +252,14 @@ describe('Every function that takes options', () => {
     it(`refuses an unknown option: ${name}()`, () => {
       const { code, message } = thrownBy(() => call(unknown));
       expect([code, message.slice(0, complaint.length)]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', complaint]);
+    });
+  }
+
+  // The Transforms spread their options.
+  for (const [name, call] of Object.entries(calls).filter(([name]) => !name.endsWith('ramer'))) {
+    it(`refuses options that are no object: ${name}()`, () => {
+      for (const given of [null, 5, []])
+        expect(thrownBy(() => call(given as never)).code).to.equal('WS_ERR_INVALID_ARGUMENT');
     });
   }
 

@@ -89,7 +89,10 @@ class ByteStream extends Duplex {
   #followWebSocket(): void {
     const webSocket = this.#webSocket;
     const listeners = {
-      end: () => this.#readQueue.end(),
+      end: () => {
+        // The last message may still be read piece by piece.
+        if (this.#source === webSocket) this.#readQueue.end();
+      },
       drain: () => this.emit('drain'),
       // The program has ended the WebSocket itself, or the peer was answered in its place.
       finish: () => {
@@ -141,7 +144,9 @@ class ByteStream extends Duplex {
     message.on('data', (piece: string | Buffer) => this.#deliver(piece));
     message.on('close', () => {
       this.#source = this.#webSocket;
-      this.#webSocket.resume();
+      if (message.errored !== null) return;
+      if (this.#webSocket.readableEnded) this.#readQueue.end();
+      else this.#webSocket.resume();
     });
   }
 

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { WebSocketError, type WebSocketErrorCode } from '../errors';
-import { defaults, type RetryOptions, type Streamed } from '../options';
+import { checkIsObject, defaults, type RetryOptions, type Streamed } from '../options';
 import { ownListener } from '../websocket/duplexOverrides';
 import type { MessageStream } from '../websocket/messageStream';
 import type { AnyWebSocket, WebSocket } from '../websocket/webSocket';
@@ -50,6 +50,7 @@ export function reconnecting(
   url: Fresh<string | URL>,
   options: ReconnectingOptions | Streamed<ReconnectingOptions> = {},
 ): AsyncGenerator<AnyWebSocket, void, undefined> {
+  checkIsObject(options);
   const { headers, ...others } = options;
   // Headers that a function returns are checked by `connect()`.
   const known = typeof headers === 'function' || headers === undefined ? others : { ...others, headers };

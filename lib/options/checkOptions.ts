@@ -33,7 +33,7 @@ export function checkValues<T extends object, K extends keyof T & keyof AllOptio
 
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function checkIsObject(options: unknown): void {
-  if (typeof options === 'object' && options !== null) return;
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
   throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `options must be an object, not ${describeValue(options)}`);
 }
 

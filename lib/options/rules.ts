@@ -43,7 +43,8 @@ const isIntegerIn = (least: number, most: number) => (value: unknown) =>
 const isCount = isIntegerIn(0, Number.MAX_SAFE_INTEGER);
 const isPositive = isIntegerIn(1, Number.MAX_SAFE_INTEGER);
 const isPositiveOrInfinity = (value: unknown) => value === Number.POSITIVE_INFINITY || isPositive(value);
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isBoolean = (value: unknown) => typeof value === 'boolean';
 const isFunction = (value: unknown) => typeof value === 'function';
 const isString = (value: unknown) => typeof value === 'string';

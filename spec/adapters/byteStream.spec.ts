@@ -1,7 +1,7 @@
 import { type EventEmitter, once } from 'node:events';
 import { createServer as createHttpServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, createServer, connect as openSocket, type Server, type Socket } from 'node:net';
-import { Duplex, finished, PassThrough, Readable, Transform } from 'node:stream';
+import { Duplex, finished, PassThrough, Readable, Transform, Writable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -87,6 +87,25 @@ describe('byteStream()', () => {
     const read = await buffer(byteStream(ws));
     expect([read.length, read.subarray(3_000_000).toString()]).to.deep.equal([3_000_010, 'ytext: €']);
   });
+
+  for (const size of [10, 100_000]) {
+    it(`delivers messages that are streams, of ${size} bytes, to a slow reader to the last one`, async () => {
+      const [ws, peer] = createPair({ messages: 'stream' });
+      for (let i = 0; i < 30; i++) peer.write(Buffer.alloc(size));
+      peer.end();
+      let read = 0;
+      const slowly = new Writable({
+        highWaterMark: 1,
+        write(bytes: Buffer, _encoding, done) {
+          read += bytes.length;
+          setImmediate(() => setImmediate(done));
+        },
+      });
+      await pipeline(byteStream(ws), slowly);
+      expect(read).to.equal(30 * size);
+      expect(await peer.whenClosed()).to.deep.equal(normal);
+    });
+  }
 
   it('is one stream for a WebSocket, however often it is asked for', () => {
     const { bytes, ws } = open();
