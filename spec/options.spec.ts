@@ -217,7 +217,6 @@ describe('checkOptions()', () => {
     for (const [name, value, complaint] of [
       ['heartbeat', { interval: 0 }, 'heartbeat.interval must be milliseconds'],
       ['heartbeat', [], 'heartbeat must be'],
-      ['highWaterMark', [], 'highWaterMark must be'],
       ['heartbeat', { timeout: 'long' }, 'heartbeat.timeout must be milliseconds'],
       ['heartbeat', { intervall: 1000 }, 'unknown option heartbeat.intervall; did you mean heartbeat.interval?'],
     ] as const) {
