@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import type { WebSocket } from '../lib/webSocketHandler';
@@ -20,23 +19,32 @@ export function backpressure(ws: WebSocket): void {
 /** The port of the server that sends the same with the ws package. It runs in a process of its own, which has its own memory. */
 let portOfTheOther: Promise<number> | undefined;
 
-async function startTheOther(): Promise<number> {
+function startTheOther(): Promise<number> {
   const child = fork(join(__dirname, 'withoutBackpressure.ts'));
-  child.once('exit', () => {
-    portOfTheOther = undefined;
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('message', (port) => {
+      // It ends with this process, and does not keep it alive.
+      child.unref();
+      child.channel?.unref();
+      resolve(Number(port));
+    });
+    child.once('exit', (code) => {
+      portOfTheOther = undefined;
+      reject(new Error(`It has ended with code ${code}`));
+    });
   });
-  const [port] = await once(child, 'message');
-  // It ends with this process, and does not keep it alive.
-  child.unref();
-  child.channel?.unref();
-  return port;
 }
 
 /** Sends the port of the other server, and then what this one does, five times a second. */
 export async function backpressureFigures(ws: WebSocket): Promise<void> {
   ws.connect();
-  portOfTheOther ??= startTheOther();
-  ws.write(JSON.stringify({ portOfTheOther: await portOfTheOther }));
+  try {
+    portOfTheOther ??= startTheOther();
+    ws.write(JSON.stringify({ portOfTheOther: await portOfTheOther }));
+  } catch (error) {
+    console.error('There is no server to compare with:', error);
+  }
   pipeline(Readable.from(figures(flood)), ws, () => {
     // The page was left.
   });

@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { type MessageStream, type WebSocket, WebSocketError } from '../lib/webSocketHandler';
+import type { MessageStream, WebSocket } from '../lib/webSocketHandler';
 
 /** A file on its way through this server, which keeps no more of it than one read of the socket. */
 class Transfer {
@@ -70,7 +70,7 @@ export async function files(ws: WebSocket, query: URLSearchParams): Promise<void
       });
     }
   } catch (error) {
-    if (!(error instanceof WebSocketError)) throw error;
-    console.log(`A file was not transferred: ${error.message}`);
+    // The browser was lost, or has cancelled: this ends the transfer, not the server.
+    console.log(`A file was not transferred: ${(error as Error).message}`);
   }
 }

@@ -33,7 +33,7 @@ export interface Http2Servers {
   readonly handles: readonly WebSocketServer[];
 }
 
-/** Two servers with TLS, on free ports, with one handler: its WebSockets are for `talk()`, and what is left is for `pages`. */
+/** Two servers with TLS and one handler: its WebSockets are for `talk()`, and what is left is for `pages`. */
 export function createHttp2Servers(pages: Handler): Http2Servers {
   const certificate = createCertificate();
   const handler: Handler = (request, response) => {
@@ -46,5 +46,5 @@ export function createHttp2Servers(pages: Handler): Http2Servers {
   const http1 = createServer(certificate, handler);
   // The page is of another port than http1, and so of another origin.
   const handles = [http2, http1].map((server) => configureServer(server, { origins: 'any' }));
-  return { http2: http2.listen(0), http1: http1.listen(0), handles };
+  return { http2, http1, handles };
 }

@@ -16,7 +16,7 @@ import { tcp } from './tcpDemo';
 import { transforms } from './transformsDemo';
 
 /** All demos behind one server. A handler that takes a request can take a WebSocket, so each demo needs a route only. */
-export function createDemo(): { readonly server: Server; stop(): void } {
+export function createDemo(): { readonly server: Server; stop(): Promise<void> } {
   const demos: Readonly<Record<string, (ws: WebSocket, query: URLSearchParams) => void | Promise<void>>> = {
     '/backpressure': backpressure,
     '/backpressure/figures': backpressureFigures,
@@ -64,19 +64,30 @@ export function createDemo(): { readonly server: Server; stop(): void } {
     pages(request, response);
   });
 
+  // Not before: if the port of the first server is in use, there is nothing to do.
+  server.once('listening', () => {
+    for (const each of [secure.http1, secure.http2]) each.listen(0);
+  });
+
   return {
     server,
-    stop() {
+    async stop() {
       for (const each of [server, secure.http1, secure.http2]) each.close();
       // The pages are told 1001, and connect again as soon as there is a server.
-      for (const each of [handle, ...secure.handles]) void each.close();
-      void closeBroker();
+      await Promise.all([handle, ...secure.handles].map((each) => each.close({ timeout: 5000 })));
+      await closeBroker();
     },
   };
 }
 
 if (require.main === module) {
   const { server, stop } = createDemo();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const end = async () => {
+    await stop();
+    // An HTTP/2 session of a page that has no WebSocket would last as long as its browser.
+    process.exit();
+  };
+  // Not once(): npm forwards the Ctrl-C that the terminal has sent to both.
+  process.on('SIGINT', end).on('SIGTERM', end);
   listen(server);
 }

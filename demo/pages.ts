@@ -28,7 +28,9 @@ export function createPages(): connect.Server {
   app.use('/source', serveStatic(__dirname, { index: false, setHeaders: asText }));
   app.use('/docs', serveStatic(join(__dirname, '..', 'docs'), { index: false, setHeaders: asText }));
   app.use('/package.json', (_request, response) => {
-    response.setHeader('Content-Type', 'application/json').end(packageJson);
+    // In two steps: setHeader() of HTTP/2 returns nothing.
+    response.setHeader('Content-Type', 'application/json');
+    response.end(packageJson);
   });
   app.use('/packages/mqtt', serveStatic(packageFolder('mqtt', 'dist')));
   app.use('/packages/uplot', serveStatic(packageFolder('uplot', 'dist')));

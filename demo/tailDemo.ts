@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { on } from 'node:events';
-import { createWriteStream, watch } from 'node:fs';
+import { createWriteStream, rmSync, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import type { WebSocket } from '../lib/webSocketHandler';
 
 const logFile = join(tmpdir(), `node-websocket-handler-demo-${process.pid}.log`);
 const log = createWriteStream(logFile);
+process.once('exit', () => rmSync(logFile, { force: true }));
 log.on('error', ({ message }) => console.error(`No log: ${message}`));
 
 // The log of this server: what the diagnostics channels of the library publish.

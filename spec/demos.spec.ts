@@ -25,6 +25,10 @@ describe('The pages of npm run demo, in Chromium', () => {
     // Nobody has signed the certificate of the page for HTTP/2.
     page = await browser.newPage({ ignoreHTTPSErrors: true });
     page.on('pageerror', ({ message }) => complaints.push(message));
+    page.on(
+      'response',
+      (response) => response.status() >= 400 && complaints.push(`${response.status()} ${response.url()}`),
+    );
     // Everything in these specs happens within seconds of its cause; Mocha's own limit says which step has not.
     page.setDefaultTimeout(0);
   });
@@ -124,6 +128,15 @@ describe('The pages of npm run demo, in Chromium', () => {
     ).to.equal('1,000 bytes: 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 …');
   });
 
+  it('no page is wider than a small phone', async () => {
+    await page.setViewportSize({ width: 360, height: 640 });
+    const names = 'backpressure chat echoes echotest files http2 index mqtt status tail tcp transforms'.split(' ');
+    for (const name of names) {
+      await page.goto(demos.httpUrl(`/${name}.html`), { waitUntil: 'networkidle' });
+      expect(await page.evaluate('document.documentElement.scrollWidth'), name).to.equal(360);
+    }
+  });
+
   it('the source of a demo is the text of its file', async () => {
     const response = await page.request.get(demos.httpUrl('/source/index.ts'));
     expect(response.headers()['content-type']).to.equal('text/plain; charset=utf-8');
@@ -207,8 +220,19 @@ describe('The pages of npm run demo, in Chromium', () => {
       }
     });
 
+    /** Chooses a file, and pauses in the same turn of the page's event loop: before the first byte. */
+    const startPaused = () =>
+      page.evaluate(`(() => {
+        const chosen = new DataTransfer();
+        chosen.items.add(new File([new Uint8Array(3000000)], 'zeros.bin'));
+        const file = document.getElementById('file');
+        file.files = chosen.files;
+        file.dispatchEvent(new Event('change'));
+        document.getElementById('pause').click();
+      })()`);
+
     it('takes nothing while it is paused, and all of it afterwards', async () => {
-      await page.evaluate(`document.getElementById('sample').click(); document.getElementById('pause').click()`);
+      await startPaused();
       // The server reports ten times a second.
       await page.evaluate(`new Promise((resolve) => {
         let reports = 0;
@@ -222,7 +246,7 @@ describe('The pages of npm run demo, in Chromium', () => {
     });
 
     it('cancels a file that is on its way', async () => {
-      await page.evaluate(`document.getElementById('sample').click(); document.getElementById('pause').click()`);
+      await startPaused();
       await page.click('#cancel');
       await page.getByText('The transfer was cut short.').waitFor();
       expect(await page.isDisabled('#cancel')).to.equal(true);

@@ -8,23 +8,30 @@ const { state, number, open, results, note, bars } = byId('state', 'number', 'op
 // A connection over HTTP/2 that stays, as a page with WebSockets has one.
 new Connection('/talk', state);
 
-/** Opens WebSockets, all at once. Resolves with the time of each handshake, and with what carries them. */
-async function measure(url, total) {
+/** Resolves with the time of a handshake, and with what carries the WebSocket. */
+function opened(socket) {
   const started = performance.now();
-  const sockets = Array.from({ length: total }, () => new WebSocket(url));
-  const opened = sockets.map(
-    (socket) =>
-      new Promise((resolve, reject) => {
-        let took;
-        socket.addEventListener('open', () => {
-          took = performance.now() - started;
-        });
-        socket.addEventListener('message', ({ data }) => resolve({ took, ...JSON.parse(data) }), { once: true });
-        socket.addEventListener('close', () => reject(new Error(`A WebSocket to ${url} was refused or lost.`)));
-      }),
-  );
+  let took;
+  return new Promise((resolve, reject) => {
+    socket.addEventListener('open', () => {
+      took = performance.now() - started;
+    });
+    socket.addEventListener('message', ({ data }) => resolve({ took, ...JSON.parse(data) }), { once: true });
+    socket.addEventListener('close', () => reject(new Error(`A WebSocket to ${socket.url} was refused or lost.`)));
+  });
+}
+
+/** Opens WebSockets one after another, for browsers delay handshakes if many are under way, and keeps them until all are open. */
+async function measure(url, total) {
+  const sockets = [];
+  const measured = [];
   try {
-    return await Promise.all(opened);
+    while (measured.length < total) {
+      const socket = new WebSocket(url);
+      sockets.push(socket);
+      measured.push(await opened(socket));
+    }
+    return measured;
   } finally {
     for (const socket of sockets) socket.close(1000);
   }
@@ -33,11 +40,13 @@ async function measure(url, total) {
 const milliseconds = (value) => `${value.toFixed(1)} ms`;
 
 function show(measured, longest) {
-  const times = measured.map(({ took }) => took).sort((a, b) => a - b);
+  const times = measured.map(({ took }) => took);
+  const sorted = times.toSorted((a, b) => a - b);
+  const total = times.reduce((sum, took) => sum + took, 0);
   const transports = [...new Set(measured.map(({ transport }) => ({ http1: 'HTTP/1.1', http2: 'HTTP/2' })[transport]))];
   const name = transports.join(' and ');
   const connections = new Set(measured.map(({ connection }) => connection)).size;
-  const cells = [times.length, connections, milliseconds(times[times.length >> 1]), milliseconds(times.at(-1))];
+  const cells = [times.length, connections, milliseconds(sorted[sorted.length >> 1]), milliseconds(total)];
   results.append(
     element(
       'tr',
