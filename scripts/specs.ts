@@ -21,8 +21,15 @@ const alone = ['spec/deadPeer.spec.ts'];
 /** It runs programs of others on the adapters, from a folder of packages of their own. */
 const adapted = 'spec/adapters/ws/programs.spec.ts';
 
-/** They test the package as npm installs it, the specs themselves, or programs of `scripts/adapted`, and take long: only with --all. */
-const slow = ['spec/package.spec.ts', 'spec/leaks.spec.ts', adapted];
+/** They drive a browser or proxies for long, test the package as npm installs it, the specs themselves, or programs of `scripts/adapted`, and take long: only with --all. */
+const slow = [
+  'spec/package.spec.ts',
+  'spec/leaks.spec.ts',
+  'spec/demos.spec.ts',
+  'spec/http2Servers.spec.ts',
+  'spec/realServers.spec.ts',
+  adapted,
+];
 
 /** They run with frameworks that have a folder of packages of their own: only with --all and --coverage, which install it if it is missing. */
 const frameworks = join('demo', 'frameworks');
