@@ -21,7 +21,10 @@ const alone = ['spec/deadPeer.spec.ts'];
 /** It runs programs of others on the adapters, from a folder of packages of their own. */
 const adapted = 'spec/adapters/ws/programs.spec.ts';
 
-/** They drive a browser or proxies for long, test the package as npm installs it, the specs themselves, or programs of `scripts/adapted`, and take long: only with --all. */
+/**
+ * Files that take long, run only with --all. They drive a browser or proxies, test the package as npm installs it or the
+ * specs themselves, or run the programs of `scripts/adapted`.
+ */
 const slow = [
   'spec/package.spec.ts',
   'spec/leaks.spec.ts',

@@ -46,8 +46,7 @@ export class MessageStream extends Readable {
       this.#pieces++;
     }
     if (last) this.push(null);
-    // A listener for 'data' may have destroyed the stream, which skips the rest of the message.
-    return last || this.destroyed || !this.#isFull;
+    return last || !this.#isFull;
   }
 
   get #isFull(): boolean {

@@ -28,7 +28,8 @@ export class StreamedMessages {
     // Set before the stream is delivered: a listener may throw, and the next parts still belong to this stream.
     this.#current = stream;
     const hasRoom = this.#continue(received);
-    // A stream that its listener has destroyed skips the rest: it has asked for more already, and will not ask again.
+    // If the listener has destroyed the stream, the rest of the message is skipped. The stream has asked for it already
+    // and will not ask again.
     return this.#deliver(stream) && (hasRoom || stream.destroyed);
   }
 

@@ -342,7 +342,7 @@ describe('HalfClose', () => {
     const slow = new Transform({
       objectMode: true,
       transform: (message, _encoding, done) => done(null, message),
-      flush: (done) => setTimeout(() => done(null, 'the tail'), 5),
+      flush: (done) => void setImmediate(() => setImmediate(done, null, 'the tail')),
     });
     const all = pipeline(ws, slow, new PassThrough({ objectMode: true }), ws);
     peer.end('head');
