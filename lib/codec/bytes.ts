@@ -9,7 +9,7 @@ export type BinaryData = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
 /** Returns whether a value is a Uint8Array, such as a Buffer, of any realm. */
 export function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || types.isUint8Array(value);
+  return types.isUint8Array(value);
 }
 
 /** Returns binary data as a Uint8Array, by reference; undefined for any other value. */
