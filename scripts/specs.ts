@@ -1,9 +1,10 @@
 /**
  * `npm run spec [-- [--all] [--coverage] [--ours] [--together | --alone] [options of Mocha]]`: runs the spec files, several at a time.
  *
- * - `--all`: also the slow files, those that run with frameworks, and every seed and combination. `SEEDS` and `ENDINGS` say otherwise.
+ * - `--all`: also the slow files, those that need other programs or frameworks, and every seed and combination, unless `SEEDS` and `ENDINGS`
+ *   are set.
  * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for.
- * - `--ours`: without the files that need other programs.
+ * - `--ours`: the files that need no other programs, the slow ones too.
  * - `--together`: only the files that can run beside others; `--alone`: only those that cannot.
  */
 import { spawnSync } from 'node:child_process';
@@ -21,30 +22,21 @@ const alone = ['spec/deadPeer.spec.ts'];
 /** It runs programs of others on the adapters, from a folder of packages of their own. */
 const adapted = 'spec/adapters/ws/programs.spec.ts';
 
-/**
- * Files that take long, run only with --all. They drive a browser or proxies, test the package as npm installs it or the
- * specs themselves, or run the programs of `scripts/adapted`.
- */
-const slow = [
-  'spec/package.spec.ts',
-  'spec/leaks.spec.ts',
-  'spec/demos.spec.ts',
-  'spec/http2Servers.spec.ts',
-  'spec/realServers.spec.ts',
-  adapted,
-];
+/** They take long: ten thousand connections, each stage of a handshake, real outages. Only with --all, --coverage or --ours. */
+const slow = ['spec/deadPeer.spec.ts', 'spec/hostileHttp2Resets.spec.ts', 'spec/http2ClientStages.spec.ts'];
 
 /** They run with frameworks that have a folder of packages of their own: only with --all and --coverage, which install it if it is missing. */
 const frameworks = join('demo', 'frameworks');
 const needsFrameworks = (file: string) => file.startsWith(join('spec', 'integrations'));
 
-/** They start programs that are not ours, or npm: left out with --ours, for other versions of Node. */
+/** They start programs such as browsers, proxies, npm and Mocha, and take long: only with --all, and not with --ours. */
 const withPrograms = [
   adapted,
   'spec/commandLine.spec.ts',
   'spec/demos.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
+  'spec/leaks.spec.ts',
   'spec/package.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/realServers.spec.ts',
@@ -108,7 +100,7 @@ if (all) {
   process.env['SEEDS'] ??= 'all';
   process.env['ENDINGS'] ??= 'all';
 }
-const left = [...(all ? [] : slow), ...(ours ? withPrograms : [])];
+const left = [...(all || ours || withCoverage ? [] : slow), ...(all && !ours ? [] : withPrograms)];
 const withFrameworks = (all || withCoverage) && !ours;
 const chosen = findSpecs().filter((file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)));
 if (withFrameworks && chosen.some(needsFrameworks)) install(frameworks);
