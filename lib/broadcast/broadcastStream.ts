@@ -9,7 +9,6 @@ import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import type { WriteCallback } from '../websocket/writeQueue';
 import { type BroadcastMessage, carries, isOpen, prepare } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
-import { join, leave } from './memberships';
 
 /**
  * The policy for messages to a member that lags. A member lags when its `write()` has returned false, until all written
@@ -121,7 +120,7 @@ export class BroadcastStream extends Writable {
     if (this.#members.has(webSocket) || !this.writable || !isOpen(webSocket)) return this;
     this.#members.set(webSocket, new Member(webSocket, (member) => this.#catchUp(member)));
     this.#webSockets.add(webSocket);
-    join(webSocket, this);
+    webSocket._groups.add(this);
     return this;
   }
 
@@ -131,7 +130,7 @@ export class BroadcastStream extends Writable {
     if (member === undefined) return false;
     this.#members.delete(webSocket);
     this.#webSockets.delete(webSocket);
-    leave(webSocket, this);
+    webSocket._groups.delete(this);
     this.#dropped += member.waiting.size;
     member.forgetWaiting();
     this.#lagsNoMore(member);
