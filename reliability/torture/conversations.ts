@@ -16,16 +16,27 @@ import {
   type HttpServer,
   type PairOptions,
 } from '../../lib/webSocketHandler';
+import { ObservedEnd, type Wrap } from '../../spec/support/observedEnd';
 import type { Faults } from './faults';
-import type { Talk } from './judge';
-import { Side } from './side';
 
 /** Deadlines that are short enough to wait for, and long enough for a busy machine. */
 const options = { closeTimeout: 1000, heartbeat: { interval: 400, timeout: 400 }, sendTimeout: 1000 } as const;
 
 const long = (label: string) => `${label}|${'x'.repeat(90_000)}`;
 const compressible = (label: string) => `${label}|${'a message '.repeat(50)}`;
+/** The functions of the program under test can throw. */
+const wrapped =
+  (faults: Faults): Wrap =>
+  (what, work) =>
+    faults.program(what, work);
+
 const number = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** The two ends of a connection. */
+export interface Talk {
+  readonly one: ObservedEnd;
+  readonly other: ObservedEnd;
+}
 
 /** What the ends of a conversation say. A side is made as soon as its WebSocket is there. */
 export interface Conversation {
@@ -35,7 +46,7 @@ export interface Conversation {
 }
 
 /** Sends some messages, reads everything, and ends. */
-function clientTalks(side: Side, textOf: (label: string) => unknown): void {
+function clientTalks(side: ObservedEnd, textOf: (label: string) => unknown): void {
   side.read();
   for (const i of number(4)) side.write(`client ${i}`, textOf(`client ${i}`));
   side.ws.ping('x').catch(() => {});
@@ -43,7 +54,7 @@ function clientTalks(side: Side, textOf: (label: string) => unknown): void {
 }
 
 /** Sends some messages, and an answer to each that it reads; the library ends it after the peer. */
-function serverTalks(side: Side, textOf: (label: string) => unknown): void {
+function serverTalks(side: ObservedEnd, textOf: (label: string) => unknown): void {
   side.read((message) => {
     const label = String(message).split('|', 1)[0];
     if (!side.ws.destroyed) side.write(`answer to ${label}`, textOf(`answer to ${label}`));
@@ -103,8 +114,8 @@ async function serve(
 interface Speech {
   readonly options?: ConnectionOptions;
   readonly textOf?: (label: string) => unknown;
-  readonly client?: (side: Side, textOf: (label: string) => unknown) => void;
-  readonly server?: (side: Side, textOf: (label: string) => unknown) => void;
+  readonly client?: (side: ObservedEnd, textOf: (label: string) => unknown) => void;
+  readonly server?: (side: ObservedEnd, textOf: (label: string) => unknown) => void;
 }
 
 const plain = (label: string) => label;
@@ -112,21 +123,21 @@ const plain = (label: string) => label;
 /** One client and one server over a network. */
 async function overNetwork(kind: TransportKind, faults: Faults, speech: Speech): Promise<readonly Talk[]> {
   const { textOf = plain, client = clientTalks, server = serverTalks } = speech;
-  let serverSide: Side | undefined;
+  let serverSide: ObservedEnd | undefined;
   const handler = faults.program('request handler', (ws: AnyWebSocket) => {
-    server(serverSide as Side, textOf);
+    server(serverSide as ObservedEnd, textOf);
     void ws;
   });
   const served = await serve(kind, speech.options ?? {}, (ws) => {
-    serverSide = new Side('server', ws, faults);
+    serverSide = new ObservedEnd('server', ws, wrapped(faults));
     handler(ws);
   });
   try {
-    const side = new Side('client', served.connect(), faults);
+    const side = new ObservedEnd('client', served.connect(), wrapped(faults));
     client(side, textOf);
     await side.over;
     // The server sees the end of a client, if it has accepted it at all. A handler that has failed leaves its WebSocket to the peer.
-    await (serverSide as Side | undefined)?.over;
+    await (serverSide as ObservedEnd | undefined)?.over;
     return serverSide === undefined ? [] : [{ one: side, other: serverSide }];
   } finally {
     await served.close();
@@ -167,19 +178,19 @@ function streamingTalk(faults: Faults): Speech {
 /** Three clients of a broadcast, of which each is a talk. */
 async function broadcast(faults: Faults): Promise<readonly Talk[]> {
   const group = new BroadcastStream({ policy: 'drop-oldest', limit: 4 });
-  const sides = new Map<string, Side>();
+  const sides = new Map<string, ObservedEnd>();
   const joined: AnyWebSocket[] = [];
   const add = faults.program('request handler', (ws: AnyWebSocket) => {
     group.add(ws.resume() as never);
   });
   const served = await serve('HTTP/1.1', {}, (ws, { url = '' }) => {
-    sides.set(url, new Side('server', ws, faults));
+    sides.set(url, new ObservedEnd('server', ws, wrapped(faults)));
     joined.push(ws);
     add(ws);
   });
   try {
     const clients = number(3).map((i) => {
-      const side = new Side('client', connectTo(served, `/${i}`), faults);
+      const side = new ObservedEnd('client', connectTo(served, `/${i}`), wrapped(faults));
       side.read();
       return side;
     });
@@ -210,7 +221,7 @@ async function broadcast(faults: Faults): Promise<readonly Talk[]> {
 const connectTo = (served: Served, path: string) => connect(`${served.url.replace('http', 'ws')}${path}`, options);
 
 /** Nobody lags here, so a member that ends cleanly after it has got the first one has got all. */
-function checkNews({ received, endedCleanly, name, events }: Side, news: readonly string[]): void {
+function checkNews({ received, endedCleanly, name, events }: ObservedEnd, news: readonly string[]): void {
   const expected = news.slice(news.indexOf(received[0] as string));
   const isStart = received.every((label, i) => label === expected[i]);
   if (!isStart || (endedCleanly && received.length > 0 && received.length < expected.length))
@@ -219,7 +230,10 @@ function checkNews({ received, endedCleanly, name, events }: Side, news: readonl
 
 async function onPair(faults: Faults): Promise<readonly Talk[]> {
   const [server, client] = createPair({ ...options } as PairOptions);
-  const talk = { one: new Side('client', client, faults), other: new Side('server', server, faults) };
+  const talk = {
+    one: new ObservedEnd('client', client, wrapped(faults)),
+    other: new ObservedEnd('server', server, wrapped(faults)),
+  };
   serverTalks(talk.other, (label) => (label === 'server 1' ? long(label) : label));
   clientTalks(talk.one, plain);
   await Promise.all([talk.one.over, talk.other.over]);

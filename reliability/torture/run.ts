@@ -3,10 +3,10 @@
  * these calls, which then fails. With `--tenth`, a tenth of the calls, others each day. Whatever fails: nothing hangs, nothing is left open, nothing is
  * rejected without a handler, and no message is lost of which neither end is told.
  */
-import { conversations } from './conversations';
+import { violations } from '../../spec/support/invariants';
+import { conversations, type Talk } from './conversations';
 import { type Fault, Faults, InjectedError } from './faults';
 import { instrument, realTimeout } from './instruments';
-import { faultsOf } from './judge';
 
 /** Milliseconds after which a conversation hangs: all deadlines in it together are less. */
 const patience = 12_000;
@@ -34,6 +34,11 @@ async function leftOver(before: number): Promise<string[]> {
   return left.length > before ? [`left behind: ${left.join(', ')}`] : [];
 }
 
+const violationsOf = ({ one, other }: Talk) => [
+  ...violations({ end: one, peer: other }),
+  ...violations({ end: other, peer: one }),
+];
+
 const timedOut = Symbol('timed out');
 
 async function inTime<T>(work: Promise<T>): Promise<T | typeof timedOut> {
@@ -55,7 +60,7 @@ async function runOnce({ run }: (typeof conversations)[number], fault?: Fault): 
   faults.stop();
   if (talks === timedOut) return ['it hangs'];
   const left = await leftOver(before);
-  const wrong = talks instanceof Error ? [String(talks.stack)] : talks.flatMap(faultsOf);
+  const wrong = talks instanceof Error ? [String(talks.stack)] : talks.flatMap(violationsOf);
   // What a program throws is its own affair, and is to be seen: once.
   const foreign = uncaught.filter((error) => !(fault?.kind.startsWith('program') && error instanceof InjectedError));
   return [...wrong, ...foreign.map((error) => `nobody caught ${(error as Error)?.stack ?? error}`), ...left];
