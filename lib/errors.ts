@@ -43,6 +43,10 @@ export const errorTable = {
     sentence: 'The opening handshake took longer than handshakeTimeout',
   },
   WS_ERR_SHUTTING_DOWN: { sentence: 'The server is shutting down' },
+  // Topics and their brokers.
+  WS_ERR_TOPIC_LOST: { sentence: 'A topic cannot be continued without a gap' },
+  WS_ERR_BROKER_UNAVAILABLE: { sentence: 'The broker cannot be reached' },
+  WS_ERR_BROKER_REFUSED: { sentence: 'The broker has refused the request' },
   // Mistakes of the local program.
   WS_ERR_INVALID_ARGUMENT: { closeCode: internalError, sentence: 'An argument is invalid' },
   WS_ERR_ALREADY_CONNECTED: { sentence: 'connect() was called before' },
@@ -65,6 +69,8 @@ export interface WebSocketErrorDetails {
   readonly headers?: IncomingHttpHeaders | OutgoingHttpHeaders;
   /** The body of a server's refusal. */
   readonly body?: Buffer;
+  /** Why a topic cannot be continued: messages were deleted before they were read, or its log is a new one. */
+  readonly lost?: 'evicted' | 'epoch';
   /** The error that caused this error. */
   readonly cause?: unknown;
 }
@@ -84,17 +90,20 @@ export class WebSocketError extends Error {
   declare readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders | undefined;
   /** The body of a server's refusal as received, up to 64 KiB. */
   declare readonly body: Buffer | undefined;
+  /** With WS_ERR_TOPIC_LOST: messages were deleted before they were read, or the log of the topic is a new one. */
+  declare readonly lost: 'evicted' | 'epoch' | undefined;
 
   /** @param detail follows the sentence of the code in the message */
   constructor(code: WebSocketErrorCode, detail?: string, details: WebSocketErrorDetails = {}) {
     const kind: ErrorKind = errorTable[code];
-    const { cause, closeCode = kind.closeCode, statusCode, headers, body } = details;
+    const { cause, closeCode = kind.closeCode, statusCode, headers, body, lost } = details;
     super(detail === undefined ? kind.sentence : `${kind.sentence}: ${detail}`, 'cause' in details ? { cause } : {});
     this.code = code;
     if (closeCode !== undefined) this.closeCode = closeCode;
     if (statusCode !== undefined) this.statusCode = statusCode;
     if (headers !== undefined) this.headers = headers;
     if (body !== undefined) this.body = body;
+    if (lost !== undefined) this.lost = lost;
     if (code === 'WS_ERR_ABORTED') define(this, 'AbortError');
   }
 

@@ -31,6 +31,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['webSocketHandler.ts', 12],
   ['integrations/*', 13],
   ['adapters/ws/*', 13],
+  ['topics/*', 13],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
