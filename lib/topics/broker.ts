@@ -1,5 +1,5 @@
 /**
- * The contract between `Topics` and a broker. A driver is a function that returns a `Broker`; `spec/topics/contract.ts` has the specs that
+ * The contract between `Topics` and a broker. A driver is a function that returns a `Broker`; `topics/contract/` has the specs that
  * every driver must pass. A topic is a log: messages are added at its end, each with an offset, and the oldest are deleted by the limits of
  * its history.
  */
