@@ -5,9 +5,12 @@ import type { AnyWebSocket } from '../websocket/webSocket';
 import { carries, isOpen } from './broadcast';
 import { type BroadcastCounts, type Entry, Member } from './broadcastMember';
 
-/** What happens to messages for a member that lags, and the options of that. */
+/**
+ * What happens to messages for a member that lags, and the options of that. With `'catch-up'`, up to `limit` messages wait for the member;
+ * at the next one it falls behind: it gets no more messages, and its owner is told when it can take some.
+ */
 export interface LagOptions {
-  readonly policy: 'wait' | 'drop-oldest' | 'keep-latest' | 'close';
+  readonly policy: 'wait' | 'drop-oldest' | 'keep-latest' | 'close' | 'catch-up';
   readonly limit?: number | undefined;
   readonly key?: ((message: unknown) => unknown) | undefined;
   readonly code?: number | undefined;
@@ -22,12 +25,17 @@ export interface FanOutTotals extends BroadcastCounts {
 
 /** The owner of a FanOut: a BroadcastStream, or a topic. */
 export interface FanOutOwner {
-  /** Called when a member has begun to lag. The message that is being delivered was written to it. It may be deleted now. */
-  lagging(webSocket: AnyWebSocket): void;
+  /** Called when a member has begun to lag. The message that is being delivered was written to it. */
+  lagging?(webSocket: AnyWebSocket): void;
   /** Called when a member has caught up, and no message waits for it any more. */
-  caughtUp(webSocket: AnyWebSocket): void;
+  caughtUp?(webSocket: AnyWebSocket): void;
   /** Called when no member lags any more. */
   allCaughtUp?(): void;
+  /**
+   * Called when a member that has fallen behind has sent all that was written to it. It gets nothing more until it is deleted and added again.
+   * @param missed the first message that was not written to it
+   */
+  fellBehind?(webSocket: AnyWebSocket, missed: unknown): void;
   /** Called when a waiting message was dropped because of a later one. */
   dropped?(webSocket: AnyWebSocket, message: unknown): void;
   /** Called when a member is not open any more, or must be closed. It calls `delete()` of the FanOut. */
@@ -128,7 +136,7 @@ export class FanOut {
     else if (!this.#send(entry, member)) {
       member.lags = this.#justLagging = true;
       this.lagging++;
-      this.#owner.lagging(webSocket);
+      this.#owner.lagging?.(webSocket);
     }
   }
 
@@ -139,12 +147,16 @@ export class FanOut {
 
   #keep(entry: Entry, member: Member): void {
     const { webSocket, waiting } = member;
+    if (member.missed !== undefined) return;
     const replaced = waiting.get(entry.key);
     waiting.set(entry.key, entry);
     if (replaced !== undefined) this.#drop(replaced, member);
     else if (this.#policy === 'keep-latest' || waiting.size <= this.#limit) return;
     else if (this.#policy === 'drop-oldest') this.#drop(member.takeOldest(), member);
-    else {
+    else if (this.#policy === 'catch-up') {
+      member.missed = member.takeOldest();
+      member.forgetWaiting();
+    } else {
       this.#closed++;
       this.#owner.remove(webSocket);
       webSocket.close(this.#code, this.#reason);
@@ -164,10 +176,11 @@ export class FanOut {
   #catchUp(member: Member): void {
     const { webSocket } = member;
     if (!isOpen(webSocket)) return this.#owner.remove(webSocket);
+    if (member.missed !== undefined) return this.#owner.fellBehind?.(webSocket, member.missed.message);
     for (let entry = member.takeOldest(); entry !== undefined; entry = member.takeOldest())
       if (!this.#send(entry, member)) return;
     this.#lagsNoMore(member);
-    this.#owner.caughtUp(webSocket);
+    this.#owner.caughtUp?.(webSocket);
   }
 
   #lagsNoMore(member: Member): void {

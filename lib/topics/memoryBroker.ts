@@ -1,6 +1,14 @@
 import { clearInterval, setInterval } from 'node:timers';
 import { WebSocketError } from '../errors';
-import type { Broker, BrokerDriver, BrokerGuarantees, BrokerSettings, HistoryLimits, TopicMessage } from './broker';
+import type {
+  Broker,
+  BrokerDriver,
+  BrokerGuarantees,
+  BrokerSettings,
+  HistoryLimits,
+  PublishOptions,
+  TopicMessage,
+} from './broker';
 import { type LogReader, MemoryLog } from './memoryLog';
 
 /** Topics that have neither messages nor readers are remembered up to this number, so that old cursors are still known. */
@@ -77,8 +85,7 @@ class MemoryBroker implements Broker {
     memory.open(this);
   }
 
-  async publish(topic: string, data: string | Buffer, options?: { readonly signal?: AbortSignal | undefined }) {
-    const signal = options?.signal;
+  async publish(topic: string, data: string | Buffer, { signal }: PublishOptions = {}) {
     if (signal?.aborted) throw new WebSocketError('WS_ERR_ABORTED', undefined, { cause: signal.reason });
     return this.#log(topic).add(typeof data === 'string' ? data : withoutLargeBuffer(data));
   }

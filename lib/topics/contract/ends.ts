@@ -74,6 +74,18 @@ export const endsAndNames: readonly BrokerSpec[] = [
     assert.equal((await broker.bounds(topic)).last, last);
   }),
 
+  spec('publish(): adds a message once, however often it is published, if the broker deduplicates', async (stage) => {
+    const { open, topic, signal } = stage;
+    const [broker, other] = [open(), open()];
+    if (broker.guarantees.deduplicates !== true) return;
+    const from = await end(broker, topic);
+    const id = await broker.publish(topic, 'one', { key: `${topic} 1` });
+    assert.equal(await broker.publish(topic, 'one', { key: `${topic} 1` }), id);
+    assert.equal(await other.publish(topic, 'one', { key: `${topic} 1` }), id);
+    await broker.publish(topic, 'two', { key: `${topic} 2` });
+    assert.deepEqual(dataOf(await take(broker.read(topic, from, signal), 2)), ['one', 'two']);
+  }),
+
   spec('close(): ends the reads, and refuses what comes later', async ({ open, topic, signal }) => {
     const [broker, other] = [open(), open()];
     const from = await end(broker, topic);
