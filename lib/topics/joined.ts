@@ -1,6 +1,7 @@
 import { Duplex, type Readable } from 'node:stream';
 import { join, leave } from '../broadcast/memberships';
 import { type AnyWebSocket, WebSocket } from '../webSocketHandler';
+import { tolerateErrors } from '../websocket/closing';
 import type { WriteCallback } from '../websocket/writeQueue';
 import type { Channel } from './channel/channel';
 import { mostMessages, StreamMember } from './channel/streamMember';
@@ -58,10 +59,15 @@ export class Joined extends Duplex {
     return this;
   }
 
-  /** @internal */
-  override _read(): void {
-    this.#member.wanted();
+  // biome-ignore lint/suspicious/noExplicitAny: as Node declares it
+  override read(size?: number): any {
+    const message = super.read(size);
+    this.#member.taken();
+    return message;
   }
+
+  /** @internal Messages come by themselves, until too many wait. */
+  override _read(): void {}
 
   /** @internal */
   override _write(chunk: unknown, _encoding: BufferEncoding, done: WriteCallback): void {
@@ -86,7 +92,10 @@ export class Joined extends Duplex {
     this.#piped.clear();
     for (const webSocket of webSockets) {
       leave(webSocket, this.#group);
-      if (error !== null) webSocket.destroy(error);
+      if (error === null) continue;
+      // The error is one of this stream, where it is loud if it must be.
+      tolerateErrors(webSocket);
+      webSocket.destroy(error);
     }
     done(error);
   }
@@ -108,7 +117,9 @@ export class Joined extends Duplex {
   #leaveWithout(webSocket: AnyWebSocket): void {
     const pipes = this.#piped.get(webSocket);
     if (pipes === undefined) return;
-    if (pipes > 1) this.#piped.set(webSocket, pipes - 1);
+    // A WebSocket that is destroyed is unpiped before its 'close'.
+    if (webSocket.destroyed) this.#webSocketClosed(webSocket);
+    else if (pipes > 1) this.#piped.set(webSocket, pipes - 1);
     else {
       this.#piped.delete(webSocket);
       leave(webSocket, this.#group);
@@ -117,7 +128,7 @@ export class Joined extends Duplex {
 
   /** Publishes what was received, gives nothing more to read, and ends. */
   #webSocketClosed(webSocket: AnyWebSocket): boolean {
-    this.#piped.delete(webSocket);
+    if (!this.#piped.delete(webSocket)) return false;
     leave(webSocket, this.#group);
     this.#leave();
     this.end();

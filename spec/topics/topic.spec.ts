@@ -479,16 +479,6 @@ describe('A topic', () => {
       expect(topic.members.size).to.equal(0);
       await topics[Symbol.asyncDispose]();
     });
-
-    it('nothing of topics keeps a process running', async () => {
-      const timers = () => process.getActiveResourcesInfo().filter((name) => /Timeout|Immediate/.test(name)).length;
-      const before = timers();
-      await publishNumbers(topic, 0, 10);
-      const since = topic.since('start');
-      await since.take(10).toArray();
-      topics.presence('prices').enter('somebody');
-      expect(timers()).to.equal(before);
-    });
   });
 });
 
