@@ -7,7 +7,7 @@ import type { AnyWebSocket } from '../websocket/webSocket';
 import type { WriteCallback } from '../websocket/writeQueue';
 import { type BroadcastMessage, checkMember, isOpen, prepare } from './broadcast';
 import type { BroadcastCounts, Entry } from './broadcastMember';
-import { FanOut, type FanOutOwner, type FanOutTotals } from './fanOut';
+import { type BroadcastTotals, FanOut, type FanOutOwner } from './fanOut';
 import { join, leave } from './memberships';
 
 /**
@@ -37,9 +37,6 @@ export interface BroadcastStreamOptions {
   /** The close reason for members that the policy `'close'` closes, at most 123 bytes of UTF-8. Default none. */
   reason?: string;
 }
-
-/** The sums over all members of a BroadcastStream, including former members. */
-export interface BroadcastTotals extends FanOutTotals {}
 
 /**
  * A Writable for many WebSockets: each chunk is a message, which is encoded once and sent to every member. If it is

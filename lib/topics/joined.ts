@@ -26,7 +26,7 @@ export class Joined extends Duplex {
   readonly #group = { delete: (webSocket: AnyWebSocket) => this.#webSocketClosed(webSocket) };
   #left = false;
 
-  /** `topics.join()` makes it. */
+  /** @internal `topics.join()` makes it. */
   constructor(channel: Channel, options: JoinOptions, present: () => (() => void) | undefined) {
     super({ objectMode: true, readableHighWaterMark: mostMessages, writableHighWaterMark: mostWrites });
     this.#channel = channel;
@@ -40,18 +40,25 @@ export class Joined extends Duplex {
     });
   }
 
+  /**
+   * Publishes a message: a string, bytes, or a PreparedMessage. Returns false if the writer should wait for 'drain'.
+   * @param callback called when the broker has the message, or with the error because of which it may not have it; then the stream goes on.
+   * Without a callback, the error destroys the stream
+   */
   override write(chunk: unknown, callback?: WriteCallback): boolean;
   override write(chunk: unknown, encoding?: BufferEncoding, callback?: WriteCallback): boolean;
   override write(chunk: unknown, encoding?: BufferEncoding | WriteCallback, callback?: WriteCallback): boolean {
     return writeChunk((message, told) => super.write(message, told), chunk, encoding, callback);
   }
 
+  /** Writes each message of the topic to the destination. If that is a WebSocket, the member leaves when it closes. */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
     const webSocket: unknown = destination;
     if (webSocket instanceof WebSocket) this.#leaveWith(webSocket);
     return super.pipe(destination, options);
   }
 
+  /** Stops writing to a destination of `pipe()`; without an argument, to all of them. */
   override unpipe(destination?: NodeJS.WritableStream): this {
     super.unpipe(destination);
     for (const webSocket of this.#piped.keys())
@@ -59,6 +66,7 @@ export class Joined extends Duplex {
     return this;
   }
 
+  /** Returns the next message, or null if none is in the read queue. */
   // biome-ignore lint/suspicious/noExplicitAny: as Node declares it
   override read(size?: number): any {
     const message = super.read(size);
