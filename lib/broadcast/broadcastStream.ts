@@ -8,7 +8,6 @@ import type { WriteCallback } from '../websocket/writeQueue';
 import { type BroadcastMessage, checkMember, isOpen, prepare } from './broadcast';
 import type { BroadcastCounts, Entry } from './broadcastMember';
 import { type BroadcastTotals, FanOut, type FanOutOwner } from './fanOut';
-import { join, leave } from './memberships';
 
 /**
  * The policy for messages to a member that lags. A member lags when its `write()` has returned false, until all written
@@ -101,14 +100,14 @@ export class BroadcastStream extends Writable {
   add(webSocket: AnyWebSocket): this {
     checkMember(webSocket);
     if (!this.writable || !isOpen(webSocket)) return this;
-    if (this.#fanOut.add(webSocket)) join(webSocket, this);
+    if (this.#fanOut.add(webSocket)) webSocket._groups.add(this);
     return this;
   }
 
   /** Removes a member, and drops the messages that wait for it. Returns whether the WebSocket was a member. */
   delete(webSocket: AnyWebSocket): boolean {
     if (!this.#fanOut.webSockets.has(webSocket)) return false;
-    leave(webSocket, this);
+    webSocket._groups.delete(this);
     return this.#fanOut.delete(webSocket);
   }
 
