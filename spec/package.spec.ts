@@ -169,7 +169,9 @@ describe('The package', function () {
       withFileTypes: true,
     }).filter((entry) => entry.isFile());
     expect(
-      files.filter(({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|LICENSE)$/.test(name)),
+      files.filter(
+        ({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|llms\.txt|LICENSE)$/.test(name),
+      ),
     ).to.deep.equal([]);
     expect(files.filter(({ name }) => name.endsWith('ts') && !/\.d\.m?ts$/.test(name))).to.deep.equal([]);
     const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
