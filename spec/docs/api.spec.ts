@@ -314,12 +314,15 @@ async function prices(block: CodeBlock): Promise<void> {
   await handle.close();
 }
 
+/** The lines are apart: one reads the bytes of a client, the other makes them. */
 async function framing(block: CodeBlock): Promise<void> {
-  const console = new RecordingConsole();
-  const messages = Readable.from(['hello']);
+  const [read, written] = block.lines();
   const wire = new PassThrough();
-  await block.run({ names: { bytes: wire, messages, socket: wire, Deframer, Framer, console } });
-  expect((await console.next())[0]).to.equal('hello');
+  await written?.run({ names: { pipeline, messages: Readable.from(['hello']), socket: wire, Framer } });
+  const console = new RecordingConsole();
+  const reading = read?.run({ names: { bytes: wire, Deframer, console } });
+  expect(await console.next()).to.deep.equal(['hello']);
+  await reading;
 }
 
 describeBlocks(page, {

@@ -130,7 +130,10 @@ async function slowClient(block: CodeBlock): Promise<void> {
   const [ws, peer] = createPair();
   Object.defineProperty(ws, 'request', { value: { url: '/prices' } });
   const source = new Transform({ objectMode: true, transform: (message, _encoding, done) => done(null, message) });
-  const { prices } = await block.run({ names: { BroadcastStream, console, ws, source }, returns: ['prices'] });
+  const { prices } = await block.run({
+    names: { BroadcastStream, console, pipeline, ws, source },
+    returns: ['prices'],
+  });
   const lagging = console.next();
   for (let price = 1; price <= 2000; price++) {
     if (!source.write(JSON.stringify({ symbol: 'A', price, padding: 'x'.repeat(1000) }))) await once(source, 'drain');

@@ -172,7 +172,7 @@ async function next(block: CodeBlock): Promise<void> {
     getRequestHandler: () => (_req: IncomingMessage, res: ServerResponse) => res.end('a page'),
   });
   const values = await block.run({
-    names: { next: application, dev: false, dir: '.', createServer, configureServer },
+    names: { next: application, dev: false, dir: '.', createServer, configureServer, pipeline },
     returns: ['server', 'handle'],
     replace: { '4080': '0' },
   });
@@ -196,6 +196,7 @@ function stack() {
 async function vite(block: CodeBlock): Promise<void> {
   const { handlers, server } = stack();
   const { webSockets } = await block.run({
+    names: { pipeline },
     returns: ['webSockets'],
     replace: { 'export default {': 'const config = {' },
   });
@@ -226,7 +227,7 @@ async function webpack(block: CodeBlock): Promise<void> {
   }
   const state: Declared = {};
   await block.run({
-    names: { WebpackDevServer, compiler: {}, configureServer, state },
+    names: { WebpackDevServer, compiler: {}, configureServer, state, pipeline },
     replace: { 'handle = ': 'state.handle = ' },
   });
   server.listen(0);
