@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { configureServer } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 /** Socket.IO and WebSockets of this library on one server: a path each. */
 export async function start(port = 4080): Promise<Demo> {
@@ -25,4 +25,4 @@ export async function start(port = 4080): Promise<Demo> {
   };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

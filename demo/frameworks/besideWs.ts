@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { configureServer } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 /** A server of ws and WebSockets of this library on one server: a path each. */
 export async function start(port = 4080): Promise<Demo> {
@@ -30,4 +30,4 @@ export async function start(port = 4080): Promise<Demo> {
   };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

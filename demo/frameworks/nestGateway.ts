@@ -8,7 +8,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { type Accept, AcceptWebSocket, WebSocketModule } from '../../lib/integrations/nest';
-import type { Demo } from './demo';
+import { type Demo, runUntilSignal } from './demo';
 
 /** NestJS's own way: messages that are JSON with the name of an event. */
 @WebSocketGateway({ path: '/gateway' })
@@ -52,4 +52,4 @@ export async function start(port = 4080): Promise<Demo> {
   return { port: (app.getHttpServer().address() as AddressInfo).port, close: () => app.close() };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

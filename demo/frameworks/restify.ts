@@ -2,7 +2,7 @@ import session from 'express-session';
 import { createServer, type Next, type Request, type Response } from 'restify';
 import errors from 'restify-errors';
 import { configureServer, type WebSocket } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 type WithSession = Request & { session: { user?: string } };
 
@@ -66,4 +66,4 @@ export async function start(port = 4080): Promise<Demo> {
   return await listen(server, configureServer(server, { filter: () => true }), port);
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);
