@@ -7,7 +7,8 @@ import { configureServer, type WebSocketServer } from '../../lib/webSocketHandle
 import { connectRoutes } from './connectRoutes';
 import { type Demo, runUntilSignal } from './demo';
 
-export async function start(port = 4080): Promise<Demo> {
+/** @param DevServer webpack-dev-server 5, or 6 */
+export async function start(port = 4080, DevServer = WebpackDevServer): Promise<Demo> {
   const compiler = webpack({
     mode: 'development',
     context: join(__dirname, 'site'),
@@ -19,7 +20,7 @@ export async function start(port = 4080): Promise<Demo> {
   if (compiler === null) throw new Error('The configuration of webpack is invalid');
 
   let handle: WebSocketServer | undefined;
-  const development = new WebpackDevServer(
+  const development = new DevServer(
     {
       port,
       host: 'localhost',

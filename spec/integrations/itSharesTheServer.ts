@@ -16,6 +16,8 @@ export interface Own {
   readonly says: RegExp;
   /** The path of the route that begins a session. Default `/login`. */
   readonly login?: string;
+  /** The name of the package to start the example with. Default: the one that it imports. */
+  readonly framework?: string;
 }
 
 /**
@@ -24,14 +26,14 @@ export interface Own {
  */
 export function itSharesTheServer(
   name: string,
-  { path, protocols = [], sameOrigin = false, says, login = '/login' }: Own,
+  { path, protocols = [], sameOrigin = false, says, login = '/login', framework }: Own,
 ): void {
   let demo: Demo;
   let visitor: Visitor;
 
   before(async function () {
     this.timeout(120_000);
-    demo = await startInOwnProcess(name);
+    demo = await startInOwnProcess(name, framework);
   });
   // One without cookies.
   beforeEach(() => {
