@@ -14,6 +14,7 @@ const sources = [
   'rolldown.config.mjs',
   'README.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   'SKILL.md',
   'llms.txt',
   'LICENSE',

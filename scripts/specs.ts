@@ -38,6 +38,7 @@ const withPrograms = [
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
   'spec/leaks.spec.ts',
+  'spec/manifest.spec.ts',
   'spec/package.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/realServers.spec.ts',

@@ -51,6 +51,8 @@ const sidebar = [
     text: 'Do one thing',
     items: [
       { text: 'Recipes', link: '/recipes' },
+      { text: 'Topics', link: '/topics' },
+      { text: 'Command line', link: '/cli' },
       { text: 'HTTP/2', link: '/http2' },
       { text: 'Runtimes and tools', link: '/runtimes' },
     ],
@@ -61,6 +63,7 @@ const sidebar = [
       { text: 'Guarantees', link: '/guarantees' },
       { text: 'How a WebSocket ends', link: '/endings' },
       { text: 'Features', link: '/features' },
+      { text: 'Compatibility', link: '/compatibility' },
       { text: 'Security', link: '/security' },
       { text: 'Memory and capacity', link: '/capacity' },
       { text: 'Performance', link: '/performance' },
