@@ -164,7 +164,7 @@ describe('The code of the documentation', () => {
 
   it('calls only scripts that the package.json at its side has, and options that the command line has', () => {
     const scripts = JSON.parse(read('package.json')).scripts;
-    const options = read('demo/clientOptions.ts');
+    const options = read('demo/client/options.ts');
     const unknown = pages.flatMap((page) =>
       codeBlocks(page)
         .filter(({ language }) => language === 'sh')
