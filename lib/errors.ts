@@ -186,6 +186,25 @@ export const errorTable = {
    * Try again later, or on another server; the response is 503 with `Retry-After`.
    */
   WS_ERR_SHUTTING_DOWN: { sentence: 'The server is shutting down' },
+  // Topics and their brokers.
+  /**
+   * Messages after the cursor were deleted (`'evicted'`), or the topic has a new log, for example after a restart (`'epoch'`).
+   *
+   * Get the present state another way, and read on from `'start'`; raise `history` for readers that are away longer.
+   */
+  WS_ERR_TOPIC_LOST: { sentence: 'A topic cannot be continued without a gap' },
+  /**
+   * It did not answer, or the connection to it was lost. A message that was being published may have reached the broker nevertheless.
+   *
+   * Publish again later. Topics come back by themselves.
+   */
+  WS_ERR_BROKER_UNAVAILABLE: { sentence: 'The broker cannot be reached' },
+  /**
+   * Its memory or storage is full, the user of the connection may not do this, or a feature is missing.
+   *
+   * Look at `cause`, and repair the broker or its configuration.
+   */
+  WS_ERR_BROKER_REFUSED: { sentence: 'The broker has refused the request' },
   // Mistakes of the local program.
   /**
    * The message has its name, its value, and the accepted values; for an unknown option, the most similar known one.
@@ -241,6 +260,8 @@ export interface WebSocketErrorDetails {
   readonly headers?: IncomingHttpHeaders | OutgoingHttpHeaders;
   /** The body of a server's refusal. */
   readonly body?: Buffer;
+  /** Why a topic cannot be continued: messages were deleted before they were read, or its log is a new one. */
+  readonly lost?: 'evicted' | 'epoch';
   /** The error that caused this error. */
   readonly cause?: unknown;
 }
@@ -260,17 +281,20 @@ export class WebSocketError extends Error {
   declare readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders | undefined;
   /** The body of a server's refusal as received, up to 64 KiB. */
   declare readonly body: Buffer | undefined;
+  /** With WS_ERR_TOPIC_LOST: messages were deleted before they were read, or the log of the topic is a new one. */
+  declare readonly lost: 'evicted' | 'epoch' | undefined;
 
   /** @param detail follows the sentence of the code in the message */
   constructor(code: WebSocketErrorCode, detail?: string, details: WebSocketErrorDetails = {}) {
     const kind: ErrorKind = errorTable[code];
-    const { cause, closeCode = kind.closeCode, statusCode, headers, body } = details;
+    const { cause, closeCode = kind.closeCode, statusCode, headers, body, lost } = details;
     super(detail === undefined ? kind.sentence : `${kind.sentence}: ${detail}`, 'cause' in details ? { cause } : {});
     this.code = code;
     if (closeCode !== undefined) this.closeCode = closeCode;
     if (statusCode !== undefined) this.statusCode = statusCode;
     if (headers !== undefined) this.headers = headers;
     if (body !== undefined) this.body = body;
+    if (lost !== undefined) this.lost = lost;
     if (code === 'WS_ERR_ABORTED') define(this, 'AbortError');
   }
 
