@@ -51,6 +51,7 @@ const sidebar = [
     text: 'Do one thing',
     items: [
       { text: 'Recipes', link: '/recipes' },
+      { text: 'Topics', link: '/topics' },
       { text: 'HTTP/2', link: '/http2' },
       { text: 'Runtimes and tools', link: '/runtimes' },
     ],
@@ -74,6 +75,7 @@ const sidebar = [
       { text: 'API', link: '/api' },
       { text: 'Reference', link: '/reference' },
       { text: 'Reference of the API of ws', link: '/reference-ws' },
+      { text: 'Reference of topics', link: '/reference-topics' },
     ],
   },
   { text: 'Change the library', items: [{ text: 'Architecture', link: '/architecture' }] },
