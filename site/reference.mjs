@@ -20,7 +20,15 @@ const pages = [
     begin: `# Reference
 
 This page is for people who look up a class, a function or a type of \`node-websocket-handler\`. It is generated from the docstrings
-(\`npm run docs:reference\`). [The API](api.md) explains the same with examples; [the API of ws](reference-ws.md) has its own page.`,
+(\`npm run docs:reference\`). [The API](api.md) explains the same with examples. [The API of ws](reference-ws.md) and [topics](reference-topics.md) have pages of their own.`,
+  },
+  {
+    from: 'topics.md',
+    to: 'reference-topics.md',
+    begin: `# Reference of node-websocket-handler/topics
+
+This page is for people who look up a class or a type of \`node-websocket-handler/topics\`. It is generated from the docstrings
+(\`npm run docs:reference\`). [Topics](topics.md) explains the same with examples.`,
   },
   {
     from: join('adapters', 'ws.md'),
@@ -48,6 +56,8 @@ try {
       .replace(/^# .*\n/, '')
       .replaceAll('](../webSocketHandler.md', '](reference.md')
       .replaceAll('](adapters/ws.md', '](reference-ws.md')
+      .replaceAll('](webSocketHandler.md', '](reference.md')
+      .replaceAll('](topics.md#', '](reference-topics.md#')
       .replaceAll(/[ \t]+$/gm, '');
     const page = `${begin}\n${generated.trimEnd()}\n`;
     const path = join(docs, to);

@@ -20,7 +20,7 @@ const pages = [
 ];
 
 /** The pages that are made from the docstrings, whose paragraphs and examples are those of the source. */
-const generated = (page: string) => /^docs\/reference(?:-ws)?\.md$/.test(page);
+const generated = (page: string) => /^docs\/reference(?:-\w+)?\.md$/.test(page);
 
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
 
@@ -218,6 +218,7 @@ describe('What the documentation takes from the source', () => {
     for (const [page, file] of [
       ['docs/reference.md', 'lib/webSocketHandler.ts'],
       ['docs/reference-ws.md', 'lib/adapters/ws/index.ts'],
+      ['docs/reference-topics.md', 'lib/topics/index.ts'],
     ] as const) {
       const headings = [...read(page).matchAll(/^### (\w+)/gm)].map(([, name]) => name);
       expect(headings, page).to.include.members(exportedNames(read(file)));
