@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { indented } from '../demo/client/json';
 import { type CommandLine, parseCommandLine } from '../demo/client/options';
 import { knownVersions } from '../lib/versions';
 import type { CloseOutcome, Message, Version, WebSocket } from '../lib/webSocketHandler';
@@ -265,6 +267,15 @@ describe('The command line', () => {
         '[]',
         '{"binary":1}',
       ].join('\n'),
+    );
+  });
+
+  it('indents every JSON as JSON.stringify() does that wrote it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(indented(JSON.stringify(value))).to.equal(JSON.stringify(value, null, 2));
+        expect(indented(JSON.stringify(value, null, '\t'))).to.equal(JSON.stringify(value, null, 2));
+      }),
     );
   });
 

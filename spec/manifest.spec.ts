@@ -41,8 +41,9 @@ function brokenLinks(page: string, markdown: string, packed: readonly string[]):
     const file = posix.join(posix.dirname(page), path);
     if (packed.includes(file)) return [];
     if (!existsSync(join(root, file))) return `${link}: there is no file ${file}`;
-    const [blob, tree] = addresses;
-    return `${link}: not in the package; use ${statSync(join(root, file)).isFile() ? blob : tree}${file}`;
+    const [blob, tree, raw] = addresses;
+    const wanted = statSync(join(root, file)).isDirectory() ? tree : /\.(?:png|svg)$/.test(file) ? raw : blob;
+    return `${link}: not in the package; use ${wanted}${link.replace(path, file)}`;
   });
 }
 
@@ -69,7 +70,7 @@ describe('package.json', () => {
 
 describe('The pages in the package', () => {
   const packed = packedFiles();
-  const pages = packed.filter((file) => file.endsWith('.md'));
+  const pages = packed.filter((file) => /\.(?:md|txt)$/.test(file));
 
   it('are the README, the documentation, the changes, and how to report a vulnerability', () => {
     expect(packed).to.include.members(['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE', 'docs/api.md']);
@@ -82,14 +83,16 @@ describe('The pages in the package', () => {
     });
 
   it('are checked: a link to a file that is not in the package, or nowhere, is found', () => {
-    const markdown = `[a](api.md) [b](../demo/client.ts) [c](../demo) [d](nowhere.md) [e](${addresses[0]}nowhere) [f](#here)
-      [g](https://example.org) ![h](../README.md) [\`i\`](../lib)`;
+    const markdown = `[a](api.md) [b](../demo/client.ts) [c](../demo) [d](nowhere.md) [e](${addresses[0]}nowhere) [f](#here) [j](../bench/results.md#marks)
+      [g](https://example.org) ![h](../README.md) [\`i\`](../lib) ![k](../demo/public/logo.svg)`;
     expect(brokenLinks('docs/errors.md', markdown, ['docs/api.md', 'README.md'])).to.deep.equal([
       `../demo/client.ts: not in the package; use ${addresses[0]}demo/client.ts`,
       `../demo: not in the package; use ${addresses[1]}demo`,
       'nowhere.md: there is no file docs/nowhere.md',
       `${addresses[0]}nowhere: there is no file nowhere`,
+      `../bench/results.md#marks: not in the package; use ${addresses[0]}bench/results.md#marks`,
       `../lib: not in the package; use ${addresses[1]}lib`,
+      `../demo/public/logo.svg: not in the package; use ${addresses[2]}demo/public/logo.svg`,
     ]);
   });
 });

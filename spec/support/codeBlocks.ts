@@ -29,8 +29,6 @@ const AsyncFunction = (async () => {}).constructor as new (
 /** The entries of the package, as its code imports them. */
 const entries: Readonly<Record<string, string>> = {
   'node-websocket-handler': 'lib/webSocketHandler',
-  'node-websocket-handler/topics': 'lib/topics',
-  'node-websocket-handler/topics/contract': 'lib/topics/contract',
   'node-websocket-handler/ws': 'lib/adapters/ws',
   'node-websocket-handler/topics': 'lib/topics',
   'node-websocket-handler/topics/contract': 'lib/topics/contract',
