@@ -76,6 +76,7 @@ const sidebar = [
       { text: 'Errors', link: '/errors' },
       { text: 'API', link: '/api' },
       { text: 'Reference', link: '/reference' },
+      { text: 'Reference of topics', link: '/reference-topics' },
       { text: 'Reference of the API of ws', link: '/reference-ws' },
     ],
   },
