@@ -32,6 +32,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['integrations/*', 13],
   ['adapters/ws/*', 13],
   ['topics/*', 13],
+  ['topics/contract/*', 14],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */

@@ -27,6 +27,8 @@ export class Member {
   dropped = 0;
   /** Whether the member lags: `write()` has returned false, and not all written messages have been sent since. */
   lags = false;
+  /** The first message that the member was not given since it has fallen behind. */
+  missed: Entry | undefined;
   /** The waiting messages by key, in the order in which the keys were added. */
   readonly waiting = new Map<unknown, Entry>();
   /**

@@ -1,5 +1,5 @@
 /**
- * The contract between `Topics` and a broker. A driver is a function that returns a `Broker`; `spec/topics/contract.ts` has the specs that
+ * The contract between `Topics` and a broker. A driver is a function that returns a `Broker`; `topics/contract/` has the specs that
  * every driver must pass. A topic is a log: messages are added at its end, each with an offset, and the oldest are deleted by the limits of
  * its history.
  */
@@ -58,6 +58,19 @@ export interface BrokerGuarantees {
   readonly durable: boolean;
   /** Whether a reader can continue after a cursor. */
   readonly history: boolean;
+  /**
+   * Whether a message that is published twice with the same `key`, within two minutes, is added once. Then `Topics` publishes again what has
+   * failed with WS_ERR_BROKER_UNAVAILABLE. Default false.
+   */
+  readonly deduplicates?: boolean;
+}
+
+/** How a message is published. */
+export interface PublishOptions {
+  /** Ends the wait: the promise rejects with WS_ERR_ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** A name that no other message has. A broker that deduplicates adds messages with the same key once, and resolves with the same cursor. */
+  readonly key?: string | undefined;
 }
 
 /**
@@ -73,18 +86,13 @@ export interface Broker {
   readonly maxMessageSize: number | undefined;
 
   /**
-   * Adds a message, and resolves with its cursor as soon as the broker has it. Rejects if the broker may not have it: never silence.
-   * Several calls may be under way; those for one topic keep their order. A driver may try again by itself only if it can rule out that the
-   * message is added twice.
-   * @param options.signal ends the wait: rejects with WS_ERR_ABORTED
+   * Adds a message, and resolves with its cursor as soon as the broker has it. Rejects if the broker may not have it: never silence. It
+   * settles in a time that the driver limits. Several calls may be under way; those for one topic keep their order. A driver may try again by
+   * itself only if it can rule out that the message is added twice.
    * @throws WebSocketError WS_ERR_BROKER_UNAVAILABLE (the broker may have the message nevertheless), WS_ERR_BROKER_REFUSED,
    * WS_ERR_MESSAGE_TOO_BIG, WS_ERR_ABORTED, WS_ERR_NOT_OPEN after `close()`
    */
-  publish(
-    topic: string,
-    data: string | Buffer,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<string>;
+  publish(topic: string, data: string | Buffer, options?: PublishOptions): Promise<string>;
 
   /**
    * Reads all messages with an offset above that of `after`, in order, each once: first those that are kept, then those that are
