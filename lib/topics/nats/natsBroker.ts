@@ -1,7 +1,15 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { WebSocketError } from '../../errors';
-import type { Broker, BrokerDriver, BrokerGuarantees, BrokerSettings, TopicBounds, TopicMessage } from '../broker';
+import type {
+  Broker,
+  BrokerDriver,
+  BrokerGuarantees,
+  BrokerSettings,
+  PublishOptions,
+  TopicBounds,
+  TopicMessage,
+} from '../broker';
 import { toCursor } from '../cursor';
 import { Calls } from '../drivers/calls';
 import { Readers } from '../drivers/readers';
@@ -55,7 +63,14 @@ class NatsBroker implements Broker {
   #highest = 0;
 
   constructor(connection: NatsConnection | Promise<NatsConnection>, settings: StreamSettings) {
-    this.guarantees = { ordered: true, durable: settings.storage === 'file', history: settings.messages > 0 };
+    this.guarantees = {
+      ordered: true,
+      durable: settings.storage === 'file',
+      history: settings.messages > 0,
+      deduplicates: true,
+      // The server counts bytes of the whole stream only.
+      limitsBytes: false,
+    };
     this.#settings = settings;
     this.#calls = new Calls(settings.timeout, (error) => this.#failed(error));
     this.#link = new NatsLink(connection, (error) => this.#interrupt(error));
@@ -74,12 +89,8 @@ class NatsBroker implements Broker {
     return known.length > 0 ? Math.min(...known) : undefined;
   }
 
-  publish(
-    topic: string,
-    data: string | Buffer,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<string> {
-    return this.#run(() => this.#publish(topic, data), signal);
+  publish(topic: string, data: string | Buffer, { signal, key }: PublishOptions = {}): Promise<string> {
+    return this.#run(() => this.#publish(topic, data, key), signal);
   }
 
   read(topic: string, after: string, signal: AbortSignal): AsyncIterable<TopicMessage> {
@@ -104,13 +115,16 @@ class NatsBroker implements Broker {
     return this.#calls.run(call, signal);
   }
 
-  async #publish(topic: string, data: string | Buffer): Promise<string> {
+  async #publish(topic: string, data: string | Buffer, key: string | undefined): Promise<string> {
     const access = await this.#stream.access();
     await this.#begun.ensure(topic, () => this.#begin(access, topic));
     this.#checkSize(data);
-    const options = typeof data === 'string' ? {} : { headers: binaryHeaders };
-    const { seq } = await access.js.publish(this.#stream.subject(topic), data, options);
-    return toCursor({ epoch: await this.#epochOf(access, seq), offset: seq });
+    const { seq, duplicate } = await access.js.publish(this.#stream.subject(topic), data, {
+      ...(typeof data !== 'string' && { headers: binaryHeaders() }),
+      ...(key !== undefined && { msgID: key }),
+    });
+    const epoch = duplicate ? access.epoch : await this.#epochOf(access, seq);
+    return toCursor({ epoch, offset: seq });
   }
 
   #checkSize(data: string | Buffer): void {

@@ -9,8 +9,8 @@ const binary = 'binary';
 /** The first entry of the log of a topic, which is no message. */
 export const beginning = 'beginning';
 
-/** The bytes that the header adds to a payload, and some more, for a server counts them. */
-export const headerRoom = 64;
+/** The bytes that are left for headers, which count as part of a payload. */
+export const headerRoom = 512;
 
 export function entryHeaders(kind: string): MsgHdrs {
   const all = headers();
@@ -18,8 +18,10 @@ export function entryHeaders(kind: string): MsgHdrs {
   return all;
 }
 
-/** The headers of a binary message. They are only read. */
-export const binaryHeaders = entryHeaders(binary);
+/** The headers of a binary message: new ones, because the client adds to them. */
+export function binaryHeaders(): MsgHdrs {
+  return entryHeaders(binary);
+}
 
 /** An entry of the stream, as the server has stored or published it. */
 export interface NatsEntry {
