@@ -1,17 +1,12 @@
 import { AckPolicy, type Consumer, DeliverPolicy } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
 import { type Position, toCursor, topicLost } from '../cursor';
+import { BatchSize } from '../drivers/batch';
 import type { Calls } from '../drivers/calls';
 import type { History, TopicLog } from '../drivers/follower';
 import type { LogMessage } from '../drivers/liveMessages';
 import { toLogMessage } from './natsEntries';
 import type { NatsStream, StreamAccess } from './natsStream';
-
-/** How many messages are asked for at a time, and about how many bytes. */
-const mostMessages = 256;
-const mostBytes = 1024 * 1024;
-/** The size of messages that is assumed before one was received. */
-const assumedSize = 32 * 1024;
 
 /** The server forgets a consumer that was not asked for this long, in nanoseconds. A reader may pause for longer: it makes a new one. */
 const inactiveThreshold = 30e9;
@@ -71,7 +66,7 @@ class NatsHistory implements History {
   readonly #signal: AbortSignal;
   #consumer: Consumer | undefined;
   #pending = 0;
-  #batch = Math.floor(mostBytes / assumedSize);
+  readonly #batch = new BatchSize();
 
   constructor(context: NatsReaderContext, topic: string, epoch: string, signal: AbortSignal) {
     this.#context = context;
@@ -133,21 +128,19 @@ class NatsHistory implements History {
   }
 
   async #fetch(after: number): Promise<LogMessage[]> {
-    const count = Math.min(this.#batch, this.#pending);
+    const count = Math.min(this.#batch.count, this.#pending);
     const fetched: LogMessage[] = [];
     if (this.#consumer === undefined || count === 0) return fetched;
     const messages = await this.#consumer.fetch({ max_messages: count, expires: this.#context.timeout });
-    let bytes = 0;
     let previous = after;
     for await (const message of messages) {
       fetched.push(toLogMessage(message.seq, previous, message));
       previous = message.seq;
-      bytes += message.data.length;
       this.#pending = message.info.pending;
       // If some were deleted meanwhile, the rest of what was asked for does not come.
       if (this.#pending === 0 || fetched.length === count) break;
     }
-    if (fetched.length > 0) this.#batch = toBatch(bytes / fetched.length);
+    if (fetched.length > 0) this.#batch.learn(fetched);
     else this.#pending = 0;
     return fetched;
   }
@@ -155,10 +148,6 @@ class NatsHistory implements History {
   #lost(after: number, reason: 'evicted' | 'epoch') {
     return topicLost(this.#topic, toCursor({ epoch: this.#epoch, offset: after }), reason);
   }
-}
-
-function toBatch(meanSize: number): number {
-  return Math.max(1, Math.min(mostMessages, Math.floor(mostBytes / Math.max(1, meanSize))));
 }
 
 /** Whether a message has reached the age at which the history ends, though the stream keeps it longer. */

@@ -1,0 +1,1 @@
+export { type IoRedisClient, type NodeRedisClient, type RedisBrokerOptions, redisBroker } from './redisBroker';
