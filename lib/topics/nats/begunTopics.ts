@@ -15,14 +15,23 @@ export class BegunTopics {
   ensure(topic: string, begin: () => Promise<void>): Promise<void> {
     const known = this.#topics.get(topic);
     if (known !== undefined && Date.now() < known.until) return known.begun;
-    if (this.#topics.size >= mostTopics) this.#topics.clear();
     const begun = begin();
-    const entry = { begun, until: Date.now() + this.#lifetime };
-    this.#topics.set(topic, entry);
+    this.#set(topic, begun);
     begun.catch(() => {
-      if (this.#topics.get(topic) === entry) this.#topics.delete(topic);
+      if (this.#topics.get(topic)?.begun === begun) this.#topics.delete(topic);
     });
     return begun;
+  }
+
+  /** Remembers that the log of a topic has begun. */
+  add(topic: string): void {
+    // Messages may wait for the answer to an earlier request.
+    if (!this.#topics.has(topic)) this.#set(topic, Promise.resolve());
+  }
+
+  #set(topic: string, begun: Promise<void>): void {
+    if (this.#topics.size >= mostTopics) this.#topics.clear();
+    this.#topics.set(topic, { begun, until: Date.now() + this.#lifetime });
   }
 
   clear(): void {

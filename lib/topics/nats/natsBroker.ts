@@ -12,6 +12,7 @@ import type {
 } from '../broker';
 import { toCursor } from '../cursor';
 import { Calls } from '../drivers/calls';
+import { Gate } from '../drivers/gate';
 import { Readers } from '../drivers/readers';
 import { BegunTopics } from './begunTopics';
 import { binaryHeaders, headerRoom } from './natsEntries';
@@ -22,6 +23,9 @@ import { checkNatsOptions, type NatsBrokerOptions, type StreamSettings, toStream
 import { NatsStream, type StreamAccess } from './natsStream';
 
 export type { NatsBrokerOptions } from './natsOptions';
+
+/** How many readers ask the server at a time. The others wait, without a deadline. */
+const mostRequests = 64;
 
 /**
  * The driver that keeps topics in NATS JetStream, all in one stream, which it makes if there is none. It needs a server of version 2.9 or
@@ -55,6 +59,7 @@ class NatsBroker implements Broker {
   readonly guarantees: BrokerGuarantees;
   readonly #settings: StreamSettings;
   readonly #calls: Calls;
+  readonly #gate = new Gate(mostRequests);
   readonly #readers = new Readers();
   readonly #link: NatsLink;
   readonly #stream: NatsStream;
@@ -95,12 +100,12 @@ class NatsBroker implements Broker {
 
   read(topic: string, after: string, signal: AbortSignal): AsyncIterable<TopicMessage> {
     const { maxAge, timeout } = this.#settings;
-    const context = { stream: this.#stream, calls: this.#calls, maxAge, timeout };
+    const context = { stream: this.#stream, calls: this.#calls, gate: this.#gate, maxAge, timeout };
     return this.#readers.read(topic, after, signal, (position) => new NatsLog(context, topic, position, signal));
   }
 
   bounds(topic: string): Promise<TopicBounds> {
-    return this.#run(() => this.#bounds(topic));
+    return this.#gate.run(() => this.#run(() => this.#bounds(topic)));
   }
 
   async close(): Promise<void> {
@@ -153,14 +158,9 @@ class NatsBroker implements Broker {
   async #bounds(topic: string): Promise<TopicBounds> {
     const access = await this.#stream.access();
     const { epoch } = access;
-    for (;;) {
-      const kept = await this.#stream.kept(access, topic);
-      if (kept !== undefined) {
-        const { first, last, lastTime } = kept;
-        return { epoch, first: isAged(lastTime, this.#settings.maxAge) ? last + 1 : first + 1, last };
-      }
-      await this.#stream.begin(access, topic);
-    }
+    const { first, last, lastTime } = await this.#stream.kept(access, topic);
+    this.#begun.add(topic);
+    return { epoch, first: isAged(lastTime, this.#settings.maxAge) ? last + 1 : first + 1, last };
   }
 
   #beat(): void {

@@ -1,9 +1,10 @@
-import { AckPolicy, type Consumer, DeliverPolicy } from '@nats-io/jetstream';
+import { AckPolicy, type Consumer, type ConsumerMessages, DeliverPolicy } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
 import { type Position, toCursor, topicLost } from '../cursor';
 import { BatchSize } from '../drivers/batch';
 import type { Calls } from '../drivers/calls';
 import type { History, TopicLog } from '../drivers/follower';
+import type { Gate } from '../drivers/gate';
 import type { LogMessage } from '../drivers/liveMessages';
 import { toLogMessage } from './natsEntries';
 import type { NatsStream, StreamAccess } from './natsStream';
@@ -15,6 +16,7 @@ const inactiveThreshold = 30e9;
 export interface NatsReaderContext {
   readonly stream: NatsStream;
   readonly calls: Calls;
+  readonly gate: Gate;
   readonly maxAge: number;
   readonly timeout: number;
 }
@@ -38,8 +40,8 @@ export class NatsLog implements TopicLog {
   }
 
   listen(listener: (message: LogMessage) => void): Promise<() => void> {
-    const { stream, calls } = this.#context;
-    return calls.run(async () => {
+    const { stream, calls, gate } = this.#context;
+    const subscribe = async () => {
       const { connection } = await stream.access();
       const subscription = connection.subscribe(stream.liveSubject(this.#topic), {
         callback: (error, message) => {
@@ -49,7 +51,8 @@ export class NatsLog implements TopicLog {
       // The server has it when it answers.
       await connection.flush();
       return () => subscription.unsubscribe();
-    }, this.#signal);
+    };
+    return gate.run(() => calls.run(subscribe, this.#signal));
   }
 }
 
@@ -65,6 +68,7 @@ class NatsHistory implements History {
   readonly #epoch: string;
   readonly #signal: AbortSignal;
   #consumer: Consumer | undefined;
+  #fetching: ConsumerMessages | undefined;
   #pending = 0;
   readonly #batch = new BatchSize();
 
@@ -76,10 +80,13 @@ class NatsHistory implements History {
   }
 
   next(after: number): Promise<readonly LogMessage[]> {
-    return this.#context.calls.run(() => this.#next(after), this.#signal);
+    const { gate, calls } = this.#context;
+    return gate.run(() => calls.run(() => this.#next(after), this.#signal));
   }
 
   close(): void {
+    this.#fetching?.stop();
+    this.#fetching = undefined;
     // If this fails, the server forgets the consumer by itself.
     this.#consumer?.delete().catch(() => {});
     this.#consumer = undefined;
@@ -96,9 +103,8 @@ class NatsHistory implements History {
       await this.#open(access, after);
     }
     const messages = await this.#fetch(after);
-    // The oldest entries are deleted first: if an older one is still there, none was deleted before it was fetched.
-    const first = await stream.first(access, this.#topic);
-    if (first === undefined || first.seq > after) throw this.#lost(after, 'evicted');
+    // The oldest entries are deleted first: if that of the cursor is still there, none behind it was deleted before it was fetched.
+    if (!(await stream.has(access, this.#topic, after))) throw this.#lost(after, 'evicted');
     if (messages.length === 0) this.close();
     return messages;
   }
@@ -131,7 +137,10 @@ class NatsHistory implements History {
     const count = Math.min(this.#batch.count, this.#pending);
     const fetched: LogMessage[] = [];
     if (this.#consumer === undefined || count === 0) return fetched;
-    const messages = await this.#consumer.fetch({ max_messages: count, expires: this.#context.timeout });
+    // The client takes no less than a second.
+    const expires = Math.max(1000, this.#context.timeout);
+    const messages = await this.#consumer.fetch({ max_messages: count, expires });
+    this.#fetching = messages;
     let previous = after;
     for await (const message of messages) {
       fetched.push(toLogMessage(message.seq, previous, message));

@@ -30,9 +30,9 @@ export interface Kept {
  * The one stream that has all topics, each under a subject of its own. The sequence number of a message in the stream is its offset in the
  * topic, so offsets of a topic have gaps.
  *
- * The log of a topic begins with an entry that is no message. So a cursor is always the number of an entry of this topic, and because the
- * server deletes the oldest entries first, nothing behind a cursor was deleted if an entry is still kept that is as old as the cursor, or
- * older. To prove it for the whole history, the stream keeps one entry more for each topic.
+ * The log of a topic begins with an entry that is no message. So a cursor is always the number of an entry of this topic. The server deletes
+ * the oldest entries first, so nothing behind a cursor was deleted if its own entry is still kept. To prove it for the whole history, the
+ * stream keeps one entry more for each topic.
  */
 export class NatsStream {
   readonly #settings: StreamSettings;
@@ -85,34 +85,44 @@ export class NatsStream {
     if (toEpoch(created) !== epoch) throw unavailable(`the stream ${this.#settings.stream} was deleted and made again`);
   }
 
-  async kept(access: StreamAccess, topic: string): Promise<Kept | undefined> {
-    const [last, first] = await Promise.all([this.last(access, topic), this.first(access, topic)]);
-    if (last === undefined || first === undefined) return undefined;
-    return { first: first.seq, last: last.seq, lastTime: last.time.getTime() };
+  /** What is kept of a topic, whose log begins with this if it has not. */
+  async kept(access: StreamAccess, topic: string): Promise<Kept> {
+    for (;;) {
+      const last = await this.last(access, topic);
+      if (last === undefined) {
+        const sequence = await this.begin(access, topic);
+        if (sequence !== undefined) return { first: sequence, last: sequence, lastTime: Date.now() };
+      } else {
+        // The server knows this request since 2.9, the type of the client only for direct requests, which a replica may answer from old data.
+        const first = await this.#find(access, { seq: 1, next_by_subj: this.subject(topic) } as MsgRequest);
+        if (first !== undefined) return { first: first.seq, last: last.seq, lastTime: last.time.getTime() };
+      }
+    }
   }
 
-  last({ manager }: StreamAccess, topic: string): Promise<StoredMsg | undefined> {
-    return this.#find(manager, { last_by_subj: this.subject(topic) });
+  last(access: StreamAccess, topic: string): Promise<StoredMsg | undefined> {
+    return this.#find(access, { last_by_subj: this.subject(topic) });
   }
 
-  first({ manager }: StreamAccess, topic: string): Promise<StoredMsg | undefined> {
-    // The server knows this since 2.9, the type of the client only for direct requests, which a replica may answer from old data.
-    return this.#find(manager, { seq: 1, next_by_subj: this.subject(topic) } as MsgRequest);
+  /** Whether an entry of a topic is still kept. */
+  async has(access: StreamAccess, topic: string, sequence: number): Promise<boolean> {
+    const entry = await this.#find(access, { seq: sequence });
+    return entry?.subject === this.subject(topic);
   }
 
-  async #find(manager: JetStreamManager, request: MsgRequest): Promise<StoredMsg | undefined> {
+  async #find({ manager }: StreamAccess, request: MsgRequest): Promise<StoredMsg | undefined> {
     return (await manager.streams.getMessage(this.#settings.stream, request)) ?? undefined;
   }
 
-  /** Begins the log of a topic, unless it has begun. */
-  async begin({ js }: StreamAccess, topic: string): Promise<void> {
+  /** Begins the log of a topic, and resolves with the number of its first entry; with undefined if it has begun already. */
+  async begin({ js }: StreamAccess, topic: string): Promise<number | undefined> {
     try {
-      await js.publish(this.subject(topic), '', {
-        headers: entryHeaders(beginning),
-        expect: { lastSubjectSequence: 0 },
-      });
+      const expect = { lastSubjectSequence: 0 };
+      const { seq } = await js.publish(this.subject(topic), '', { headers: entryHeaders(beginning), expect });
+      return seq;
     } catch (error) {
       if ((error as { code?: number }).code !== wrongLastSequence) throw error;
+      return undefined;
     }
   }
 

@@ -16,6 +16,9 @@ function script(text: string): Script {
  * its last offset (`n`) and the sum of all bytes (`s`), which is kept longer than the messages. A message has its time (`t`), the sum of all
  * bytes before it (`s`), and its text (`d`) or bytes (`b`).
  *
+ * The server refuses the first command that needs memory if it has none left, but no command after one that has changed something. So the
+ * first change must be one that needs memory.
+ *
  * KEYS: stream, hash, epoch floor. ARGV: most messages, most bytes, greatest age, retention; -1 for no limit.
  */
 const prelude = `
@@ -35,7 +38,9 @@ elseif floor and tonumber(floor) > tonumber(epoch) then
   epoch = floor
   redis.call('HSET', KEYS[2], 'e', epoch)
 end
-if retention >= 0 then redis.call('PEXPIRE', KEYS[2], whole(retention)) end
+local function remember()
+  if retention >= 0 then redis.call('PEXPIRE', KEYS[2], whole(retention)) end
+end
 -- Deletes what exceeds the limits, and returns the offset of the oldest message.
 local function trim()
   while true do
@@ -70,6 +75,7 @@ if messages ~= 0 then
 end
 last, sum = last + 1, sum + #data
 redis.call('HSET', KEYS[2], 'n', offset, 's', whole(sum))
+remember()
 trim()
 local id = epoch .. ':' .. offset
 redis.call('PUBLISH', ARGV[7], id .. kind .. data)
@@ -82,6 +88,7 @@ return id
  * ARGV in addition: the offset, the number of messages.
  */
 export const readScript = script(`${prelude}
+remember()
 local first = trim()
 local found = {}
 if ARGV[6] ~= '0' then found = redis.call('XRANGE', KEYS[1], '(1-' .. ARGV[5], '+', 'COUNT', ARGV[6]) end
