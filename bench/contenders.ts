@@ -36,6 +36,8 @@ const ofThisLibrary = {
 const others = {
   // Not among those above, to each of which an older build is added by `--against`: it may not have this.
   'ours, API of ws': { library: 'oursByApiOfWs', ...overHttp1, style: 'events' },
+  'ours, topic': { ...ours, library: 'oursByTopics', style: 'topic' },
+  'ours, join()': { ...ours, library: 'oursByTopics', style: 'join' },
   ws: { ...ws, style: 'events' },
   'ws, createWebSocketStream': { ...ws, style: 'stream', binaryOnly: true },
   'ws, split2': { ...ws, style: 'split2' },

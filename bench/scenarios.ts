@@ -120,6 +120,9 @@ const compressed: Scenario[] = [
   },
 ];
 
+/** Members of a topic in this process: WebSockets of one group, and one Duplex each in a pipe. */
+const topics = ['ours, topic', 'ours, join()'] as const;
+
 const audience = { ...plain, size: kibibyte, connections: 1000 } as const;
 
 const broadcasts: Scenario[] = [
@@ -128,16 +131,16 @@ const broadcasts: Scenario[] = [
     name: '1 KiB, one message at a time',
     measures: 'broadcast',
     work: audience,
-    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
-    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.4 }),
+    contenders: ['ours, broadcast', ...topics, 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
+    marks: [...cpu('ours, broadcast', { 'ws, broadcast': 0.4 }), ...cpu('ours, topic', { 'ours, broadcast': 1.1 })],
   },
   {
     section: 'Broadcasts to 1,000 connections',
     name: '16 messages of 1 KiB at a time',
     measures: 'broadcast',
     work: { ...audience, inFlight: 16 },
-    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
-    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.4 }),
+    contenders: ['ours, broadcast', ...topics, 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
+    marks: [...cpu('ours, broadcast', { 'ws, broadcast': 0.4 }), ...cpu('ours, topic', { 'ours, broadcast': 1.1 })],
   },
   {
     section: 'Broadcasts to 1,000 connections',

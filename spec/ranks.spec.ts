@@ -31,11 +31,16 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['webSocketHandler.ts', 12],
   ['integrations/*', 13],
   ['adapters/ws/*', 13],
-  ['topics/*', 13],
+  ['topics/broker.ts', 13],
+  ['topics/cursor.ts', 13],
+  ['topics/options.ts', 13],
   ['topics/contract/*', 14],
   ['topics/drivers/*', 14],
   ['topics/nats/*', 15],
   ['topics/redis/*', 15],
+  ['topics/channel/*', 14],
+  ['topics/presence/*', 15],
+  ['topics/*', 16],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */

@@ -84,6 +84,11 @@ export class FanOut {
     return this.#members.get(webSocket)?.counts;
   }
 
+  /** Whether a member has fallen behind. */
+  isBehind(webSocket: AnyWebSocket): boolean {
+    return this.#members.get(webSocket)?.missed !== undefined;
+  }
+
   /** Makes a WebSocket a member. Returns false if it is one already. */
   add(webSocket: AnyWebSocket): boolean {
     if (this.#members.has(webSocket)) return false;

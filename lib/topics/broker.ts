@@ -6,11 +6,11 @@
 
 /** The limits of the history of each topic. When one of them is exceeded, the oldest messages are deleted. */
 export interface HistoryLimits {
-  /** The most messages. Default 1000; 0 for no history: members get live messages only, and nobody can resume. */
+  /** The most messages. Default 1000. */
   readonly messages?: number;
-  /** The most bytes of all messages together. Default 16 MiB. */
+  /** The most bytes of all messages together; Infinity for no limit. Default 16 MiB. */
   readonly bytes?: number;
-  /** The age in milliseconds at which a message is deleted. Default 300,000: five minutes. */
+  /** The age in milliseconds at which a message is deleted; Infinity for no limit. Default 300,000: five minutes. */
   readonly maxAge?: number;
 }
 
@@ -76,7 +76,7 @@ export interface PublishOptions {
 }
 
 /**
- * The broker of one `Topics`. Names of topics are not empty, have at most 255 bytes of UTF-8, and only whole characters; a driver escapes
+ * The broker of one `Topics`. `history.messages` is at least 1. Names of topics are not empty, have at most 255 bytes of UTF-8, and only whole characters; a driver escapes
  * them so that no name reaches the subject or the key of another. Topics need not be created.
  *
  * Errors are WebSocketErrors. WS_ERR_BROKER_UNAVAILABLE: the broker could not be asked, or has not answered; the same call may succeed

@@ -9,6 +9,7 @@ import type {
   PublishOptions,
   TopicMessage,
 } from './broker';
+import { ForgettingMap } from './forgettingMap';
 import { type LogReader, MemoryLog } from './memoryLog';
 
 /** Topics that have neither messages nor readers are remembered up to this number, so that old cursors are still known. */
@@ -28,10 +29,9 @@ export function memoryBroker(): BrokerDriver {
 
 /** The logs that all brokers of one driver share. */
 class Memory {
-  readonly #logs = new Map<string, MemoryLog>();
+  readonly #logs = new ForgettingMap<MemoryLog>(mostIdleTopics);
   readonly #brokers = new Set<MemoryBroker>();
   #sweeper: NodeJS.Timeout | undefined;
-  #mostLogs = mostIdleTopics;
 
   open(broker: MemoryBroker): void {
     this.#brokers.add(broker);
@@ -46,14 +46,10 @@ class Memory {
   }
 
   log(topic: string, history: Required<HistoryLimits>): MemoryLog {
-    let log = this.#logs.get(topic);
-    if (log === undefined) {
-      if (this.#logs.size >= this.#mostLogs) this.#forgetIdle();
-      log = new MemoryLog(topic, history);
-      this.#logs.set(topic, log);
+    return this.#logs.get(topic, () => {
       this.#sweepEvery(Math.max(leastSweep, history.maxAge / 2));
-    }
-    return log;
+      return new MemoryLog(topic, history);
+    });
   }
 
   /** Frees the memory of messages that have reached their age, also in topics that nobody reads or writes. */
@@ -62,12 +58,6 @@ class Memory {
     this.#sweeper = setInterval(() => {
       for (const log of this.#logs.values()) log.removeAged();
     }, milliseconds).unref();
-  }
-
-  #forgetIdle(): void {
-    for (const [topic, log] of this.#logs) if (log.isIdle) this.#logs.delete(topic);
-    // If most topics are in use, looking at all of them for each new one would take long.
-    this.#mostLogs = Math.max(mostIdleTopics, 2 * this.#logs.size);
   }
 }
 
