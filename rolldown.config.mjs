@@ -17,6 +17,8 @@ export default defineConfig({
     hono: 'lib/integrations/hono.ts',
     koa: 'lib/integrations/koa.ts',
     nest: 'lib/integrations/nest.ts',
+    topics: 'lib/topics/index.ts',
+    topicsContract: 'lib/topics/contract/index.ts',
     ws: 'lib/adapters/ws/index.mts',
     'topics-nats': 'lib/topics/nats/index.ts',
     'topics-redis': 'lib/topics/redis/index.ts',

@@ -18,6 +18,9 @@ const buildingBlocks = [
   'WebSocketEvent',
   'WebSocketMessageEvent',
   // Exported by the package itself.
+  'AnyWebSocket',
+  'BinaryData',
+  'BroadcastMessage',
   'WebSocket_3',
   'WriteCallback',
   // Of the package itself.
@@ -36,7 +39,7 @@ const buildingBlocks = [
   'WholeMessages',
 ];
 
-const reports = ['api-report.api.md', 'api-report-ws.api.md'];
+const reports = ['api-report.api.md', 'api-report-ws.api.md', 'api-report-topics.api.md'];
 
 interface Member {
   /** The name of the class or interface, a dot, and the name of the member; for other declarations their own name. */

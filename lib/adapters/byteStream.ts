@@ -2,8 +2,9 @@ import { Duplex, type Readable, type Writable } from 'node:stream';
 import { toBytes } from '../codec/bytes';
 import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
-import { tolerateErrors } from '../websocket/closing';
+import { tolerateErrors, tolerateSameErrors } from '../websocket/closing';
 import {
+  noteDerivedStreams,
   noteOperators,
   overrideGetters,
   overrideListenerMethods,
@@ -289,5 +290,6 @@ class ByteStream extends Duplex {
       writableNeedDrain: (stream) => stream.#webSocket.writableNeedDrain && !stream.destroyed && !stream.writableEnded,
     });
     noteOperators(ByteStream.prototype, (stream) => stream.#halfClose.operatorAdded());
+    noteDerivedStreams(ByteStream.prototype, tolerateSameErrors);
   }
 }

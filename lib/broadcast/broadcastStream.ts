@@ -7,8 +7,7 @@ import type { AnyWebSocket } from '../websocket/webSocket';
 import type { WriteCallback } from '../websocket/writeQueue';
 import { type BroadcastMessage, checkMember, isOpen, prepare } from './broadcast';
 import type { BroadcastCounts, Entry } from './broadcastMember';
-import { FanOut, type FanOutOwner, type FanOutTotals } from './fanOut';
-import { join, leave } from './memberships';
+import { type BroadcastTotals, FanOut, type FanOutOwner } from './fanOut';
 
 /**
  * The policy for messages to a member that lags. A member lags when its `write()` has returned false, until all written
@@ -37,9 +36,6 @@ export interface BroadcastStreamOptions {
   /** The close reason for members that the policy `'close'` closes, at most 123 bytes of UTF-8. Default none. */
   reason?: string;
 }
-
-/** The sums over all members of a BroadcastStream, including former members. */
-export interface BroadcastTotals extends FanOutTotals {}
 
 /**
  * A Writable for many WebSockets: each chunk is a message, which is encoded once and sent to every member. If it is
@@ -104,14 +100,14 @@ export class BroadcastStream extends Writable {
   add(webSocket: AnyWebSocket): this {
     checkMember(webSocket);
     if (!this.writable || !isOpen(webSocket)) return this;
-    if (this.#fanOut.add(webSocket)) join(webSocket, this);
+    if (this.#fanOut.add(webSocket)) webSocket._groups.add(this);
     return this;
   }
 
   /** Removes a member, and drops the messages that wait for it. Returns whether the WebSocket was a member. */
   delete(webSocket: AnyWebSocket): boolean {
     if (!this.#fanOut.webSockets.has(webSocket)) return false;
-    leave(webSocket, this);
+    webSocket._groups.delete(this);
     return this.#fanOut.delete(webSocket);
   }
 

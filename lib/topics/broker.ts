@@ -16,6 +16,7 @@ export interface HistoryLimits {
 
 /** What `Topics` asks of a broker. */
 export interface BrokerSettings {
+  /** The limits, with their defaults. */
   readonly history: Required<HistoryLimits>;
 }
 
@@ -29,6 +30,7 @@ export type BrokerDriver = (settings: BrokerSettings) => Broker;
 export interface TopicMessage {
   /** The cursor of the message, `epoch:offset`: the position behind it. */
   readonly id: string;
+  /** The message: a string is text, a Buffer bytes. */
   readonly data: string | Buffer;
   /** Whether `data` is a Buffer. */
   readonly binary: boolean;
@@ -83,6 +85,7 @@ export interface PublishOptions {
  * later. WS_ERR_BROKER_REFUSED: it has answered that it does not do this, for example because its memory is full.
  */
 export interface Broker {
+  /** What it promises. It does not change. */
   readonly guarantees: BrokerGuarantees;
   /** The largest message in bytes; undefined if there is no limit, or if it is not known yet. `Topics` refuses larger messages. */
   readonly maxMessageSize: number | undefined;

@@ -1,6 +1,6 @@
 import { Duplex, type Readable } from 'node:stream';
-import { join, leave } from '../broadcast/memberships';
 import { type AnyWebSocket, WebSocket } from '../webSocketHandler';
+import { tolerateErrors } from '../websocket/closing';
 import type { WriteCallback } from '../websocket/writeQueue';
 import type { Channel } from './channel/channel';
 import { mostMessages, StreamMember } from './channel/streamMember';
@@ -25,7 +25,7 @@ export class Joined extends Duplex {
   readonly #group = { delete: (webSocket: AnyWebSocket) => this.#webSocketClosed(webSocket) };
   #left = false;
 
-  /** `topics.join()` makes it. */
+  /** @internal `topics.join()` makes it. */
   constructor(channel: Channel, options: JoinOptions, present: () => (() => void) | undefined) {
     super({ objectMode: true, readableHighWaterMark: mostMessages, writableHighWaterMark: mostWrites });
     this.#channel = channel;
@@ -39,18 +39,25 @@ export class Joined extends Duplex {
     });
   }
 
+  /**
+   * Publishes a message: a string, bytes, or a PreparedMessage. Returns false if the writer should wait for 'drain'.
+   * @param callback called when the broker has the message, or with the error because of which it may not have it; then the stream goes on.
+   * Without a callback, the error destroys the stream
+   */
   override write(chunk: unknown, callback?: WriteCallback): boolean;
   override write(chunk: unknown, encoding?: BufferEncoding, callback?: WriteCallback): boolean;
   override write(chunk: unknown, encoding?: BufferEncoding | WriteCallback, callback?: WriteCallback): boolean {
     return writeChunk((message, told) => super.write(message, told), chunk, encoding, callback);
   }
 
+  /** Writes each message of the topic to the destination. If that is a WebSocket, the member leaves when it closes. */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
     const webSocket: unknown = destination;
     if (webSocket instanceof WebSocket) this.#leaveWith(webSocket);
     return super.pipe(destination, options);
   }
 
+  /** Stops writing to a destination of `pipe()`; without an argument, to all of them. */
   override unpipe(destination?: NodeJS.WritableStream): this {
     super.unpipe(destination);
     for (const webSocket of this.#piped.keys())
@@ -58,10 +65,16 @@ export class Joined extends Duplex {
     return this;
   }
 
-  /** @internal */
-  override _read(): void {
-    this.#member.wanted();
+  /** Returns the next message, or null if none is in the read queue. */
+  // biome-ignore lint/suspicious/noExplicitAny: as Node declares it
+  override read(size?: number): any {
+    const message = super.read(size);
+    this.#member.taken();
+    return message;
   }
+
+  /** @internal Messages come by themselves, until too many wait. */
+  override _read(): void {}
 
   /** @internal */
   override _write(chunk: unknown, _encoding: BufferEncoding, done: WriteCallback): void {
@@ -85,8 +98,11 @@ export class Joined extends Duplex {
     const webSockets = [...this.#piped.keys()];
     this.#piped.clear();
     for (const webSocket of webSockets) {
-      leave(webSocket, this.#group);
-      if (error !== null) webSocket.destroy(error);
+      webSocket._groups.delete(this.#group);
+      if (error === null) continue;
+      // The error is one of this stream, where it is loud if it must be.
+      tolerateErrors(webSocket);
+      webSocket.destroy(error);
     }
     done(error);
   }
@@ -102,23 +118,25 @@ export class Joined extends Duplex {
   #leaveWith(webSocket: AnyWebSocket): void {
     const pipes = this.#piped.get(webSocket) ?? 0;
     this.#piped.set(webSocket, pipes + 1);
-    if (pipes === 0) join(webSocket, this.#group);
+    if (pipes === 0) webSocket._groups.add(this.#group);
   }
 
   #leaveWithout(webSocket: AnyWebSocket): void {
     const pipes = this.#piped.get(webSocket);
     if (pipes === undefined) return;
-    if (pipes > 1) this.#piped.set(webSocket, pipes - 1);
+    // A WebSocket that is destroyed is unpiped before its 'close'.
+    if (webSocket.destroyed) this.#webSocketClosed(webSocket);
+    else if (pipes > 1) this.#piped.set(webSocket, pipes - 1);
     else {
       this.#piped.delete(webSocket);
-      leave(webSocket, this.#group);
+      webSocket._groups.delete(this.#group);
     }
   }
 
   /** Publishes what was received, gives nothing more to read, and ends. */
   #webSocketClosed(webSocket: AnyWebSocket): boolean {
-    this.#piped.delete(webSocket);
-    leave(webSocket, this.#group);
+    if (!this.#piped.delete(webSocket)) return false;
+    webSocket._groups.delete(this.#group);
     this.#leave();
     this.end();
     // A WebSocket that is gone reads nothing; without this, the stream would not end.

@@ -97,6 +97,11 @@ export class Topic extends Writable {
     return new Since(this.#channel.link, this.name, after, options.signal);
   }
 
+  /**
+   * Publishes a message: a string, bytes, or a PreparedMessage. Returns false if the writer should wait for 'drain'.
+   * @param callback called when the broker has the message, or with the error because of which it may not have it; then the stream goes on.
+   * Without a callback, the error destroys the stream
+   */
   override write(chunk: unknown, callback?: WriteCallback): boolean;
   override write(chunk: unknown, encoding?: BufferEncoding, callback?: WriteCallback): boolean;
   override write(chunk: unknown, encoding?: BufferEncoding | WriteCallback, callback?: WriteCallback): boolean {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { tolerateErrors } from '../websocket/closing';
 import type { Broker, BrokerGuarantees, HistoryLimits } from './broker';
 import { Channel } from './channel/channel';
 import { Link, topicsClosed } from './channel/link';
@@ -150,7 +151,11 @@ export class Topics extends EventEmitter<TopicsEvents> {
   async #close(): Promise<void> {
     await Promise.all([...this.#rooms.values()].map((room) => room.close()));
     this.#closing.abort();
-    for (const joined of this.#joined) joined.destroy(topicsClosed());
+    for (const joined of this.#joined) {
+      // The program has closed the topics, and knows it.
+      tolerateErrors(joined);
+      joined.destroy(topicsClosed());
+    }
     for (const channel of this.#channels.values()) channel.close();
     await this.#broker.close();
   }

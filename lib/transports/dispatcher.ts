@@ -4,6 +4,7 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse, type Serv
 import type { Duplex } from 'node:stream';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
+import { defaults } from '../options';
 import { afterEarlierResponses } from './earlierResponses';
 import type { Exchange } from './exchange';
 import { returnToHttp, type Upgrade } from './foreignUpgrade';
@@ -33,6 +34,9 @@ export interface ExchangeHandler {
   readonly timeout: number;
   handle(exchange: Exchange): void;
 }
+
+/** What handles one exchange. */
+type ExchangeTask = Pick<ExchangeHandler, 'timeout' | 'handle'>;
 
 const sharedServerWarning = {
   type: 'WebSocketWarning',
@@ -126,19 +130,37 @@ class Dispatcher {
     return this.#handlers.find(takes(false)) ?? this.#handlers.find(takes(true));
   }
 
+  /**
+   * Returns the handler that takes a request. If a filter throws, the request is answered with 500, and the exception,
+   * which is a mistake of the program, is thrown again.
+   */
+  #handlerOrRefuse(request: HttpRequest, handleBy: (task: ExchangeTask) => void): ExchangeHandler | undefined {
+    try {
+      return this.#handlerFor(request);
+    } catch (error) {
+      handleBy({ timeout: defaults.handshakeTimeout, handle: (exchange) => exchange.answer(500, '') });
+      throw error;
+    }
+  }
+
   #othersListenFor(event: 'upgrade' | 'connect' | 'stream'): boolean {
     const ours = this.#handlers.length > 0 ? 1 : 0;
     return this.#server.listenerCount(event) > ours;
   }
 
   readonly #shouldUpgrade = (request: IncomingMessage): boolean => {
-    if (this.#handlerFor(request) === undefined && !this.#othersListenFor('upgrade')) return false;
+    try {
+      if (this.#handlerFor(request) === undefined && !this.#othersListenFor('upgrade')) return false;
+    } catch {
+      // A filter has thrown. It is called again by #upgrade, which can answer the request.
+      return true;
+    }
     return this.#nodeShouldUpgrade?.call(this.#server, request) ?? true;
   };
 
   readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const upgrade = { request, socket, head };
-    const handler = this.#handlerFor(request);
+    const handler = this.#handlerOrRefuse(request, (task) => exchangeUpgrade(upgrade, task));
     const shared = this.#othersListenFor('upgrade');
     if (handler !== undefined) {
       if (shared && handler.takesAll) this.#warn();
@@ -167,7 +189,9 @@ class Dispatcher {
   #extendedConnect(request: Http2ServerRequest, response: Http2ServerResponse): void {
     // A 'stream' listener has answered the request, or the client has left.
     if (request.stream.destroyed || response.headersSent) return;
-    const handler = this.#handlerFor(request);
+    const handler = this.#handlerOrRefuse(request, ({ timeout, handle }) =>
+      handle(new ExtendedConnectExchange(request, response, timeout)),
+    );
     if (handler !== undefined) return handler.handle(new ExtendedConnectExchange(request, response, handler.timeout));
     if (this.#othersListenFor('connect')) return;
     if (this.#isForHttp1(request)) resetStream(request.stream, constants.NGHTTP2_HTTP_1_1_REQUIRED);
@@ -194,7 +218,7 @@ class Dispatcher {
 }
 
 /** Gives an upgrade request to a handler, after the responses to earlier requests on its connection. */
-export function exchangeUpgrade(upgrade: Upgrade, handler: Pick<ExchangeHandler, 'timeout' | 'handle'>): void {
+export function exchangeUpgrade(upgrade: Upgrade, handler: ExchangeTask): void {
   afterEarlierResponses(upgrade.socket, () => handler.handle(new UpgradeExchange(upgrade, handler.timeout)));
 }
 

@@ -11,6 +11,11 @@ const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasCl
 /** The Close frame that a WebSocket sends if its program asks for no other. */
 export const normalClose: Pick<CloseFrame, 'code' | 'reason'> = { code: closeCodes.normal, reason: '' };
 
+/** Something that a WebSocket can be a member of, such as a BroadcastStream. */
+export interface Group {
+  delete(webSocket: never): boolean;
+}
+
 /**
  * The state of the end of a WebSocket: the Close frame to send, the outcome, the promises that wait for it, and the
  * error to report after both sides have ended.
@@ -24,11 +29,22 @@ export class Closing {
   errorToReport: Error | undefined;
   /** Completes the destruction of the stream. Called when the connection has ended. */
   whenEnded: (() => void) | undefined;
+  #groups: Set<Group> | undefined;
   #outcome: CloseOutcome | undefined;
   #waiting: ((outcome: CloseOutcome) => void)[] | undefined;
 
   get outcome(): CloseOutcome | undefined {
     return this.#outcome;
+  }
+
+  /** The groups to leave when the stream is destroyed. */
+  get groups(): Set<Group> {
+    this.#groups ??= new Set();
+    return this.#groups;
+  }
+
+  leaveGroups(webSocket: Duplex): void {
+    for (const group of this.#groups ?? []) group.delete(webSocket as never);
   }
 
   /** Sets the outcome when the connection has ended, or will never be opened. Later calls do nothing. */
@@ -95,3 +111,26 @@ export function tolerateErrors(stream: Pick<EventEmitter, 'listeners' | 'on'>): 
 }
 
 const ignore = ownListener(() => {});
+
+/**
+ * Lets the errors that are ignored on a stream be ignored on a stream that Node has made of it, which fails with the
+ * same errors. Other errors, such as an exception in the function of `map()`, are thrown as without this listener.
+ */
+export function tolerateSameErrors(
+  stream: Pick<Duplex, 'listeners' | 'errored'>,
+  derived: Pick<EventEmitter, 'listenerCount' | 'on'>,
+): void {
+  derived.on(
+    'error',
+    ownListener((error: Error) => {
+      const isIgnored = error === stream.errored && stream.listeners('error').includes(ignore);
+      if (!isIgnored && derived.listenerCount('error') === 1) throw error;
+    }),
+  );
+}
+
+/** Returns the error for the callback of `end()`. */
+export function endingError(error: Error | null | undefined): Error | null | undefined {
+  if (error == null || error instanceof WebSocketError) return error;
+  return new WebSocketError('WS_ERR_NOT_OPEN', error.message, { cause: error });
+}

@@ -119,7 +119,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       this.#stream.emit('open');
     });
     this.#closing?.reopen();
-    const connection = new Connection(transport, this.settings, this);
+    const connection = new Connection(transport, this);
     this.#connection = connection;
     if (this.settings.parts)
       this.#streamedMessages = new StreamedMessages(
@@ -292,6 +292,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     this.readQueue.stop();
     this.#streamedMessages?.fail(error ?? new WebSocketError('WS_ERR_ABORTED'));
     this.#stream.unpipe();
+    this.closing.leaveGroups(this.#stream);
     if (this.closing.aborted) connection?.abort();
     else connection?.leave(destructionCode(this.handshake.role, error, complete), error);
     if (connection === undefined) {

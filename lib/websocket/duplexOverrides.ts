@@ -1,5 +1,7 @@
-import { Duplex } from 'node:stream';
-import type { AnyListener } from './events';
+import { Duplex, type Readable } from 'node:stream';
+
+// biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares the listeners of events it knows nothing about
+export type AnyListener = (...parameters: any[]) => void;
 
 type Name = string | symbol;
 
@@ -61,17 +63,45 @@ export function overrideGetters<S extends Duplex>(prototype: S, getters: Record<
 /** The operators of Readable that return another Readable. */
 const operators = ['map', 'filter', 'flatMap', 'take', 'drop', 'asIndexedPairs'] as const;
 
+/** The methods of Readable that return another stream. */
+const derivations = [...operators, 'compose'] as const;
+
+type Derivation = (this: Readable, ...parameters: unknown[]) => Readable;
+
 /** Calls `noted` when an operator of Readable is applied to the stream. */
-export function noteOperators<S extends Duplex>(prototype: S, noted: (stream: S) => void): void {
-  for (const name of operators) {
-    const operator = (Duplex.prototype as unknown as Record<string, AnyListener | undefined>)[name];
-    if (operator === undefined) continue;
+export function noteOperators<S extends Readable>(prototype: S, noted: (stream: S) => void): void {
+  overrideDerivations(prototype, operators, noted);
+}
+
+/**
+ * Calls `noted` with each stream that Node makes of the stream, by an operator of Readable or by `compose()`, and with
+ * each stream that Node makes of such a stream.
+ */
+export function noteDerivedStreams<S extends Readable>(
+  prototype: S,
+  noted: (stream: S, derived: Readable) => void,
+): void {
+  overrideDerivations(prototype, derivations, (stream, derived) => {
+    noted(stream, derived);
+    noteDerivedStreams(derived, (_, next) => noted(stream, next));
+  });
+}
+
+function overrideDerivations<S extends Readable>(
+  prototype: S,
+  names: readonly string[],
+  noted: (stream: S, derived: Readable) => void,
+): void {
+  for (const name of names) {
+    const derive = (prototype as unknown as Record<string, Derivation | undefined>)[name];
+    if (derive === undefined) continue;
     Object.defineProperty(prototype, name, {
       configurable: true,
       writable: true,
       value(this: S, ...parameters: unknown[]): unknown {
-        noted(this);
-        return operator.apply(this, parameters);
+        const derived = derive.apply(this, parameters);
+        noted(this, derived);
+        return derived;
       },
     });
   }

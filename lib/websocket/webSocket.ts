@@ -22,15 +22,18 @@ import {
   connectionOptionNames,
   type Streamed,
 } from '../options';
+import { endingError, type Group, tolerateSameErrors } from './closing';
 import { Core, type CoreSetup } from './core';
 import {
+  type AnyListener,
+  noteDerivedStreams,
   noteOperators,
   overrideGetters,
   overrideListenerMethods,
   ownListener,
   removeProgramListeners,
 } from './duplexOverrides';
-import { type AnyListener, DuplexOfMessages } from './events';
+import { DuplexOfMessages } from './events';
 import type { HalfClose } from './halfClose';
 import type { MessageSource } from './messageSources';
 import type { MessageStream } from './messageStream';
@@ -212,15 +215,13 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   override end(message: WritableMessage, callback?: WriteCallback): this;
   override end(message: WritableMessage, encoding?: BufferEncoding, callback?: WriteCallback): this;
   override end(message?: unknown, encoding?: unknown, callback?: unknown): this {
-    const done = [message, encoding, callback].find((parameter) => typeof parameter === 'function') as
-      | WriteCallback
-      | undefined;
+    const done = [message, encoding, callback].find((value): value is WriteCallback => typeof value === 'function');
     const hasMessage = typeof message !== 'function' && message != null;
     if (hasMessage && this.writableEnded) this.#core.write(message, done);
     else {
       if (hasMessage) this.#core.write(message, undefined);
       if (done === undefined) super.end();
-      else super.end((error?: Error | null) => done(asWebSocketError(error)));
+      else super.end((error?: Error | null) => done(endingError(error)));
       this.#core.ended();
     }
     return this;
@@ -355,6 +356,11 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     this.#core.halfClose.handOver(halfClose);
   }
 
+  /** @internal The groups that forget this WebSocket when it is destroyed. */
+  get _groups(): Set<Group> {
+    return this.#core.closing.groups;
+  }
+
   /** @internal */
   override _read(): void {
     this.#core.readQueue.requested();
@@ -380,6 +386,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
         webSocket.#core.writeQueue.needsDrain && !webSocket.destroyed && !webSocket.writableEnded,
     });
     noteOperators(WebSocket.prototype, (webSocket) => webSocket.#core.halfClose.operatorAdded());
+    noteDerivedStreams(WebSocket.prototype, tolerateSameErrors);
   }
 
   /** The listeners that every WebSocket has. All WebSockets share the functions. */
@@ -397,9 +404,4 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
       }),
     ],
   ];
-}
-
-function asWebSocketError(error: Error | null | undefined): Error | null | undefined {
-  if (error == null || error instanceof WebSocketError) return error;
-  return new WebSocketError('WS_ERR_NOT_OPEN', error.message, { cause: error });
 }

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { BroadcastStream, createPair, type WebSocket } from '../../lib/webSocketHandler';
-import { endingOf, inVirtualTime, openRaw, pass } from '../support/virtually';
+import { endingOf, inVirtualTime, openBoth, openRaw, pass } from '../support/virtually';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -124,6 +124,33 @@ describe('A member of a broadcast that does not read', () => {
       silent.abort();
       await Promise.all([client.whenClosed(), silent.whenClosed()]);
     }));
+
+  for (const transport of ['pair', 'HTTP/1.1', 'HTTP/2'] as const) {
+    it(`frees the others at once when it is destroyed, with the policy wait, over ${transport}`, () =>
+      inVirtualTime(async (time) => {
+        await using connection = await openBoth({ transport, role: 'server' });
+        const { ws, peer } = connection;
+        peer.on('error', () => {}).pause();
+        ws.on('error', () => {}).resume();
+        const room = new BroadcastStream().add(ws);
+        let lags = false;
+        room.on('lagging', () => {
+          lags = true;
+        });
+        let written: Promise<unknown> = Promise.resolve();
+        while (!lags) {
+          written = new Promise((resolve) => room.write('x'.repeat(256 * 1024), resolve));
+          await turn();
+        }
+        const before = time.now;
+        ws.destroy();
+        await written;
+        expect(room.members.size).to.equal(0);
+        expect(time.now - before).to.be.below(200);
+        peer.abort();
+        await Promise.all([ws.whenClosed(), peer.whenClosed()]);
+      }));
+  }
 
   it('stays open with the policy wait as long as it reads slowly', () =>
     inVirtualTime(async (time) => {

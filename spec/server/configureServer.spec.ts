@@ -109,6 +109,7 @@ describe('configureServer()', () => {
       /option versions must have only '13', '8', '7', .*, not '14'/,
     ],
     'versions that are no list': [{ versions: '13' }, /versions must be an array/],
+    'no versions at all': [{ versions: [] }, /option versions must be an array of at least one version name/],
     'a filter that is no function': [{ filter: '/chat' }, /filter must be a function/],
     'no options object': [null as never, /options must be an object/],
   };

@@ -60,7 +60,7 @@ export async function openRaw(place: Place, { options }: Pick<Options, 'options'
 }
 
 /** Does the work while virtual time goes by. */
-export async function inVirtualTime(work: (time: VirtualTime) => Promise<void>, step = 100): Promise<void> {
+export async function inVirtualTime(work: (time: VirtualTime) => Promise<void>, step = 50): Promise<void> {
   using time = new VirtualTime();
   time.start();
   const done = work(time);

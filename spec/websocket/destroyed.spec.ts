@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { expect } from 'chai';
 import type { WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { reset } from '../endings/rigs';
@@ -68,10 +69,15 @@ const ends: Record<string, (ws: WebSocket) => void> = {
   },
 };
 
-function writeThree(ws: WebSocket): string[][] {
+/** Returns the codes that each callback was called with, and a promise for the first call of all three. */
+function writeThree(ws: WebSocket) {
   const calls: string[][] = [[], [], []];
-  const note = (i: number) => (error?: Error | null) =>
-    void calls[i]?.push((error as { code?: string } | null | undefined)?.code ?? 'ok');
+  const events = new EventEmitter();
+  const settled = Promise.all(calls.map((_, i) => once(events, String(i))));
+  const note = (i: number) => (error?: Error | null) => {
+    calls[i]?.push((error as { code?: string } | null | undefined)?.code ?? 'ok');
+    events.emit(String(i));
+  };
   async function* source() {
     yield 'a piece';
     await new Promise(() => {});
@@ -79,7 +85,7 @@ function writeThree(ws: WebSocket): string[][] {
   ws.write(Buffer.alloc(1024 * 1024), note(0));
   ws.write(source(), note(1));
   ws.write('x', note(2));
-  return calls;
+  return { calls, settled };
 }
 
 describe('WebSocket.write(): its callback', () => {
@@ -91,11 +97,12 @@ describe('WebSocket.write(): its callback', () => {
           const { ws, peer } = connection;
           ws.on('error', () => {});
           peer.on('error', () => {});
-          const calls = writeThree(ws);
+          const { calls, settled } = writeThree(ws);
           const closed = endingOf(ws);
           end(ws);
           await closed;
           peer.abort();
+          await settled;
           await peer.whenClosed();
           await pass(100);
           expect(calls.map(({ length }) => length)).to.deep.equal([1, 1, 1]);
@@ -111,11 +118,12 @@ describe('WebSocket.write(): its callback', () => {
         const { ws, peer } = connection;
         ws.on('error', () => {}).resume();
         peer.stream.pause();
-        const calls = writeThree(ws);
+        const { calls, settled } = writeThree(ws);
         const closed = endingOf(ws);
         await pass(100);
         reset(peer);
         await closed;
+        await settled;
         await pass(100);
         expect(calls.map(({ length }) => length)).to.deep.equal([1, 1, 1]);
         expect(calls[2]).to.not.deep.equal(['ok']);

@@ -1,26 +1,12 @@
 import { expect } from 'chai';
 import { createPair, type WebSocket } from '../../lib/webSocketHandler';
 import { closeFrame, frame } from '../endings/rawEnd';
+import { catching } from '../support/uncaught';
 import { endingOf, nameOf, networkPlaces, openBoth, openRaw, places } from '../support/virtually';
 
 const events = ['message', 'data', 'ping', 'pong'] as const;
 
 const texts = Array.from({ length: 12 }, (_, i) => `message ${i}`);
-
-/** Takes what is thrown in place of Mocha, as a program with an 'uncaughtException' handler does. */
-async function catching(work: () => Promise<void>): Promise<unknown[]> {
-  const caught: unknown[] = [];
-  const before = process.listeners('uncaughtException');
-  const note = (error: unknown) => void caught.push(error);
-  process.removeAllListeners('uncaughtException').on('uncaughtException', note);
-  try {
-    await work();
-  } finally {
-    process.removeAllListeners('uncaughtException');
-    for (const listener of before) process.on('uncaughtException', listener);
-  }
-  return caught;
-}
 
 const mistake = new Error('a mistake in a listener');
 

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isOpen } from '../../broadcast/broadcast';
 import type { FanOutOwner } from '../../broadcast/fanOut';
-import { join, leave } from '../../broadcast/memberships';
 import { type AnyWebSocket, PreparedMessage } from '../../webSocketHandler';
 import { throwLater } from '../../websocket/throwLater';
 import type { HistoryLimits, TopicMessage } from '../broker';
@@ -101,7 +100,7 @@ export class Channel implements Live {
     member.group.users++;
     this.#members.set(webSocket, member);
     this.#webSockets.add(webSocket);
-    join(webSocket, this);
+    webSocket._groups.add(this);
     this.enter(member);
     const { after } = options;
     if (after == null) member.caughtUp();
@@ -114,7 +113,7 @@ export class Channel implements Live {
     if (member === undefined) return false;
     this.#members.delete(webSocket);
     this.#webSockets.delete(webSocket);
-    leave(webSocket, this);
+    webSocket._groups.delete(this);
     member.catchUp?.stop();
     member.leaveGroup();
     const { sent, dropped } = member.counts;

@@ -20,7 +20,7 @@ export class StreamMember implements Follower, Reader {
   #catchUp: CatchUp | undefined;
   /** The cursor of the last message that it was given, while it reads neither live messages nor history. */
   #behind: string | undefined;
-  #whenWanted: (() => void) | undefined;
+  #whenTaken: (() => void) | undefined;
   /** The sizes of the messages in the read queue, and their sum. */
   #sizes: number[] = [];
   #bytes = 0;
@@ -48,7 +48,7 @@ export class StreamMember implements Follower, Reader {
     this.#push(message);
     if (!this.#isFull) return undefined;
     return new Promise((resolve) => {
-      this.#whenWanted = resolve;
+      this.#whenTaken = resolve;
     });
   }
 
@@ -57,21 +57,21 @@ export class StreamMember implements Follower, Reader {
     this.#channel.followers.add(this);
   }
 
-  /** Called when the stream can take more. */
-  wanted(): void {
-    if (this.#isFull) return;
+  /** Called when a message was taken out of the read queue. */
+  taken(): void {
+    if (this.#sizes.length === 0 || this.#isFull) return;
     const after = this.#behind;
     this.#behind = undefined;
     if (after !== undefined) this.#catchUp = new CatchUp(this.#channel, this, after, false);
-    const whenWanted = this.#whenWanted;
-    this.#whenWanted = undefined;
-    whenWanted?.();
+    const whenTaken = this.#whenTaken;
+    this.#whenTaken = undefined;
+    whenTaken?.();
   }
 
   leave(): void {
     this.#catchUp?.stop();
     this.#behind = undefined;
-    this.#whenWanted?.();
+    this.#whenTaken?.();
     this.#channel.followers.delete(this);
     this.#channel.exit(this);
   }
@@ -87,6 +87,7 @@ export class StreamMember implements Follower, Reader {
     const size = messageSize(chunk);
     this.#sizes.push(size);
     this.#bytes += size;
+    // Only a hint for the stream: how much waits is limited here, also in bytes.
     this.#stream.push(chunk);
   }
 

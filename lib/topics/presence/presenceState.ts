@@ -8,7 +8,9 @@ export interface PresentMember {
 
 /** A difference: who has joined and who has left. */
 export interface PresenceChange {
+  /** Who is present now, and was not before. */
   readonly joined: readonly PresentMember[];
+  /** Who was present before, and is not now. */
   readonly left: readonly PresentMember[];
 }
 
