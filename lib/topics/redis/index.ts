@@ -1,1 +1,1 @@
-export { type IoRedisClient, type NodeRedisClient, type RedisBrokerOptions, redisBroker } from './redisBroker';
+export { type RedisBrokerOptions, type RedisClient, redisBroker } from './redisBroker';

@@ -22,7 +22,7 @@ import { RedisLog, type RedisPage, toLogMessage } from './redisLog';
 import { RedisScripts } from './redisScripts';
 import { publishScript, readScript } from './scripts';
 
-export type { IoRedisClient, NodeRedisClient } from './redisClients';
+export type { RedisClient } from './redisClients';
 
 /** The options of `redisBroker()`. */
 export interface RedisBrokerOptions {

@@ -1,33 +1,35 @@
 /**
- * The parts of the two clients that the driver uses. They are described here, because their own types depend on the modules, scripts and
- * reply types that a program has chosen.
+ * A client of the package `redis` (node-redis), made by `createClient()`, or of `ioredis`, made by `new Redis()`. The type has what both share,
+ * because their own types depend on the modules, scripts and reply types that a program has chosen.
  */
-
-/** A client of the package `redis` (node-redis), made by `createClient()`. */
-export interface NodeRedisClient {
-  duplicate(overrides?: object): NodeRedisClient;
+export interface RedisClient {
+  /** Makes another client with the same settings. */
+  duplicate(overrides?: object): RedisClient;
+  /** Connects the client. */
   connect(): Promise<unknown>;
+}
+
+/** What the driver uses of a client of node-redis. */
+interface NodeRedisClient extends RedisClient {
+  readonly options?: { readonly socket?: object };
+  duplicate(overrides?: object): NodeRedisClient;
   sendCommand(parameters: readonly (string | Buffer)[], options?: object): Promise<unknown>;
   subscribe(channel: string, listener: (message: Buffer, channel: Buffer) => void, bufferMode: true): Promise<void>;
   unsubscribe(channel: string): Promise<void>;
   destroy(): void;
-  // biome-ignore lint/suspicious/noExplicitAny: the overloads of an EventEmitter take listeners of any kind.
-  on(event: string, listener: (...parameters: any[]) => void): unknown;
+  on(event: 'error' | 'end', listener: (error: unknown) => void): unknown;
 }
 
-/** A client of the package `ioredis`, made by `new Redis()`. */
-export interface IoRedisClient {
+/** What the driver uses of a client of ioredis. */
+interface IoRedisClient extends RedisClient {
   duplicate(overrides?: object): IoRedisClient;
-  connect(): Promise<unknown>;
   callBuffer(command: string, ...parameters: (string | Buffer)[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   disconnect(): void;
-  // biome-ignore lint/suspicious/noExplicitAny: the overloads of an EventEmitter take listeners of any kind.
-  on(event: string, listener: (...parameters: any[]) => void): unknown;
+  on(event: 'error' | 'end', listener: (error: unknown) => void): unknown;
+  on(event: 'messageBuffer', listener: (channel: Buffer, message: Buffer) => void): unknown;
 }
-
-export type RedisClient = NodeRedisClient | IoRedisClient;
 
 /** One connection to the server, which does not come back when it is lost. */
 export interface RedisConnection {
@@ -45,7 +47,7 @@ export interface ConnectionEvents {
   lost(error: unknown): void;
 }
 
-export function isIoRedis(client: RedisClient): client is IoRedisClient {
+function isIoRedis(client: RedisClient): client is IoRedisClient {
   return 'callBuffer' in client;
 }
 
@@ -65,7 +67,9 @@ export function openConnection(client: RedisClient, events: ConnectionEvents): [
   const lost = (error: unknown) => {
     if (!destroyed) events.lost(error);
   };
-  const connection = isIoRedis(client) ? ofIoRedis(client, events, lost) : ofNodeRedis(client, events, lost);
+  const connection = isIoRedis(client)
+    ? ofIoRedis(client, events, lost)
+    : ofNodeRedis(client as NodeRedisClient, events, lost);
   const destroy = () => {
     if (destroyed) return;
     destroyed = true;
@@ -80,7 +84,7 @@ type Opening = RedisConnection & { connect(): Promise<unknown> };
 const stringsAsBuffers = { typeMapping: { ['$'.charCodeAt(0)]: Buffer } };
 
 function ofNodeRedis(client: NodeRedisClient, events: ConnectionEvents, lost: (error: unknown) => void): Opening {
-  const { socket } = (client as { options?: { socket?: object } }).options ?? {};
+  const { socket } = client.options ?? {};
   const own = client.duplicate({
     socket: { ...socket, reconnectStrategy: false },
     disableOfflineQueue: true,
