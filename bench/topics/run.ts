@@ -26,12 +26,12 @@ const size = 100;
 const members = 200;
 const window = 64;
 const smoke = process.argv.includes('--smoke');
-const rounds = smoke ? 1 : 5;
-const messages = smoke ? 20 : 1000;
+const rounds = smoke ? 1 : 3;
+const messages = smoke ? 20 : 400;
 
 /** Milliseconds between two messages when the latency is measured, and how many there are. */
 const pause = 10;
-const paced = smoke ? 10 : 300;
+const paced = smoke ? 10 : 100;
 
 const context = {
   skip() {

@@ -18,7 +18,8 @@ async function listenWithTopics(server, openBroker) {
   configureServer(server);
   server.on('request', (_request, response) => {
     const ws = response.webSocket.connect();
-    topic.add(ws);
+    // As many as the members may leave unread, so that none of them reads the history.
+    topic.add(ws, { limit: 64 });
     ws.on('message', (message) => topic.write(message));
   });
 }
