@@ -139,7 +139,9 @@ describe('The package', function () {
   });
 
   it('has the same for bundlers, as ES modules', () => {
-    const entries = { '.': 'webSocketHandler', './koa': 'koa', './hono': 'hono', './fastify': 'fastify', './ws': 'ws' };
+    const withDefault = { './koa': 'koa', './hono': 'hono', './fastify': 'fastify', './ws': 'ws' };
+    const withoutDefault = { '.': 'webSocketHandler', './topics': 'topics', './topics/contract': 'topicsContract' };
+    const entries = { ...withDefault, ...withoutDefault };
     const folder = join(project, 'node_modules/node-websocket-handler');
     for (const [entry, file] of Object.entries(entries)) {
       writeFileSync(
@@ -152,8 +154,8 @@ describe('The package', function () {
       const [names, sameDefault] = run('node', 'names.mjs').trim().split(' ');
       const [forNode, forBundlers] = JSON.parse(names as string) as string[][];
       expect(forBundlers, entry).to.include.members(forNode as string[]);
-      // A CommonJS module has its exports as `default`; the main entry has no default of its own.
-      expect(sameDefault, entry).to.equal(String(entry !== '.'));
+      // A CommonJS module has its exports as `default`; these entries have no default of their own.
+      expect(sameDefault, entry).to.equal(String(entry in withDefault));
     }
   });
 
