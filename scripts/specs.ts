@@ -42,10 +42,14 @@ const withPrograms = [
   'spec/package.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/realServers.spec.ts',
+  'spec/topics/fire.spec.ts',
+  'spec/topics/nats/natsBroker.spec.ts',
+  'spec/topics/redis/redisBroker.spec.ts',
 ];
 
 /** The files that take longest are started first, so that none of them is left when the others are done. Others may be missing here. */
 const longest = [
+  'spec/topics/fire.spec.ts',
   'spec/demos.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/http2Peers.spec.ts',

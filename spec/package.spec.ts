@@ -140,7 +140,12 @@ describe('The package', function () {
 
   it('has the same for bundlers, as ES modules', () => {
     const withDefault = { './koa': 'koa', './hono': 'hono', './fastify': 'fastify', './ws': 'ws' };
-    const withoutDefault = { '.': 'webSocketHandler', './topics': 'topics', './topics/contract': 'topicsContract' };
+    const withoutDefault = {
+      '.': 'webSocketHandler',
+      './topics': 'topics',
+      './topics/contract': 'topicsContract',
+      './topics/redis': 'topics-redis',
+    };
     const entries = { ...withDefault, ...withoutDefault };
     const folder = join(project, 'node_modules/node-websocket-handler');
     for (const [entry, file] of Object.entries(entries)) {

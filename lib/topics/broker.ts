@@ -65,6 +65,8 @@ export interface BrokerGuarantees {
    * failed with WS_ERR_BROKER_UNAVAILABLE. Default false.
    */
   readonly deduplicates?: boolean;
+  /** Whether `history.bytes` limits each topic. Default true. */
+  readonly limitsBytes?: boolean;
 }
 
 /** How a message is published. */
