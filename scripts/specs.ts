@@ -34,6 +34,7 @@ const withPrograms = [
   adapted,
   'spec/commandLine.spec.ts',
   'spec/demos.spec.ts',
+  'spec/docs/scaling.spec.ts',
   'spec/docs/proxies.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
