@@ -133,15 +133,27 @@ export class MessageWriter {
     if (isPrepared(item)) return this.#variant === undefined ? this.#start(item.message) : this.#startPrepared(item);
     const message = this.#compressor === undefined ? undefined : wholeMessage(item);
     if (message === undefined) return this.#encode(item, this.#output);
-    const compressed = (this.#compressor as Compressor).compress(message.payload, message.compress);
+    const compressed = this.#tryToCompress((compressor) => compressor.compress(message.payload, message.compress));
     const finish = (payload: Uint8Array | undefined) => {
       if (payload !== undefined) this.#countCompressed(message.payload, payload);
       this.#encode(withPayload(message, payload), this.#output);
     };
-    if (!(compressed instanceof Promise)) return finish(compressed);
-    // If compression fails, because zlib gets no memory for example, the message is sent uncompressed.
-    const uncompressed = () => undefined;
-    this.#finishLater(item, compressed.catch(uncompressed), finish);
+    if (compressed instanceof Promise) this.#finishLater(item, compressed, finish);
+    else finish(compressed);
+  }
+
+  /** If compression fails, because zlib gets no memory for example, the message is sent uncompressed. */
+  #tryToCompress(compress: (compressor: Compressor) => Compressed): Compressed {
+    const compressor = this.#compressor;
+    if (compressor === undefined) return undefined;
+    try {
+      const compressed = compress(compressor);
+      return compressed instanceof Promise ? compressed.catch(() => undefined) : compressed;
+    } catch {
+      // The engine may have this message in its window, and the peer will not: later messages must not refer to it.
+      compressor.release();
+      return undefined;
+    }
   }
 
   #startPrepared(item: PreparedFrames): void {
@@ -158,9 +170,8 @@ export class MessageWriter {
       // Copied out of the slab: a reference would keep the whole slab in memory for as long as the message.
       return { bytes: Buffer.concat(output.take()), compressed: payload !== undefined };
     };
-    const compressed = this.#compressor?.compressAlone(message.payload, message.compress);
-    if (compressed instanceof Promise) return compressed.then(encode, () => encode(undefined));
-    return encode(compressed);
+    const compressed = this.#tryToCompress((compressor) => compressor.compressAlone(message.payload, message.compress));
+    return compressed instanceof Promise ? compressed.then(encode) : encode(compressed);
   }
 
   #writePrepared(message: DataFrame, { bytes, compressed }: PreparedFrame): void {
@@ -220,6 +231,9 @@ export class MessageWriter {
     }
   }
 }
+
+/** The payload of a message after compression; undefined if it is sent uncompressed. */
+type Compressed = Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
 /** The encoded frame of a prepared message, the same for all connections of a variant. */
 interface PreparedFrame {

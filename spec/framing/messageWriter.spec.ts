@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import type { Outgoing } from '../../lib/contracts';
 import { WebSocketError } from '../../lib/errors';
+import { SyncDeflater } from '../../lib/extensions/zlibEngines';
+import { MessageReader } from '../../lib/framing/messageReader';
 import { MessageWriter, type MessageWriterSettings } from '../../lib/framing/messageWriter';
 import { PreparedMessage } from '../../lib/webSocketHandler';
 import { thrownBy } from '../support/thrown';
@@ -194,5 +196,55 @@ describe('MessageWriter', () => {
       writer.release();
     }
     expect(writer.compression?.before).to.equal(1800);
+  });
+
+  describe('If zlib fails', () => {
+    const messages = ['one', 'two', 'three'].map((word) => `${word}: ${'the same words again and again, '.repeat(10)}`);
+
+    /** What a peer reads after the engine has failed at the second message. It has taken the message into its window before. */
+    function readAfterFailure(wrap: (message: string) => Outgoing): { texts: unknown[]; compressed: boolean[] } {
+      const { deflate: compress } = SyncDeflater.prototype;
+      const writer = writerOf({ extensions: deflate, perMessageDeflate: { threshold: 0 } });
+      const reader = new MessageReader({
+        role: 'client',
+        version: '13',
+        maxMessageSize: 10_000,
+        extensions: deflate,
+        parts: false,
+      });
+      const texts: unknown[] = [];
+      const compressed: boolean[] = [];
+      let calls = 0;
+      SyncDeflater.prototype.deflate = function (payload) {
+        const result = compress.call(this, payload);
+        if (++calls === 2) throw new Error('no memory');
+        return result;
+      };
+      try {
+        for (const message of [...messages, ...messages]) {
+          writer.write(wrap(message));
+          const bytes = taken(writer);
+          compressed.push(((bytes[0] as number) & 0x40) !== 0);
+          reader.feed(bytes);
+          for (let item = reader.next(); item !== undefined; item = reader.next()) texts.push(item);
+        }
+      } finally {
+        SyncDeflater.prototype.deflate = compress;
+        writer.release();
+        reader.release();
+      }
+      return { texts, compressed };
+    }
+
+    for (const [what, wrap] of [
+      ['a message', (message: string) => message],
+      ['a prepared message', (message: string) => new PreparedMessage(message)],
+    ] as const) {
+      it(`sends ${what} uncompressed, and compresses the next ones so that the peer can read them`, () => {
+        const { texts, compressed } = readAfterFailure(wrap);
+        expect(texts).to.deep.equal([...messages, ...messages]);
+        expect(compressed).to.deep.equal([true, false, true, true, true, true]);
+      });
+    }
   });
 });

@@ -10,10 +10,14 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
+import type { OpeningRequest } from '../../lib/contracts';
+import { negotiate } from '../../lib/server/negotiation';
+import { knownVersions } from '../../lib/versions';
 import { configureServer, isWebSocketRequest, type ServerOptions } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
 import { ask, listen, openingRequest, RawClient, serve, type TestServer } from '../support/http';
 import { extendedConnect, statusOf } from '../support/http2';
+import { thrownBy } from '../support/thrown';
 
 describe('isWebSocketRequest()', () => {
   const request = (headers: IncomingMessage['headers']) => ({ headers }) as IncomingMessage;
@@ -31,6 +35,135 @@ describe('isWebSocketRequest()', () => {
 
   it('returns false for a request whose headers Node has cut off', () => {
     expect(isWebSocketRequest(request({}))).to.equal(false);
+  });
+});
+
+describe('negotiate()', () => {
+  const good = {
+    upgrade: 'websocket',
+    connection: 'Upgrade',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'sec-websocket-version': '13',
+  };
+
+  interface Changes {
+    readonly headers?: IncomingMessage['headers'];
+    readonly socket?: object;
+    readonly authority?: string | undefined;
+    readonly versions?: OpeningRequest['versions'];
+  }
+
+  function opening({ headers = {}, socket, versions = knownVersions, ...rest }: Changes = {}): OpeningRequest {
+    const authority = 'authority' in rest ? rest.authority : 'example.org';
+    return { request: { headers: { ...good, ...headers }, socket }, authority, versions } as unknown as OpeningRequest;
+  }
+
+  const refusalOf = (changes: Changes, options: ServerOptions = {}) =>
+    thrownBy(() => negotiate(opening(changes), options));
+
+  it('returns the version, the subprotocols and the extensions of the request', () => {
+    const headers = { 'sec-websocket-protocol': 'chat, log', 'sec-websocket-extensions': 'x; a=1' };
+    const { version, protocols, extensions } = negotiate(opening({ headers, authority: undefined }), {});
+    expect({ version, protocols, extensions }).to.deep.equal({
+      version: '13',
+      protocols: ['chat', 'log'],
+      extensions: [{ name: 'x', parameters: [['a', '1']] }],
+    });
+  });
+
+  it('names in the error what is wrong with a header', () => {
+    const messages: [changes: Changes, message: string][] = [
+      [{ authority: 'a@b' }, 'Host must be a host name or an address, with or without a port, not a@b'],
+      [{ headers: { 'sec-websocket-protocol': 'a, a' } }, 'Sec-WebSocket-Protocol must be a list of distinct tokens'],
+      [{ headers: { 'sec-websocket-extensions': ';' } }, 'Sec-WebSocket-Extensions is malformed'],
+    ];
+    for (const [changes, message] of messages) {
+      const error = refusalOf(changes);
+      expect(error.message).to.include(message);
+      expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_INVALID_HANDSHAKE', 400]);
+    }
+  });
+
+  for (const version of [
+    '01',
+    '256',
+    '260',
+    '300',
+    '1a0',
+    '10a',
+    '1000',
+    '25a',
+    '2a0',
+    '20a',
+    '13a',
+    'a13',
+    '13, 13',
+    '',
+  ]) {
+    it(`answers 400 with the versions to the malformed version ${JSON.stringify(version)} (RFC 6455 §4.3)`, () => {
+      const error = refusalOf({ headers: { 'sec-websocket-version': version } });
+      expect([error.statusCode, error.headers]).to.deep.equal([400, { 'Sec-WebSocket-Version': '13, 8, 7' }]);
+      expect(error.message).to.include('Sec-WebSocket-Version is malformed');
+    });
+  }
+
+  it('answers 400 to a request without a version, and says that it is missing', () => {
+    const { ['sec-websocket-version']: _version, ...headers } = good;
+    const request = { ...opening(), request: { headers } } as unknown as OpeningRequest;
+    const error = thrownBy(() => negotiate(request, {}));
+    expect([error.statusCode, error.message.endsWith('Sec-WebSocket-Version is missing')]).to.deep.equal([400, true]);
+  });
+
+  for (const version of ['0', '9', '14', '99', '100', '199', '200', '249', '250', '255']) {
+    it(`answers 426 to the unknown version ${version}, and lists the versions`, () => {
+      const error = refusalOf({ headers: { 'sec-websocket-version': version } });
+      expect(error.message).to.include(`${version}; this server speaks 13, 8, 7, draft03, draft76`);
+      expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_UNSUPPORTED_VERSION', 426]);
+    });
+  }
+
+  it('accepts and lists only versions that the transport and the option versions have', () => {
+    const headers = { 'sec-websocket-version': '8' };
+    expect(refusalOf({ headers, versions: ['13'] }).headers).to.include({ 'Sec-WebSocket-Version': '13' });
+    expect(refusalOf({ headers }, { versions: ['13', 'draft76'] }).headers).to.include({
+      'Sec-WebSocket-Version': '13',
+    });
+    expect(negotiate(opening({ headers }), {}).version).to.equal('8');
+  });
+
+  it('lists no version if all of the accepted ones have names in place of numbers', () => {
+    const error = refusalOf({}, { versions: ['draft76', 'draft03'] });
+    expect([error.statusCode, error.headers]).to.deep.equal([
+      426,
+      { Upgrade: 'websocket', Connection: 'Upgrade, close' },
+    ]);
+  });
+
+  it('names the credentials for which the origin of a request matters', () => {
+    const origin = 'https://evil.example';
+    const credentials: [what: string, changes: Changes][] = [
+      ['cookies', { headers: { origin, cookie: 'session=1' } }],
+      ['an Authorization header', { headers: { origin, authorization: 'Basic eDp5' } }],
+      ['a TLS client certificate', { headers: { origin }, socket: { getPeerCertificate: () => ({ subject: {} }) } }],
+    ];
+    for (const [what, changes] of credentials) {
+      const error = refusalOf(changes);
+      expect(error.message).to.include(`example.org (Host), and the request carries ${what}`);
+      expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_ORIGIN_REFUSED', 403]);
+    }
+  });
+
+  it('does not compare the origin of a request without credentials, also if it has no socket', () => {
+    const headers = { origin: 'https://elsewhere.example' };
+    for (const socket of [undefined, {}, { getPeerCertificate: () => null }, { getPeerCertificate: () => ({}) }])
+      expect(negotiate(opening({ headers, ...(socket && { socket }) }), {}).version).to.equal('13');
+  });
+
+  it('refuses a function origins that returns anything else than a boolean, such as a promise', () => {
+    const origins = (() => Promise.resolve(false)) as never;
+    const error = refusalOf({ headers: { origin: 'https://evil.example' } }, { origins });
+    expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_INVALID_ARGUMENT', 500]);
+    expect(error.message).to.include('option origins must be a function that returns true or false');
   });
 });
 

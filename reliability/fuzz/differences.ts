@@ -1,0 +1,59 @@
+import type { Reading } from './readAll';
+
+/** A kind of difference to `ws`, and why there is one. docs/reliability.md has this table. */
+export interface Difference {
+  readonly name: string;
+  readonly why: string;
+  readonly holds: (ours: Reading, theirs: Reading, compression: boolean) => boolean;
+}
+
+const refused = (code: string) => (ours: Reading) => ours.refusal?.startsWith(`${code} `) === true;
+
+/** Whether we have delivered no more than they: we refuse the bytes earlier, or at all. */
+const earlier = (ours: Reading, theirs: Reading) =>
+  ours.items.length <= theirs.items.length && ours.items.every((item, i) => item === theirs.items[i]);
+
+const stricter = (code: string) => (ours: Reading, theirs: Reading) => refused(code)(ours) && earlier(ours, theirs);
+
+export const differences: readonly Difference[] = [
+  {
+    name: 'a text that is not UTF-8',
+    why: 'We refuse it at the first byte that is wrong (RFC 6455 §8.1 allows both), `ws` at the end of the message.',
+    holds: stricter('WS_ERR_INVALID_UTF8'),
+  },
+  {
+    name: 'a length in a longer form than needed',
+    why: 'RFC 6455 §5.2: "the minimal number of bytes MUST be used". `ws` accepts the longer form.',
+    holds: stricter('WS_ERR_INVALID_LENGTH'),
+  },
+  {
+    name: 'a fragment whose compression is corrupt, before another fault',
+    why: '`ws` decompresses each fragment when it has come, we the whole message at its end (parts of it with `messages: "stream"`).',
+    holds: ({ items, refusal }, theirs) =>
+      /^Z_\w+ /.test(theirs.refusal ?? '') && refusal !== undefined && items.join() === theirs.items.join(),
+  },
+  {
+    name: 'bytes behind a final block (BFINAL) of a message',
+    why: 'A block may follow it (RFC 7692 §7.2.3.4), so we decompress them, and refuse them if they are none. `ws` drops them.',
+    holds: (ours, theirs, compression) => {
+      const at = theirs.items.findIndex((item, i) => item !== ours.items[i]);
+      const [mine, other] = [ours.items[at], theirs.items[at]];
+      if (!compression || other === undefined) return false;
+      if (mine !== undefined) return mine.startsWith(other);
+      return /^WS_ERR_(?:INVALID_COMPRESSION|INVALID_UTF8|MESSAGE_TOO_BIG) /.test(ours.refusal ?? '');
+    },
+  },
+  {
+    name: 'a compressed message whose compressed size is above `maxMessageSize` by at most 64 bytes and 0.1 %',
+    why: 'The limit is for the decompressed size, and bytes that cannot be compressed grow. `ws` counts the compressed size, too.',
+    holds: ({ items }, theirs, compression) =>
+      compression &&
+      /^WS_ERR_UNSUPPORTED_MESSAGE_LENGTH /.test(theirs.refusal ?? '') &&
+      theirs.items.every((item, i) => item === items[i]),
+  },
+  {
+    name: 'bytes that end inside a frame or a message',
+    why: 'Our reader says so when the byte stream ends; the receiver of `ws` is not told of the end.',
+    holds: (ours, theirs) => refused('WS_ERR_TRUNCATED')(ours) && theirs.refusal === undefined && earlier(ours, theirs),
+  },
+];

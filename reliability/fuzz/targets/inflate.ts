@@ -1,0 +1,95 @@
+import { constants, inflateRawSync } from 'node:zlib';
+import { frame } from '../../../spec/endings/rawEnd';
+import { cut, expectSame, Input } from '../input';
+import { readAll } from '../readAll';
+
+const tail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
+
+/** What zlib makes of a message that is compressed alone and has no final block; undefined if it refuses it, or has not read all of it. */
+function reference(payload: Buffer): Buffer | undefined {
+  const input = Buffer.concat([payload, tail]);
+  try {
+    const settings = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 200_000, info: true };
+    const { buffer, engine } = inflateRawSync(input, settings) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
+    return engine.bytesWritten === input.length ? buffer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An empty final block: what may follow wherever a block can begin. */
+const probe = Buffer.from([0x01, 0x00, 0x00, 0xff, 0xff]);
+
+/**
+ * What a message is when it is decompressed after others; undefined if it is malformed, or ends inside a block (RFC 7692 §7.2.1 makes a sender end
+ * with a whole one). zlib does not say whether it does. So this asks it to read one more block.
+ */
+function wellFormed(payload: Buffer, dictionary: Buffer): Buffer | undefined {
+  const outputs: Buffer[] = [];
+  let rest = Buffer.concat([payload, tail, probe]);
+  try {
+    while (rest.length > 0) {
+      const window = Buffer.concat([dictionary, ...outputs]).subarray(-32_768);
+      const { buffer, engine } = inflateRawSync(rest, {
+        info: true,
+        maxOutputLength: 200_000,
+        ...(window.length > 0 && { dictionary: window }),
+      }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+      outputs.push(buffer);
+      rest = rest.subarray(engine.bytesWritten);
+      if (rest.equals(Buffer.concat([tail, probe]))) break;
+    }
+    return Buffer.concat(outputs);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The messages up to the first one after which it is not defined where the next one begins. */
+function defined(payloads: readonly Buffer[], keepsWindow: boolean): Buffer[] {
+  const kept: Buffer[] = [];
+  let window: Buffer = Buffer.alloc(0);
+  for (const payload of payloads) {
+    kept.push(payload);
+    if (payload.length === 0) continue;
+    const output = wellFormed(payload, window);
+    if (output === undefined) break;
+    if (keepsWindow) window = Buffer.concat([window, output]).subarray(-32_768);
+  }
+  return kept;
+}
+
+const extensions = [
+  'permessage-deflate',
+  'permessage-deflate; server_no_context_takeover',
+  'permessage-deflate; server_max_window_bits=8',
+] as const;
+
+/**
+ * Compressed messages, with final blocks (BFINAL) anywhere: at once or in parts, and however cut, they come out the same, and as zlib has them. All
+ * are binary: that a text is not UTF-8 may be found before or after an error of its compression.
+ */
+export async function fuzz(data: Buffer): Promise<void> {
+  const input = new Input(data);
+  const size = input.byte() % 8;
+  const agreed = input.pick(extensions);
+  const maxMessageSize = input.flag() ? 300 : 150_000;
+  const payloads: Buffer[] = [];
+  while (input.left > 0 && payloads.length < 8) payloads.push(input.flag() ? input.rest() : input.take(input.byte()));
+  // RSV1, FIN, binary, as a server sends it.
+  const bytes = Buffer.concat(
+    defined(payloads, agreed !== extensions[1]).map((payload) => frame(0xc2, payload, 'server')),
+  );
+  const settings = { version: '13', role: 'client', maxMessageSize, extensions: agreed, parts: false } as const;
+  const whole = await readAll(settings, [bytes]);
+  const parts = await readAll({ ...settings, parts: true }, cut(bytes, size));
+  expectSame('cut', whole, await readAll(settings, cut(bytes, size)));
+  expectSame('in parts', whole, parts);
+  const [first] = payloads;
+  const expected = first && first.length > 0 && agreed !== extensions[2] ? reference(first) : undefined;
+  if (expected === undefined || expected.length > maxMessageSize) return;
+  expectSame('zlib has the same', whole.items[0], `binary ${expected.toString('hex')}`);
+}
