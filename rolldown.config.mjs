@@ -17,10 +17,14 @@ export default defineConfig({
     hono: 'lib/integrations/hono.ts',
     koa: 'lib/integrations/koa.ts',
     nest: 'lib/integrations/nest.ts',
+    topics: 'lib/topics/index.ts',
+    topicsContract: 'lib/topics/contract/index.ts',
     ws: 'lib/adapters/ws/index.mts',
+    'topics-nats': 'lib/topics/nats/index.ts',
+    'topics-redis': 'lib/topics/redis/index.ts',
   },
   platform: 'node',
-  // Node's modules, minizlib, and the frameworks.
+  // Node's modules, minizlib, the frameworks, and the clients of brokers.
   external: (id) => !id.startsWith('.') && !isAbsolute(id),
   plugins: [requiredWs],
   output: {

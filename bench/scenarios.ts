@@ -35,11 +35,12 @@ const shapes: readonly Shape[] = [
   {
     name: '20 B, 64 in flight, 50 connections',
     work: { size: 20, connections: 50, inFlight: 64 },
-    contenders: ['ours', ...styles, 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
+    contenders: ['ours', ...styles, 'ours, byteStream', 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
     marks: [
       ...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }),
       ...cpu('ours, events', { ours: noWorse }),
       ...cpu('ours, API of ws', { ws: 0.3 }),
+      ...cpu('ours, byteStream', { 'ws, createWebSocketStream': 0.35 }),
     ],
   },
   {
@@ -57,7 +58,7 @@ const shapes: readonly Shape[] = [
   {
     name: '64 KiB, 4 in flight, 10 connections',
     work: { size: 64 * kibibyte, connections: 10, inFlight: 4 },
-    contenders: ['ours', ...jsPeers, 'uWebSockets.js', 'net'],
+    contenders: ['ours', 'ours, byteStream', ...jsPeers, 'uWebSockets.js', 'net'],
     marks: cpu('ours', { ws: 1, net: 1.5 }),
   },
   {
@@ -120,6 +121,9 @@ const compressed: Scenario[] = [
   },
 ];
 
+/** Members of a topic in this process: WebSockets of one group, and one Duplex each in a pipe. */
+const topics = ['ours, topic', 'ours, join()'] as const;
+
 const audience = { ...plain, size: kibibyte, connections: 1000 } as const;
 
 const broadcasts: Scenario[] = [
@@ -128,16 +132,16 @@ const broadcasts: Scenario[] = [
     name: '1 KiB, one message at a time',
     measures: 'broadcast',
     work: audience,
-    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
-    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.4 }),
+    contenders: ['ours, broadcast', ...topics, 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
+    marks: [...cpu('ours, broadcast', { 'ws, broadcast': 0.4 }), ...cpu('ours, topic', { 'ours, broadcast': 1.1 })],
   },
   {
     section: 'Broadcasts to 1,000 connections',
     name: '16 messages of 1 KiB at a time',
     measures: 'broadcast',
     work: { ...audience, inFlight: 16 },
-    contenders: ['ours, broadcast', 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
-    marks: cpu('ours, broadcast', { 'ws, broadcast': 0.4 }),
+    contenders: ['ours, broadcast', ...topics, 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
+    marks: [...cpu('ours, broadcast', { 'ws, broadcast': 0.4 }), ...cpu('ours, topic', { 'ours, broadcast': 1.1 })],
   },
   {
     section: 'Broadcasts to 1,000 connections',

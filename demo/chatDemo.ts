@@ -1,55 +1,85 @@
-import { once } from 'node:events';
-import { BroadcastStream, type WebSocket, WebSocketError } from '../lib/webSocketHandler';
+import { type PresentMember, type TopicMessage, Topics } from '../lib/topics';
+import { type WebSocket, WebSocketError } from '../lib/webSocketHandler';
 
-const remembered = 50;
+/** In this process. With a broker, the same room would be in many. */
+const topics = new Topics({ history: { messages: 2000, bytes: 64 * 1024 * 1024, maxAge: 3_600_000 } });
+const room = topics.topic('room');
+/** Who is there, and how far each has read. Old states are of no use, so a slow reader gets the latest. */
+const state = topics.topic('state');
 
-/** Who reads too slowly loses the oldest messages, and holds up nobody. */
-const room = new BroadcastStream({ policy: 'drop-oldest', limit: 32 });
-// Each member that sends faster than the room takes it waits for 'drain'.
-room.setMaxListeners(0);
+/** The most messages that a page shows at first. */
+const shown = 50;
+/** The cursors of these, and of the one before, behind which a page begins. */
+const last: string[] = [];
 
-const names = new Map<WebSocket, string>();
-const history: string[] = [];
-let ticker: NodeJS.Timeout | undefined;
+const sockets = new Map<number, WebSocket>();
+let people: readonly PresentMember[] = [];
+let made = 0;
 
-/** Tells everybody who is there, and how far each has read. */
-function tellPresence(): void {
-  const members = [...names].map(([ws, name]) => ({ name, ...room.stats(ws) }));
-  room.write(JSON.stringify({ members }));
+/** Each message with its cursor, so that a page can go on after it when its connection was lost. */
+const withCursor = ({ id, data }: TopicMessage) => JSON.stringify({ id, ...JSON.parse(data.toString()) });
+
+function tellState(): void {
+  const members = people.map(({ info }) => {
+    const { name, number } = info as { name: string; number: number };
+    const ws = sockets.get(number);
+    return { name, ...(ws && room.stats(ws)) };
+  });
+  state.write(JSON.stringify({ members }));
 }
 
-function join(ws: WebSocket, name: string): void {
-  for (const said of history) ws.write(said);
-  names.set(ws, name);
-  room.add(ws);
-  tellPresence();
-  ticker ??= setInterval(tellPresence, 1000);
+async function followPresence(): Promise<void> {
+  const present = new Map<string, PresentMember>();
+  let ticker: NodeJS.Timeout | undefined;
+  for await (const { joined, left } of topics.presence('room').changes()) {
+    for (const { id } of left) present.delete(id);
+    for (const member of joined) present.set(member.id, member);
+    people = [...present.values()];
+    tellState();
+    if (people.length > 0) ticker ??= setInterval(tellState, 1000);
+    else {
+      clearInterval(ticker);
+      ticker = undefined;
+    }
+  }
 }
 
-function leave(ws: WebSocket): void {
-  names.delete(ws);
-  tellPresence();
-  if (names.size > 0) return;
-  clearInterval(ticker);
-  ticker = undefined;
+async function followMessages(): Promise<void> {
+  for await (const { id } of room.since()) {
+    last.push(id);
+    if (last.length > shown + 1) last.shift();
+  }
 }
 
-/** A chat room, for the name in the query. */
+/** Both go on until the topics are closed. */
+for (const following of [followPresence(), followMessages()])
+  following.catch((error) => {
+    if (error.code !== 'WS_ERR_NOT_OPEN') throw error;
+  });
+
+/** Ends the topics. */
+export const closeChat = () => topics.close();
+
+/** A chat room, for the name in the query; and for the cursor of the last message that the page has. */
 export async function chat(ws: WebSocket, query: URLSearchParams): Promise<void> {
   const from = query.get('name')?.trim().slice(0, 30) || 'Somebody';
+  const number = ++made;
   ws.connect({ maxMessageSize: 64 * 1024 });
-  join(ws, from);
+  sockets.set(number, ws);
+  room.add(ws, {
+    after: query.get('after') ?? (last.length > shown ? last[0] : 'start'),
+    policy: 'catch-up',
+    format: withCursor,
+    onResume: ({ lost }) => lost && ws.write(JSON.stringify({ lost })),
+    presence: { name: from, number },
+  });
+  state.add(ws, { policy: 'keep-latest' });
   try {
-    for await (const text of ws) {
-      const said = JSON.stringify({ from, text: text.toString(), at: Date.now() });
-      history.push(said);
-      if (history.length > remembered) history.shift();
-      if (!room.write(said)) await once(room, 'drain');
-    }
+    for await (const text of ws) await room.publish(JSON.stringify({ from, text: text.toString(), at: Date.now() }));
   } catch (error) {
     if (!(error instanceof WebSocketError)) throw error;
     console.log(`${from} was lost: ${error.message}`);
   } finally {
-    leave(ws);
+    sockets.delete(number);
   }
 }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { configureServer, type WebSocket } from '../lib/webSocketHandler';
 import { backpressure, backpressureFigures } from './backpressureDemo';
-import { chat } from './chatDemo';
+import { chat, closeChat } from './chatDemo';
 import { files, filesControl } from './filesDemo';
 import { createHttp2Servers } from './http2PageDemo';
 import { listen } from './listen';
@@ -75,7 +75,7 @@ export function createDemo(): { readonly server: Server; stop(): Promise<void> }
       for (const each of [server, secure.http1, secure.http2]) each.close();
       // The pages are told 1001, and connect again as soon as there is a server.
       await Promise.all([handle, ...secure.handles].map((each) => each.close({ timeout: 5000 })));
-      await closeBroker();
+      await Promise.all([closeBroker(), closeChat()]);
     },
   };
 }

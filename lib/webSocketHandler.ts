@@ -5,8 +5,8 @@ export {
   type BroadcastPolicy,
   BroadcastStream,
   type BroadcastStreamOptions,
-  type BroadcastTotals,
 } from './broadcast/broadcastStream';
+export type { BroadcastTotals } from './broadcast/fanOut';
 export { type ClientOptions, connect } from './client/connect';
 export { type ReconnectingOptions, reconnecting } from './client/reconnecting';
 export { closeCodes } from './closeCodes';

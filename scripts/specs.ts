@@ -34,16 +34,23 @@ const withPrograms = [
   adapted,
   'spec/commandLine.spec.ts',
   'spec/demos.spec.ts',
+  'spec/docs/scaling.spec.ts',
+  'spec/docs/proxies.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
   'spec/leaks.spec.ts',
+  'spec/manifest.spec.ts',
   'spec/package.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/realServers.spec.ts',
+  'spec/topics/fire.spec.ts',
+  'spec/topics/nats/natsBroker.spec.ts',
+  'spec/topics/redis/redisBroker.spec.ts',
 ];
 
 /** The files that take longest are started first, so that none of them is left when the others are done. Others may be missing here. */
 const longest = [
+  'spec/topics/fire.spec.ts',
   'spec/demos.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/http2Peers.spec.ts',

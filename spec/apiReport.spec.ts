@@ -17,7 +17,12 @@ const buildingBlocks = [
   'WebSocketErrorEvent',
   'WebSocketEvent',
   'WebSocketMessageEvent',
+  // Exported by node-websocket-handler/topics.
+  'BrokerDriver',
   // Exported by the package itself.
+  'AnyWebSocket',
+  'BinaryData',
+  'BroadcastMessage',
   'WebSocket_3',
   'WriteCallback',
   // Of the package itself.
@@ -36,7 +41,13 @@ const buildingBlocks = [
   'WholeMessages',
 ];
 
-const reports = ['api-report.api.md', 'api-report-ws.api.md'];
+const reports = [
+  'api-report.api.md',
+  'api-report-ws.api.md',
+  'api-report-topics.api.md',
+  'api-report-topics-nats.api.md',
+  'api-report-topics-redis.api.md',
+];
 
 interface Member {
   /** The name of the class or interface, a dot, and the name of the member; for other declarations their own name. */

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { WebSocket as WsClient } from 'ws';
+import { homepage } from '../package.json';
 import { launchChromium } from './support/peers';
 import { type RunningDemo, runDemo } from './support/runDemo';
 
@@ -50,12 +51,16 @@ describe('The pages of npm run demo, in Chromium', () => {
   }
 
   describe('the index page', () => {
-    it('links to every demo and to the documentation', async () => {
+    it('links to every demo, to the documentation and to the repository', async () => {
       await open('/');
+      await page.getByRole('link', { name: 'Repository' }).waitFor();
 
-      const links = await page.locator('main a, .documentation a').evaluateAll((all) => all.map(({ href }) => href));
+      const all = await page.locator('main a, .documentation a').evaluateAll((each) => each.map(({ href }) => href));
+      const links = all.filter((link) => link !== homepage);
 
-      expect(links).to.have.length.above(3);
+      expect(links)
+        .to.have.lengthOf(all.length - 1)
+        .and.above(3);
       for (const link of links) {
         const response = await page.request.get(link);
         expect(response.status(), link).to.equal(200);
@@ -274,7 +279,26 @@ describe('The pages of npm run demo, in Chromium', () => {
       await page.locator('#members').getByText('Grace', { exact: true }).waitFor({ state: 'detached' });
     });
 
-    it('drops old messages for a slow reader, and none for the others', async () => {
+    it('shows the last messages again when the page is reloaded, and each once when the connection is lost', async () => {
+      await open('/chat.html');
+      await page.fill('#message', 'Good afternoon');
+      await page.keyboard.press('Enter');
+      const said = page.locator('#log').getByText('Good afternoon');
+      await said.waitFor();
+
+      await page.reload();
+      await said.waitFor();
+      // Another name is another connection, which goes on after the last message.
+      await page.fill('#name', 'Linus');
+      await page.keyboard.press('Tab');
+      await page.locator('#members').getByText('Linus', { exact: true }).waitFor();
+      await page.fill('#message', 'Good night');
+      await page.keyboard.press('Enter');
+      await page.locator('#log').getByText('Good night').waitFor();
+      expect(await said.count()).to.equal(1);
+    });
+
+    it('lets a slow reader catch up without loss, and holds up nobody', async () => {
       const slow = await browser.newPage();
       await slow.goto(demos.httpUrl('/chat.html'));
       await slow.fill('#name', 'Snail');
@@ -288,17 +312,23 @@ describe('The pages of npm run demo, in Chromium', () => {
       await page.locator('#members').getByText('Snail', { exact: true }).waitFor();
       await page.click('#burst');
 
-      await page
-        .locator('#log')
-        .getByText(/^1000 of a burst .*… \(16,\d{3} characters\)$/)
-        .waitFor();
-      const row = (name: string) => page.locator('#members tr', { hasText: name }).locator('td').allTextContents();
-      const [, , , droppedForHare] = await row('Hare');
-      expect(droppedForHare).to.equal('0');
-      await page
-        .locator('#members tr', { hasText: 'Snail' })
-        .locator('td:nth-child(4)', { hasText: /[1-9]/ })
-        .waitFor();
+      const lastOf = (each: typeof page) =>
+        each
+          .locator('#log')
+          .getByText(/^1000 of a burst .*… \(16,\d{3} characters\)$/)
+          .waitFor();
+      await lastOf(page);
+      const reads = (name: string, what: string) =>
+        page.locator('#members tr', { hasText: name }).locator('td:nth-child(4)', { hasText: what }).waitFor();
+      await reads('Snail', 'history');
+      await reads('Hare', 'live');
+
+      // The page shows the last hundred messages: none of them is missing.
+      await slow.uncheck('#slow');
+      await lastOf(slow);
+      await reads('Snail', 'live');
+      const texts = await slow.locator('#log .received .text').allTextContents();
+      expect(texts.map(Number.parseFloat)).to.deep.equal(Array.from({ length: 100 }, (_, i) => 901 + i));
       await slow.close();
     });
   });

@@ -59,7 +59,11 @@ const delays: Values = {
 const options: Record<Option, Values> = {
   role: { takes: "'server' or 'client'", good: ['server', 'client'], bad: [undefined, null, '', 'Server', 'peer', 1] },
   version: { takes: 'the name of a version', good: ['13', '8', '7'], bad: [13, null, ['13']] },
-  versions: { takes: 'an array of version names', good: [['13'], ['13', '8'], []], bad: ['13', [13], null, {}] },
+  versions: {
+    takes: 'an array of at least one version name',
+    good: [['13'], ['13', '8']],
+    bad: ['13', [13], [], null, {}],
+  },
   maxMessageSize: {
     takes: 'a positive integer of bytes, or Infinity',
     good: [1, 2 ** 21, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY],

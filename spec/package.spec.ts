@@ -139,7 +139,14 @@ describe('The package', function () {
   });
 
   it('has the same for bundlers, as ES modules', () => {
-    const entries = { '.': 'webSocketHandler', './koa': 'koa', './hono': 'hono', './fastify': 'fastify', './ws': 'ws' };
+    const withDefault = { './koa': 'koa', './hono': 'hono', './fastify': 'fastify', './ws': 'ws' };
+    const withoutDefault = {
+      '.': 'webSocketHandler',
+      './topics': 'topics',
+      './topics/contract': 'topicsContract',
+      './topics/redis': 'topics-redis',
+    };
+    const entries = { ...withDefault, ...withoutDefault };
     const folder = join(project, 'node_modules/node-websocket-handler');
     for (const [entry, file] of Object.entries(entries)) {
       writeFileSync(
@@ -152,8 +159,8 @@ describe('The package', function () {
       const [names, sameDefault] = run('node', 'names.mjs').trim().split(' ');
       const [forNode, forBundlers] = JSON.parse(names as string) as string[][];
       expect(forBundlers, entry).to.include.members(forNode as string[]);
-      // A CommonJS module has its exports as `default`; the main entry has no default of its own.
-      expect(sameDefault, entry).to.equal(String(entry !== '.'));
+      // A CommonJS module has its exports as `default`; these entries have no default of their own.
+      expect(sameDefault, entry).to.equal(String(entry in withDefault));
     }
   });
 
@@ -163,13 +170,22 @@ describe('The package', function () {
     expect(Object.keys(dependencies)).to.deep.equal(['minizlib']);
   });
 
-  it('has nothing but what is built, without source maps, and is as large as the README says', () => {
+  it('has the documentation, for people and for coding assistants', () => {
+    const folder = join(project, 'node_modules/node-websocket-handler');
+    const pages = readdirSync(join(root, 'docs')).filter((name) => /(?<!\.api)\.md$/.test(name));
+    expect(readdirSync(join(folder, 'docs'))).to.have.members(pages);
+    expect(readdirSync(folder)).to.include.members(['README.md', 'CHANGELOG.md', 'SKILL.md', 'llms.txt']);
+  });
+
+  it('has nothing but what is built, and the documentation, without source maps, and is as large as the README says', () => {
     const files = readdirSync(join(project, 'node_modules/node-websocket-handler'), {
       recursive: true,
       withFileTypes: true,
     }).filter((entry) => entry.isFile());
     expect(
-      files.filter(({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|LICENSE)$/.test(name)),
+      files.filter(
+        ({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|llms\.txt|LICENSE)$/.test(name),
+      ),
     ).to.deep.equal([]);
     expect(files.filter(({ name }) => name.endsWith('ts') && !/\.d\.m?ts$/.test(name))).to.deep.equal([]);
     const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);

@@ -31,6 +31,16 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['webSocketHandler.ts', 12],
   ['integrations/*', 13],
   ['adapters/ws/*', 13],
+  ['topics/broker.ts', 13],
+  ['topics/cursor.ts', 13],
+  ['topics/options.ts', 13],
+  ['topics/contract/*', 14],
+  ['topics/drivers/*', 14],
+  ['topics/nats/*', 15],
+  ['topics/redis/*', 15],
+  ['topics/channel/*', 14],
+  ['topics/presence/*', 15],
+  ['topics/*', 16],
 ];
 
 /** Only these talk to Node's HTTP; whatever others know of it are types. */
@@ -292,11 +302,17 @@ function usesOfHttp(tree: Tree): string[] {
     );
 }
 
-/** The core must be usable, in JavaScript and in TypeScript, where no framework is installed. */
+/** The only folders that may import packages, each with a subpath export of its own. */
+const optionalPeers = /^(?:integrations|topics\/nats)\//;
+
+/** The core must be usable, in JavaScript and in TypeScript, where no framework and no client of a broker is installed. */
 function foreignPackages(tree: Tree): string[] {
   return importsOf(tree)
-    .filter(({ from, to, inLib }) => !inLib && !from.startsWith('integrations/') && !/^node:|^minizlib$/.test(to))
-    .map(({ from, to }) => `lib/${from} may not import ${to}: other packages are for lib/integrations/`);
+    .filter(({ from, to, inLib }) => !inLib && !optionalPeers.test(from) && !/^node:|^minizlib$/.test(to))
+    .map(
+      ({ from, to }) =>
+        `lib/${from} may not import ${to}: other packages are for lib/integrations/ and lib/topics/nats/`,
+    );
 }
 
 function integrationsOfInternals(tree: Tree): string[] {

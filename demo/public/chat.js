@@ -11,24 +11,28 @@ const kept = 100;
 const animals = ['Badger', 'Crane', 'Dolphin', 'Hare', 'Lynx', 'Otter', 'Robin', 'Seal', 'Wren'];
 name.value = sessionStorage.getItem('name') ?? animals[Math.floor(Math.random() * animals.length)];
 
+/** The cursor of the last message. After a lost connection, the server goes on behind it. */
+let last;
+
 // A socket of a thread of its own, so that a reader can be slow without stopping the page.
 const pace = new Pace();
 const connection = new Connection(
-  () => `/chat?name=${encodeURIComponent(name.value)}`,
+  () => `/chat?${new URLSearchParams({ name: name.value, ...(last && { after: last }) })}`,
   state,
   (url) => new SlowSocket(url, pace),
 );
 
 function showMembers(all) {
   members.replaceChildren(
-    ...all.map(({ name, ...counts }) =>
+    ...all.map(({ name, catchingUp, ...counts }) =>
       element(
         'tr',
         {},
         element('td', {}, name),
-        ...['sent', 'waiting', 'dropped'].map((each) =>
+        ...['sent', 'waiting'].map((each) =>
           element('td', { className: 'number' }, count(counts[each] ?? 0, '', '').trim()),
         ),
+        element('td', {}, catchingUp ? 'history' : 'live'),
       ),
     ),
   );
@@ -48,12 +52,14 @@ function showMessage({ from, text, at }) {
   log.scrollTop = log.scrollHeight;
 }
 
-// The server sends what was said before.
-connection.addEventListener('open', () => log.replaceChildren());
 connection.addEventListener('message', ({ data }) => {
   const event = JSON.parse(data);
   if (event.members) showMembers(event.members);
-  else showMessage(event);
+  else if (event.lost) log.append(element('p', { className: 'received' }, 'Some messages are not there any more.'));
+  else {
+    last = event.id;
+    showMessage(event);
+  }
 });
 
 name.addEventListener('change', () => {

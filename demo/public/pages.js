@@ -20,7 +20,7 @@ export const pages = [
     title: 'Chat',
     href: '/chat.html',
     proof:
-      'A room with names, presence and history, in two tabs. A slow reader loses old messages and holds up nobody.',
+      'A room with names, presence and history, in two tabs. A slow reader catches up, loses nothing, and holds up nobody.',
   },
   {
     title: 'Log',

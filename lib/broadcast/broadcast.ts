@@ -1,7 +1,9 @@
+import { describeValue } from '../codec/describeValue';
+import { WebSocketError } from '../errors';
 import { type BinaryData, PreparedMessage } from '../framing/outgoingMessage';
 import { checkOptions } from '../options';
 import { protocolVersion } from '../versions';
-import type { AnyWebSocket } from '../websocket/webSocket';
+import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 
 /** A message for many connections: text, bytes, or a message that was prepared before. */
 export type BroadcastMessage = string | BinaryData | PreparedMessage;
@@ -37,6 +39,12 @@ export function broadcast(
  */
 export function prepare(message: BroadcastMessage): PreparedMessage {
   return message instanceof PreparedMessage ? message : new PreparedMessage(message);
+}
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT if the value is no WebSocket */
+export function checkMember(webSocket: unknown): void {
+  if (webSocket instanceof WebSocket) return;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `a member must be a WebSocket, not ${describeValue(webSocket)}`);
 }
 
 /** Returns whether the program has not ended the writable side, and the peer's Close frame was not received. */

@@ -1,12 +1,11 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import { clearTimeout, setTimeout } from 'node:timers';
 import { closeCodes } from '../closeCodes';
 import { WebSocketError, type WebSocketErrorCode } from '../errors';
 import { checkIsObject, defaults, type RetryOptions, type Streamed } from '../options';
 import { ownListener } from '../websocket/duplexOverrides';
 import type { MessageStream } from '../websocket/messageStream';
 import type { AnyWebSocket, WebSocket } from '../websocket/webSocket';
-import { onAbort } from './abortSignals';
+import { backoff, pause } from './backoff';
 import { type ClientOptions, checkClientOptions } from './clientOptions';
 import { connect } from './connect';
 
@@ -156,18 +155,6 @@ function goingAway({ closeCode, closeReason }: AnyWebSocket): WebSocketError | u
   return new WebSocketError('WS_ERR_CLOSED_BY_PEER', `close code ${closeCode}${reason}`, { closeCode });
 }
 
-/**
- * Returns the milliseconds to wait after a number of failures: a random number below a bound that doubles with each
- * failure ("full jitter"), so that the clients of a server that has failed do not all reconnect at once.
- */
-export function backoff(
-  failures: number,
-  initialDelay: number = defaults.initialDelay,
-  maxDelay: number = defaults.maxDelay,
-): number {
-  return Math.random() * Math.min(maxDelay, initialDelay * 2 ** (failures - 1));
-}
-
 /** Errors that would occur again on another connection. */
 const permanentErrors: ReadonlySet<WebSocketErrorCode> = new Set([
   'WS_ERR_ABORTED',
@@ -213,22 +200,6 @@ function retryAfter(error: Error, limit: number): number {
   if (typeof asked !== 'string') return 0;
   const milliseconds = /^\d+$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now();
   return Math.min(limit, Math.max(0, milliseconds || 0));
-}
-
-/** @throws WebSocketError WS_ERR_ABORTED */
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(new WebSocketError('WS_ERR_ABORTED', undefined, { cause: signal?.reason }));
-    };
-    const timer = setTimeout(() => {
-      forget?.();
-      resolve();
-    }, milliseconds);
-    const forget = signal && onAbort(signal, abort);
-    if (signal?.aborted) abort();
-  });
 }
 
 async function make<T>(fresh: Fresh<T>): Promise<T> {

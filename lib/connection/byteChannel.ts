@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Incoming, Outgoing, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
-import { framingPoolFor } from '../framing/framingPool';
+import { type FramingPool, framingPoolFor } from '../framing/framingPool';
 import type { ConnectionSettings } from '../options';
 import { ByteInput, type InputReceiver } from './byteInput';
 import { ByteOutput, type OutputOwner } from './byteOutput';
@@ -14,6 +14,7 @@ import type { WriteCallback } from './pacedWriter';
 
 /** The owner of a ByteChannel: a Connection. */
 export interface ChannelOwner {
+  readonly settings: ConnectionSettings;
   /**
    * Receives a message or a control frame. If it returns false, the input decodes no further item until
    * `input.readOn()` is called.
@@ -51,9 +52,9 @@ const largestWrite = 256 * 1024;
 export class ByteChannel extends AsyncResource implements ByteStreamWatcher, InputReceiver, OutputOwner {
   readonly input: ByteInput;
   readonly output: ByteOutput;
-  readonly #stream: Duplex;
+  readonly stream: Duplex;
+  readonly pool: FramingPool;
   readonly #reset: Transport['reset'];
-  readonly #settings: ConnectionSettings;
   readonly #owner: ChannelOwner;
   #streamError: Error | undefined;
   #finishing = false;
@@ -61,17 +62,16 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   /** Runs for sendTimeout while bytes wait for the byte stream. */
   #sendDeadline: Deadline | undefined;
 
-  constructor(transport: Transport, settings: ConnectionSettings, owner: ChannelOwner) {
+  constructor(transport: Transport, owner: ChannelOwner) {
     super('WebSocket');
     const { stream, reset } = transport;
     // The transport itself is not stored: its `head` would keep the read buffer of the handshake in memory.
-    this.#stream = stream;
+    this.stream = stream;
+    this.pool = framingPoolFor(owner.settings);
     this.#reset = reset;
-    this.#settings = settings;
     this.#owner = owner;
-    const pool = framingPoolFor(settings);
-    this.input = new ByteInput(stream, pool, this);
-    this.output = new ByteOutput(stream, pool, transport.largestWrite ?? largestWrite, this);
+    this.input = new ByteInput(this);
+    this.output = new ByteOutput(transport.largestWrite ?? largestWrite, this);
   }
 
   get isDisconnected(): boolean {
@@ -84,7 +84,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   }
 
   get isDestroyed(): boolean {
-    return this.#stream.destroyed;
+    return this.stream.destroyed;
   }
 
   get counters(): ConnectionCounters {
@@ -107,7 +107,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
    * @param head bytes of frames that were received together with the handshake
    */
   start(head: Buffer): void {
-    const stream = this.#stream;
+    const stream = this.stream;
     // The 'error' listener is added first: without one, a reset by the peer would end the process.
     watchByteStream(stream, this, 'error', 'close');
     if (stream.destroyed) {
@@ -144,7 +144,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   /** Destroys the byte stream at once, so that the peer sees a reset. */
   reset(): void {
     this.output.stop();
-    resetByteStream({ stream: this.#stream, reset: this.#reset });
+    resetByteStream({ stream: this.stream, reset: this.#reset });
     this.discard();
   }
 
@@ -153,8 +153,8 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
    * @param afterPeer whether to wait until the peer has ended its side
    */
   finish(afterPeer: boolean): void {
-    const stream = this.#stream;
-    if (!this.#finishing) discardUntilClosed({ stream, reset: this.#reset }, this.#settings.closeTimeout);
+    const stream = this.stream;
+    if (!this.#finishing) discardUntilClosed({ stream, reset: this.#reset }, this.#owner.settings.closeTimeout);
     this.#finishing = true;
     this.discard();
     if (afterPeer && !stream.readableEnded) stream.once('end', () => this.output.end());
@@ -207,7 +207,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     if (this.#state !== 'open') return;
     this.#state = 'disconnected';
     // 'close' without 'end': the byte stream was reset.
-    if (!this.#stream.readableEnded && !this.input.isOver)
+    if (!this.stream.readableEnded && !this.input.isOver)
       this.#streamError ??= new Error('the byte stream was cut off');
     this.output.closed();
     this.#sendDeadline?.stop();
@@ -234,7 +234,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   }
 
   outputStalled(): void {
-    const { sendTimeout } = this.#settings;
+    const { sendTimeout } = this.#owner.settings;
     if (sendTimeout === undefined) return;
     this.#sendDeadline ??= new Deadline(sendTimeout, () => this.#owner.sendTimedOut()).unref();
   }

@@ -22,6 +22,8 @@ export type InputStream = Pick<Duplex, 'isPaused' | 'pause' | 'resume' | 'unshif
 
 /** The receiver of decoded items: a ByteChannel. */
 export interface InputReceiver {
+  readonly stream: InputStream;
+  readonly pool: ReaderPool;
   /**
    * Receives a message or a control frame. If it returns false, the input decodes no further item until `readOn()` is
    * called.
@@ -43,8 +45,6 @@ export interface InputReceiver {
 export class ByteInput {
   /** Received bytes. */
   received = 0;
-  readonly #stream: InputStream;
-  readonly #pool: ReaderPool;
   readonly #receiver: InputReceiver;
   /** Undefined while the connection is idle: the reader is then returned to the FramingPool. */
   #reader: InputReader | undefined;
@@ -60,13 +60,15 @@ export class ByteInput {
   #failure: Error | undefined;
   /** The value of `received` when `hasReceived()` was last called. */
   #receivedBefore = 0;
-  #pausedTime = 0;
-  #pausedSince: number | undefined;
+  /** Made at the first pause, to save the memory on idle connections. */
+  #pauses: Stopwatch | undefined;
 
-  constructor(stream: InputStream, pool: ReaderPool, receiver: InputReceiver) {
-    this.#stream = stream;
-    this.#pool = pool;
+  constructor(receiver: InputReceiver) {
     this.#receiver = receiver;
+  }
+
+  get #stream(): InputStream {
+    return this.#receiver.stream;
   }
 
   /** Whether all received bytes have been delivered, or are discarded. */
@@ -90,7 +92,7 @@ export class ByteInput {
 
   /** Milliseconds for which the byte stream was paused because the receiver accepted no more items. */
   get pausedTime(): number {
-    return this.#pausedTime + (this.#pausedSince === undefined ? 0 : performance.now() - this.#pausedSince);
+    return this.#pauses?.elapsed ?? 0;
   }
 
   /** Returns whether bytes were received since the last call. */
@@ -111,7 +113,7 @@ export class ByteInput {
     }
     this.received += bytes.length;
     if (this.isOver) return;
-    this.#reader ??= this.#pool.takeReader();
+    this.#reader ??= this.#receiver.pool.takeReader();
     this.#reader.feed(bytes);
     this.#undecoded = true;
     this.#decode();
@@ -185,7 +187,7 @@ export class ByteInput {
     if (this.#end === 'discarding') return this.#release();
     if (this.#undecoded) return this.#pause();
     if (this.#failure !== undefined || this.#end === 'ended') return this.#finish();
-    this.#reader = this.#pool.returnReader(this.#reader);
+    this.#reader = this.#receiver.pool.returnReader(this.#reader);
     this.#resume();
   }
 
@@ -232,7 +234,7 @@ export class ByteInput {
       error = cause as Error;
     }
     this.#release();
-    this.#countPause();
+    this.#pauses?.stop();
     this.#receiver.inputEnded(asWebSocketError(error));
   }
 
@@ -243,19 +245,33 @@ export class ByteInput {
   #pause(): void {
     if (this.#stream.isPaused()) return;
     this.#stream.pause();
-    this.#pausedSince ??= performance.now();
+    this.#pauses ??= new Stopwatch();
+    this.#pauses.start();
   }
 
   #resume(): void {
     if (!this.#stream.isPaused()) return;
     this.#stream.resume();
-    this.#countPause();
+    this.#pauses?.stop();
+  }
+}
+
+/** Adds up the milliseconds between `start()` and `stop()`. */
+class Stopwatch {
+  #before = 0;
+  #since: number | undefined;
+
+  get elapsed(): number {
+    return this.#before + (this.#since === undefined ? 0 : performance.now() - this.#since);
   }
 
-  /** Adds the current pause, if there is one, to the paused time. */
-  #countPause(): void {
-    this.#pausedTime = this.pausedTime;
-    this.#pausedSince = undefined;
+  start(): void {
+    this.#since ??= performance.now();
+  }
+
+  stop(): void {
+    this.#before = this.elapsed;
+    this.#since = undefined;
   }
 }
 

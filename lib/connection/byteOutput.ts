@@ -21,6 +21,8 @@ export interface WriterPool {
 
 /** The owner of a ByteOutput: a ByteChannel. */
 export interface OutputOwner {
+  readonly stream: Duplex;
+  readonly pool: WriterPool;
   /** Called when `offer()` accepts items again after it has returned false. */
   outputDrained(): void;
   /** Called when a write to the byte stream has returned false: bytes wait until it emits 'drain'. */
@@ -39,8 +41,6 @@ const batchSize = 64 * 1024;
 export class ByteOutput {
   /** Bytes that were written to the byte stream. */
   sent = 0;
-  readonly #stream: Duplex;
-  readonly #pool: WriterPool;
   readonly #owner: OutputOwner;
   readonly #largestWrite: number;
   /** Made when more than `largestWrite` bytes have to be written at once for the first time. */
@@ -66,11 +66,13 @@ export class ByteOutput {
   #unsettled: WriteCallback[][] | undefined;
 
   /** @param largestWrite most bytes of one write to the byte stream */
-  constructor(stream: Duplex, pool: WriterPool, largestWrite: number, owner: OutputOwner) {
-    this.#stream = stream;
-    this.#pool = pool;
+  constructor(largestWrite: number, owner: OutputOwner) {
     this.#largestWrite = largestWrite;
     this.#owner = owner;
+  }
+
+  get #stream(): Duplex {
+    return this.#owner.stream;
   }
 
   /** Bytes that were sent and have not reached the operating system. */
@@ -115,7 +117,7 @@ export class ByteOutput {
       if (callback !== undefined) process.nextTick(callback, notOpen());
       return;
     }
-    this.#writer ??= this.#pool.takeWriter();
+    this.#writer ??= this.#owner.pool.takeWriter();
     const writer = this.#writer;
     writer.write(item);
     if (callback !== undefined) {
@@ -191,7 +193,7 @@ export class ByteOutput {
     // A version without Close frames has no bytes for one.
     else if (!writer.busy) this.#settleLater()?.();
     if (this.#isOver) return;
-    this.#writer = this.#pool.returnWriter(writer);
+    this.#writer = this.#owner.pool.returnWriter(writer);
   }
 
   #writePieces(writer: OutputWriter): void {

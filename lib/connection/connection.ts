@@ -15,7 +15,6 @@ import { PendingPings, rejectPing } from './pendingPings';
  * keepalive, and their deadlines.
  */
 export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnection {
-  readonly #settings: ConnectionSettings;
   readonly #owner: ConnectionOwner;
   readonly #channel: ByteChannel;
   #closeSequence: CloseSequence | undefined;
@@ -30,20 +29,24 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   /** Whether the WebSocket was destroyed: received items are not delivered. */
   #left = false;
 
-  constructor(transport: Transport, settings: ConnectionSettings, owner: ConnectionOwner) {
-    this.#settings = settings;
+  constructor(transport: Transport, owner: ConnectionOwner) {
     this.#owner = owner;
-    this.#channel = new ByteChannel(transport, settings, this);
+    this.#channel = new ByteChannel(transport, this);
     this.#channel.start(transport.head);
+    const { settings } = owner;
     if (settings.heartbeat === undefined || !settings.capabilities.ping) return;
     this.#keepalive = startKeepalive(this, settings.heartbeat);
     this.#sessionKeepalive = transport.sessionKeepalive;
     this.#sessionKeepalive?.watch(this, settings.heartbeat);
   }
 
+  get settings(): ConnectionSettings {
+    return this.#owner.settings;
+  }
+
   /** Made when it is needed, to save the memory on connections that are open and idle. */
   get #end(): CloseSequence {
-    this.#closeSequence ??= new CloseSequence(this.#channel, this.#settings, this.#owner);
+    this.#closeSequence ??= new CloseSequence(this.#channel, this.settings, this.#owner);
     return this.#closeSequence;
   }
 
@@ -191,7 +194,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   sendTimedOut(): void {
     this.#channel.reset();
     this.#end.fail(
-      new WebSocketError('WS_ERR_SEND_TIMEOUT', `no byte has left for sendTimeout, ${this.#settings.sendTimeout} ms`),
+      new WebSocketError('WS_ERR_SEND_TIMEOUT', `no byte has left for sendTimeout, ${this.settings.sendTimeout} ms`),
     );
   }
 

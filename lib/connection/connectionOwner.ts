@@ -1,8 +1,10 @@
 import type { Message, MessagePart } from '../contracts';
 import type { WebSocketError } from '../errors';
+import type { ConnectionSettings } from '../options';
 
 /** The owner of a Connection: the core of a WebSocket. */
 export interface ConnectionOwner {
+  readonly settings: ConnectionSettings;
   /**
    * Receives a message or a part of one. If it returns false, no further item is decoded until `readOn()` is called.
    */

@@ -120,7 +120,7 @@ export function invalidMessage(chunk: unknown): WebSocketError {
 }
 
 /** Returns the error for a value that is neither a string nor bytes, where a message source is not accepted. */
-function invalidData(data: unknown): WebSocketError {
+export function invalidData(data: unknown): WebSocketError {
   const accepted = `a string, ${binaryKinds}`;
   return new WebSocketError(
     'WS_ERR_INVALID_ARGUMENT',

@@ -28,6 +28,13 @@ export interface AllOptions
   key: unknown;
   binary: boolean;
   compress: boolean;
+  broker: unknown;
+  history: object;
+  publishTimeout: number;
+  presenceTimeout: number;
+  after: string | null;
+  format: unknown;
+  onResume: unknown;
 }
 
 /** A description of the accepted values, which follows "must be" in error messages, and a test for them. */
@@ -140,6 +147,22 @@ export const rules: Record<keyof AllOptions, Rule> = {
   key: callback,
   binary: boolean,
   compress: boolean,
+  broker: ['a driver: a function that returns a broker, such as memoryBroker()', isFunction],
+  history: ['an object with messages, bytes and maxAge', isObject],
+  publishTimeout: delay,
+  presenceTimeout: interval,
+  after: ["a cursor, 'start', or null", (value) => value === null || isString(value)],
+  format: callback,
+  onResume: callback,
+};
+
+const historyRules: Readonly<Record<'messages' | 'bytes' | 'maxAge', Rule>> = {
+  messages: positive,
+  bytes: bytesOrInfinity,
+  maxAge: [
+    'milliseconds from 1 to 2147483647, or Infinity',
+    (value) => value === Number.POSITIVE_INFINITY || isInterval(value),
+  ],
 };
 
 const highWaterMarkRules: Record<keyof HighWaterMark, Rule> = { messages: positive, bytes: positive };
@@ -159,6 +182,7 @@ const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
 
 /** The rules for the settings of options that are objects. */
 export const settingRules: { readonly [name in keyof AllOptions]?: Readonly<Record<string, Rule>> } = {
+  history: historyRules,
   perMessageDeflate: perMessageDeflateRules,
   heartbeat: heartbeatRules,
   highWaterMark: highWaterMarkRules,

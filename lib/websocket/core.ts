@@ -119,7 +119,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       this.#stream.emit('open');
     });
     this.#closing?.reopen();
-    const connection = new Connection(transport, this.settings, this);
+    const connection = new Connection(transport, this);
     this.#connection = connection;
     if (this.settings.parts)
       this.#streamedMessages = new StreamedMessages(

@@ -1,5 +1,7 @@
 import { Duplex, type Readable } from 'node:stream';
-import type { AnyListener } from './events';
+
+// biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares the listeners of events it knows nothing about
+export type AnyListener = (...parameters: any[]) => void;
 
 type Name = string | symbol;
 

@@ -1,6 +1,7 @@
 import { Duplex, type DuplexOptions, type Readable } from 'node:stream';
 import type { Message } from '../contracts';
 import type { WebSocketError } from '../errors';
+import type { AnyListener } from './duplexOverrides';
 import { MessageStream } from './messageStream';
 import type { Delivered } from './streamedMessages';
 
@@ -61,9 +62,6 @@ export interface WebSocketEvents<M extends Delivered = Message> {
 type EventName = keyof WebSocketEvents;
 
 type ListenerOf<M extends Delivered, E extends EventName> = (...parameters: WebSocketEvents<M>[E]) => void;
-
-// biome-ignore lint/suspicious/noExplicitAny: as EventEmitter declares the listeners of events it knows nothing about
-export type AnyListener = (...parameters: any[]) => void;
 
 /** Node's Duplex with the events of a WebSocket. Other event names must be symbols. */
 export interface DuplexOfMessages<M extends Delivered = Message> extends Duplex {

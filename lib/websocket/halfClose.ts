@@ -4,6 +4,12 @@ import type { WebSocketError } from '../errors';
 
 type Listener = (error?: WebSocketError) => unknown;
 
+/** A reader that is no pipe, and may belong to a chain. */
+type Reader = 'loop' | 'webStream' | 'operator';
+
+/** Shared by most WebSockets, to save memory. */
+const noReaders: readonly Reader[] = [];
+
 /**
  * A list without an array for one item, to save memory: most WebSockets have at most one source and one destination.
  */
@@ -47,9 +53,7 @@ export class HalfClose {
   #sources: OneOrMany<Readable>;
   /** The streams that the WebSocket is piped into. */
   #destinations: OneOrMany<Writable>;
-  #wasReadByLoop = false;
-  #wasReadByWebStream = false;
-  #hasOperator = false;
+  #readers: readonly Reader[] = noReaders;
   #closeWebStreams: (() => void)[] | undefined;
   /** Lets the WebSocket emit 'finish'. */
   #finish: (() => void) | undefined;
@@ -95,19 +99,19 @@ export class HalfClose {
   }
 
   operatorAdded(): void {
-    this.#hasOperator = true;
+    this.#note('operator');
   }
 
   /** Called when the readable side has emitted 'end'. */
   readingEnded(): void {
-    this.#wasReadByWebStream = this.#listeners('data').some(isOfWebStream);
+    if (this.#listeners('data').some(isOfWebStream)) this.#note('webStream');
     this.#finishNow();
     if (this.#owner.readQueue.loops === 0) this.#endSoon();
   }
 
   /** Called when a `for await` loop has reached the end of the readable side. */
   loopEnded(): void {
-    this.#wasReadByLoop = true;
+    this.#note('loop');
     if (this.#stream.readableEnded && this.#owner.readQueue.loops === 0) this.#endSoon();
   }
 
@@ -132,16 +136,16 @@ export class HalfClose {
   get isChain(): boolean {
     if (this.#successor !== undefined) return this.#successor.isChain;
     if (this.#sources === undefined) return this.#isChainWithoutPipe;
-    if (this.#hasOperator) return true;
+    if (this.#readers.includes('operator')) return true;
     const leadsOn = listOf(this.#destinations).some(isReadable);
     return listOf(this.#sources).some((source) => isWritable(source) && (leadsOn || source.writableEnded));
   }
 
   get #isChainWithoutPipe(): boolean {
     const writers = this.#listeners('drain');
-    const isReadByLoop = this.#wasReadByLoop || this.#owner.readQueue.loops > 0;
+    const isReadByLoop = this.#readers.includes('loop') || this.#owner.readQueue.loops > 0;
     if (isReadByLoop && writers.some(isOfPipeline)) return true;
-    const isReadByWebStream = this.#wasReadByWebStream || this.#listeners('data').some(isOfWebStream);
+    const isReadByWebStream = this.#readers.includes('webStream') || this.#listeners('data').some(isOfWebStream);
     return isReadByWebStream && writers.some(isOfWebStream);
   }
 
@@ -163,6 +167,10 @@ export class HalfClose {
   finish(done: () => void): void {
     this.#finish = done;
     if (this.#stream.readableEnded || !this.#chainWrites()) this.#finishNow();
+  }
+
+  #note(reader: Reader): void {
+    this.#readers = [...this.#readers, reader];
   }
 
   #listeners(event: 'drain' | 'data'): readonly Listener[] {

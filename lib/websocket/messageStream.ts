@@ -2,6 +2,8 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
+import { tolerateErrors, tolerateSameErrors } from './closing';
+import { noteDerivedStreams } from './duplexOverrides';
 import { throwLater } from './throwLater';
 
 /** The high water mark: bytes of a binary message, or characters of a text message. */
@@ -27,7 +29,7 @@ export class MessageStream extends Readable {
     this.binary = binary;
     this.#readOn = readOn;
     // The WebSocket reports failures too. An error of a message that nobody reads must not end the process.
-    this.on('error', ignore);
+    tolerateErrors(this);
   }
 
   /** Returns a stream of a message that was received as a whole. */
@@ -91,6 +93,10 @@ export class MessageStream extends Readable {
     done(error);
     // Skip the rest of the message.
     throwLater(this.#readOn);
+  }
+
+  static {
+    noteDerivedStreams(MessageStream.prototype, tolerateSameErrors);
   }
 }
 

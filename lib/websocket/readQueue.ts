@@ -50,10 +50,8 @@ export class ReadQueue {
   #held = false;
   /** Whether messages are dropped, because the program has closed and has never read. */
   #discarding = false;
-  /** Whether there are 'message' listeners. */
-  #listensForMessages = false;
-  /** Whether `emitMessage` is the only 'data' listener. */
-  #onlyMessages = false;
+  /** `'message'`: there are 'message' listeners; `'onlyMessage'`: and their `emitMessage` is the only 'data' listener. */
+  #listening: 'no' | 'message' | 'onlyMessage' = 'no';
   /** Whether the flow was paused because the last 'message' listener was removed. */
   #pausedForLackOfListeners = false;
   /** The number of `for await` loops that read at the moment. */
@@ -95,7 +93,7 @@ export class ReadQueue {
     ) {
       // If 'message' listeners are the only ones, emit 'message' without 'data' (a twentieth of the time of a small
       // echo).
-      if (this.#onlyMessages) emitMessage.call(stream as Readable, message);
+      if (this.#listening === 'onlyMessage') emitMessage.call(stream as Readable, message);
       else stream.emit('data', message);
       return true;
     }
@@ -200,8 +198,8 @@ export class ReadQueue {
   listenersChanged(): void {
     const stream = this.#stream;
     const listens = stream.listenerCount('message') > 0;
-    if (listens !== this.#listensForMessages) {
-      this.#listensForMessages = listens;
+    if (listens !== (this.#listening !== 'no')) {
+      this.#listening = listens ? 'message' : 'no';
       if (listens) stream.on('data', ownListener(emitMessage));
       else this.#stopMessages();
     }
@@ -211,7 +209,7 @@ export class ReadQueue {
       this.#pausedForLackOfListeners = false;
       stream.resume();
     }
-    this.#onlyMessages = listeners.length === 1 && listeners[0] === emitMessage;
+    if (listens) this.#listening = listeners.length === 1 && listeners[0] === emitMessage ? 'onlyMessage' : 'message';
   }
 
   /**

@@ -25,6 +25,7 @@ import {
 import { endingError, type Group, tolerateSameErrors } from './closing';
 import { Core, type CoreSetup } from './core';
 import {
+  type AnyListener,
   noteDerivedStreams,
   noteOperators,
   overrideGetters,
@@ -32,7 +33,7 @@ import {
   ownListener,
   removeProgramListeners,
 } from './duplexOverrides';
-import { type AnyListener, DuplexOfMessages } from './events';
+import { DuplexOfMessages } from './events';
 import type { HalfClose } from './halfClose';
 import type { MessageSource } from './messageSources';
 import type { MessageStream } from './messageStream';

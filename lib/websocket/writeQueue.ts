@@ -61,8 +61,11 @@ export class WriteQueue {
   #corked = false;
   #size = 0;
   #cost = 0;
-  #needsDrain = false;
-  #drainScheduled = false;
+  /**
+   * `'needed'`: `write()` has returned false, and 'drain' has not been emitted since; `'scheduled'`: it will be emitted
+   * in this tick if the queue stays empty.
+   */
+  #drain: 'no' | 'needed' | 'scheduled' = 'no';
   #whenSent: (() => void) | undefined;
 
   constructor(owner: WriteQueueOwner) {
@@ -82,7 +85,7 @@ export class WriteQueue {
 
   /** Whether `write()` has returned false, and 'drain' has not been emitted since. */
   get needsDrain(): boolean {
-    return this.#needsDrain;
+    return this.#drain !== 'no';
   }
 
   /** Sets the connection to send through, and sends what waits. */
@@ -152,8 +155,8 @@ export class WriteQueue {
   drop(error?: WebSocketError): void {
     this.#failEntries(() => error ?? notSent('the connection ended'));
     this.#endIfSent();
-    if (!this.#needsDrain) return;
-    this.#needsDrain = false;
+    if (!this.needsDrain) return;
+    this.#drain = 'no';
     process.nextTick(() => this.#owner.writersMayGoOn());
   }
 
@@ -245,24 +248,23 @@ export class WriteQueue {
 
   /** Returns the return value of `write()`, and notes if the writer has to wait. */
   #mayGoOn(): boolean {
-    if (this.#needsDrain) return false;
+    if (this.needsDrain) return false;
     if (this.#isEmpty) return true;
     const { messages, bytes } = this.#owner.settings.writableMarks;
     if (this.#entries.length < messages && this.#cost + (this.#outlet?.bufferedAmount ?? 0) < bytes) return true;
-    this.#needsDrain = true;
+    this.#drain = 'needed';
     return false;
   }
 
   #drainIfEmpty(): void {
-    if (!this.#needsDrain || this.#drainScheduled || !this.#isEmpty) return;
-    this.#drainScheduled = true;
+    if (this.#drain !== 'needed' || !this.#isEmpty) return;
+    this.#drain = 'scheduled';
     // nextTick(), because this may be inside of a call of the program, such as `uncork()`.
     process.nextTick(() => {
-      this.#drainScheduled = false;
+      if (this.#drain !== 'scheduled') return;
       // The program may have written since.
-      if (!this.#isEmpty || !this.#needsDrain) return;
-      this.#needsDrain = false;
-      this.#owner.writersMayGoOn();
+      this.#drain = this.#isEmpty ? 'no' : 'needed';
+      if (this.#drain === 'no') this.#owner.writersMayGoOn();
     });
   }
 

@@ -147,6 +147,8 @@ describe('A member of a broadcast that does not read', () => {
         await written;
         expect(room.members.size).to.equal(0);
         expect(time.now - before).to.be.below(200);
+        peer.abort();
+        await Promise.all([ws.whenClosed(), peer.whenClosed()]);
       }));
   }
 

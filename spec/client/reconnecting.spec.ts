@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { expect } from 'chai';
 import { createLogServer, type Entry, follow } from '../../demo/resumeDemo';
-import { backoff } from '../../lib/client/reconnecting';
+import { backoff } from '../../lib/client/backoff';
 import {
   configureServer,
   type Message,

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { ByteChannel, type ChannelOwner } from '../../lib/connection/byteChannel';
 import type { Incoming } from '../../lib/contracts';
 import type { WebSocketError } from '../../lib/errors';
-import { type ConnectionOptions, settingsFor } from '../../lib/options';
+import { type ConnectionOptions, type ConnectionSettings, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { VirtualTime } from '../support/virtualTime';
 
@@ -36,6 +36,11 @@ class FakeOwner implements ChannelOwner {
   readonly events: unknown[] = [];
   readonly enoughAfter: unknown[] = [];
   onReceive: (item: Incoming) => void = () => {};
+  readonly settings: ConnectionSettings;
+
+  constructor(settings: ConnectionSettings) {
+    this.settings = settings;
+  }
 
   receive(item: Incoming): boolean {
     this.events.push(item);
@@ -78,9 +83,8 @@ describe('ByteChannel', () => {
 
   const make = (options: ConnectionOptions = {}, reset?: () => void) => {
     stream = new FakeStream();
-    owner = new FakeOwner();
-    const settings = settingsFor(options, 'client', { version: '13', extensions: '' }, rfc6455.capabilities);
-    channel = new ByteChannel({ stream, head: none, reset }, settings, owner);
+    owner = new FakeOwner(settingsFor(options, 'client', { version: '13', extensions: '' }, rfc6455.capabilities));
+    channel = new ByteChannel({ stream, head: none, reset }, owner);
   };
 
   beforeEach(() => make());

@@ -88,12 +88,19 @@ class FakeStream {
 
 /** Notes what it receives. It has enough after each of the letters in `enoughAfter`, and throws at each of those in `throwsAt`. */
 class FakeReceiver implements InputReceiver {
+  readonly stream: InputStream;
+  readonly pool: FakePool;
   received = '';
   enoughAfter = '';
   throwsAt = '';
   readonly ends: (WebSocketError | undefined)[] = [];
   readonly thrown: unknown[] = [];
   onReceive: (item: Incoming) => void = () => {};
+
+  constructor(stream: FakeStream, pool: FakePool) {
+    this.stream = stream as unknown as InputStream;
+    this.pool = pool;
+  }
 
   receive(item: Incoming): boolean {
     this.received += item;
@@ -125,8 +132,8 @@ describe('ByteInput', () => {
   beforeEach(() => {
     stream = new FakeStream();
     pool = new FakePool();
-    receiver = new FakeReceiver();
-    input = new ByteInput(stream as unknown as InputStream, pool, receiver);
+    receiver = new FakeReceiver(stream, pool);
+    input = new ByteInput(receiver);
   });
 
   const read = (letters: string) => input.read(Buffer.from(letters));

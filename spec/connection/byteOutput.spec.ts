@@ -101,6 +101,13 @@ class FakeStream extends Duplex {
 
 class FakeOwner implements OutputOwner {
   readonly events: string[] = [];
+  readonly stream: FakeStream;
+  readonly pool: FakePool;
+
+  constructor(stream: FakeStream, pool: FakePool) {
+    this.stream = stream;
+    this.pool = pool;
+  }
 
   outputDrained(): void {
     this.events.push('drained');
@@ -128,8 +135,8 @@ describe('ByteOutput', () => {
     stream.on('drain', () => output.drained());
     stream.on('error', () => {});
     pool = new FakePool();
-    owner = new FakeOwner();
-    output = new ByteOutput(stream, pool, largestWrite, owner);
+    owner = new FakeOwner(stream, pool);
+    output = new ByteOutput(largestWrite, owner);
     called = [];
   });
 
@@ -166,7 +173,7 @@ describe('ByteOutput', () => {
   });
 
   it('send(): writes 64 KiB without waiting for the end of the tick', () => {
-    output = new ByteOutput(stream, pool, Number.POSITIVE_INFINITY, owner);
+    output = new ByteOutput(Number.POSITIVE_INFINITY, owner);
     output.send('x'.repeat(64 * 1024));
     expect(stream.writes).to.have.lengthOf(1);
   });

@@ -36,6 +36,18 @@ export const haproxy: Tool = {
   path: find('/usr/sbin/haproxy', 'haproxy').find(isExecutable),
 };
 
+export const natsServer: Tool = {
+  name: 'NATS',
+  command: 'apt-get install nats-server',
+  path: find('/usr/sbin/nats-server', '/usr/bin/nats-server', 'nats-server').find(isExecutable),
+};
+
+export const redisServer: Tool = {
+  name: 'Redis',
+  command: 'apt-get install redis-server',
+  path: find('/usr/bin/redis-server', 'redis-server').find(isExecutable),
+};
+
 export const nghttpx: Tool = {
   name: 'nghttpx',
   command: 'apt-get install nghttp2-proxy',

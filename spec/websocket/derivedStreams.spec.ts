@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { expect } from 'chai';
-import type { WebSocket } from '../../lib/webSocketHandler';
+import { byteStream, type MessageStream, type WebSocket } from '../../lib/webSocketHandler';
 import { catching } from '../support/uncaught';
 import { endingOf, inVirtualTime, nameOf, openBoth, places } from '../support/virtually';
 
@@ -53,6 +53,49 @@ describe('A stream that Node makes of a WebSocket', () => {
           expect(caught).to.deep.equal([]);
         }));
     }
+
+    it(`does not end the process when the peer vanishes: map() of a message that is received as a stream, ${nameOf(place)}`, () =>
+      inVirtualTime(async () => {
+        const caught = await catching(async () => {
+          await using connection = await openBoth(place, { options: { messages: 'stream' } });
+          const ws = connection.ws as unknown as WebSocket<MessageStream>;
+          const { peer } = connection;
+          peer.on('error', () => {});
+          peer.write(
+            (async function* () {
+              yield 'half of a message';
+              await new Promise(() => {});
+            })(),
+          );
+          const [message] = (await once(ws, 'message')) as [MessageStream];
+          const derived = message.map(upperCase);
+          const closed = closingOf(derived);
+          const first = once(derived, 'data');
+          expect(await first).to.deep.equal(['HALF OF A MESSAGE']);
+          peer.abort();
+          await closed;
+          expect(derived.errored).to.equal(message.errored).and.not.equal(null);
+        });
+        expect(caught).to.deep.equal([]);
+      }));
+
+    it(`does not end the process when the peer vanishes: map() of a byte stream, ${nameOf(place)}`, () =>
+      inVirtualTime(async () => {
+        const caught = await catching(async () => {
+          await using connection = await openBoth(place);
+          const { ws, peer } = connection;
+          peer.on('error', () => {});
+          const derived = byteStream(ws).map(upperCase);
+          const closed = closingOf(derived);
+          const first = once(derived, 'data');
+          peer.write('hello');
+          expect(await first).to.deep.equal(['HELLO']);
+          peer.abort();
+          await closed;
+          expect(derived.errored).to.equal(ws.errored).and.not.equal(null);
+        });
+        expect(caught).to.deep.equal([]);
+      }));
 
     it(`throws an exception of the program as without the library: map(), ${nameOf(place)}`, () =>
       inVirtualTime(async () => {

@@ -1,0 +1,87 @@
+import { backoff, pause } from '../../client/backoff';
+import { WebSocketError } from '../../errors';
+import type { Broker } from '../broker';
+
+/** How the state of the broker is told: `Topics` emits it. */
+export interface LinkOwner {
+  offline(error: Error): void;
+  online(): void;
+  /** Called for each failure that time alone will not mend. */
+  failed(error: Error): void;
+}
+
+/** The delays between attempts to reach the broker. */
+export interface Delays {
+  readonly initialDelay: number;
+  readonly maxDelay: number;
+}
+
+/** The broker, and whether it can be reached: all readers and publishers of one `Topics` say how they fare. */
+export class Link {
+  readonly broker: Broker;
+  /** Aborts when the topics are closed. */
+  readonly signal: AbortSignal;
+  readonly #owner: LinkOwner;
+  readonly #delays: Delays;
+  /** The readers and publishers that have failed and not succeeded since. */
+  readonly #inTrouble = new Set<object>();
+  #online = true;
+
+  constructor(broker: Broker, signal: AbortSignal, owner: LinkOwner, delays: Delays) {
+    this.broker = broker;
+    this.signal = signal;
+    this.#owner = owner;
+    this.#delays = delays;
+  }
+
+  /** False from the first failure until everything that had failed has succeeded. */
+  get online(): boolean {
+    return this.#online;
+  }
+
+  /** Notes that a reader or a publisher has failed. */
+  failed(who: object, error: Error): void {
+    if (this.signal.aborted) return;
+    this.#inTrouble.add(who);
+    if (this.#online) {
+      this.#online = false;
+      this.#owner.offline(error);
+    }
+    if (!isUnavailable(error)) this.#owner.failed(error);
+  }
+
+  /** Notes that it has succeeded. */
+  worked(who: object): void {
+    if (this.#online) return;
+    this.#inTrouble.delete(who);
+    if (this.#inTrouble.size > 0 || this.signal.aborted) return;
+    this.#online = true;
+    this.#owner.online();
+  }
+
+  /** Notes that it has ended, so that nobody waits for its success. */
+  left(who: object): void {
+    this.#inTrouble.delete(who);
+  }
+
+  /** Resolves after the time to wait after a number of failures, or at once when the signal aborts. */
+  async pause(failures: number, signal: AbortSignal): Promise<void> {
+    const { initialDelay, maxDelay } = this.#delays;
+    await pause(backoff(failures, initialDelay, maxDelay), signal).catch((error) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}
+
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof WebSocketError && error.code === 'WS_ERR_BROKER_UNAVAILABLE';
+}
+
+export function isLost(error: unknown): error is WebSocketError {
+  return error instanceof WebSocketError && error.code === 'WS_ERR_TOPIC_LOST';
+}
+
+/** The error of what is under way when `topics.close()` is called. */
+export function topicsClosed(): WebSocketError {
+  return new WebSocketError('WS_ERR_NOT_OPEN', 'the topics were closed');
+}

@@ -1,0 +1,1 @@
+export { type RedisBrokerOptions, type RedisClient, redisBroker } from './redisBroker';
