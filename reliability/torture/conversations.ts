@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { Topics } from '../../lib/topics';
 import {
   type AnyWebSocket,
   BroadcastStream,
@@ -14,6 +15,7 @@ import {
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
+  type Message,
   type PairOptions,
 } from '../../lib/webSocketHandler';
 import { ObservedEnd, type Wrap } from '../../spec/support/observedEnd';
@@ -218,6 +220,52 @@ async function broadcast(faults: Faults): Promise<readonly Talk[]> {
   }
 }
 
+/** Three members of a topic, each of which leaves when it has got the last message: one that is lost silently is waited for. */
+async function topic(faults: Faults): Promise<readonly Talk[]> {
+  await using topics = new Topics();
+  const news = topics.topic('news');
+  const sides: ObservedEnd[] = [];
+  const add = faults.program('request handler', (ws: AnyWebSocket) => {
+    news.add(ws.resume() as never);
+  });
+  const served = await serve('HTTP/1.1', {}, (ws) => {
+    sides.push(new ObservedEnd('server', ws, wrapped(faults)));
+    try {
+      add(ws);
+    } catch {
+      ws.close(1011);
+    }
+  });
+  try {
+    const clients = number(3).map((i) => {
+      const side = new ObservedEnd('client', connectTo(served, `/${i}`), wrapped(faults));
+      // Before the listener that may throw: an emitter calls no listener after that.
+      side.ws.on('message', ((message: Message) => {
+        if (message === 'news 4') side.ws.end();
+      }) as never);
+      side.read();
+      return side;
+    });
+    await Promise.all(clients.map(({ ws, over }) => Promise.race([once(ws, 'open').catch(() => {}), over])));
+    const published = number(5).map(
+      (i) =>
+        new Promise<void>((resolve) => {
+          news.write(`news ${i}`, () => resolve());
+        }),
+    );
+    await Promise.all(published);
+    await Promise.all([...clients, ...sides].map(({ over }) => over));
+    for (const client of clients)
+      checkNews(
+        client,
+        number(5).map((i) => `news ${i}`),
+      );
+    return [];
+  } finally {
+    await served.close();
+  }
+}
+
 const connectTo = (served: Served, path: string) => connect(`${served.url.replace('http', 'ws')}${path}`, options);
 
 /** Nobody lags here, so a member that ends cleanly after it has got the first one has got all. */
@@ -266,4 +314,5 @@ export const conversations: readonly Conversation[] = [
       }),
   },
   { name: 'broadcast', run: broadcast },
+  { name: 'topics', run: topic },
 ];

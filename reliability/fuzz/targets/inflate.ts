@@ -62,11 +62,8 @@ function defined(payloads: readonly Buffer[], keepsWindow: boolean): Buffer[] {
   return kept;
 }
 
-const extensions = [
-  'permessage-deflate',
-  'permessage-deflate; server_no_context_takeover',
-  'permessage-deflate; server_max_window_bits=8',
-] as const;
+/** With the largest window: zlib notices a reference beyond a smaller one only where an output buffer ends. */
+const extensions = ['permessage-deflate', 'permessage-deflate; server_no_context_takeover'] as const;
 
 /**
  * Compressed messages, with final blocks (BFINAL) anywhere: at once or in parts, and however cut, they come out the same, and as zlib has them. All
@@ -89,7 +86,7 @@ export async function fuzz(data: Buffer): Promise<void> {
   expectSame('cut', whole, independentOfCuts(await readAll(settings, cut(bytes, size))));
   expectSame('in parts', whole, parts);
   const [first] = payloads;
-  const expected = first && first.length > 0 && agreed !== extensions[2] ? reference(first) : undefined;
+  const expected = first && first.length > 0 ? reference(first) : undefined;
   if (expected === undefined || expected.length > maxMessageSize) return;
   expectSame('zlib has the same', whole.items[0], `binary ${expected.toString('hex')}`);
 }
