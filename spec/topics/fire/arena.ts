@@ -75,7 +75,11 @@ export class Arena {
     this.#driver = driver;
     this.#started = started;
     this.#topics = new Topics({ broker: driver.driver, history, initialDelay: 50, maxDelay: 500 });
-    this.#publishers = new Publishers(this.#topics, [...new Set(parts.clients.map(({ topic }) => topic))]);
+    this.#publishers = new Publishers(
+      this.#topics,
+      [...new Set(parts.clients.map(({ topic }) => topic))],
+      parts.clients.length / 200,
+    );
   }
 
   /** @param scale 1 for 200 clients */
