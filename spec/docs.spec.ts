@@ -77,7 +77,7 @@ function filesIn(folder: string): string[] {
 
 /** The names of TypeScript files in a page that belong to no file: each is a path, or the end of one. */
 function missingFiles(markdown: string): string[] {
-  const files = ['lib', 'spec', 'demo', 'scripts'].flatMap((folder) =>
+  const files = ['lib', 'spec', 'demo', 'scripts', 'reliability'].flatMap((folder) =>
     filesIn(join(root, folder)).map((file) => `/${folder}/${file}`),
   );
   const names = markdown.match(/(?:[\w-]+\/)*[\w.-]+\.ts\b/g) ?? [];

@@ -57,3 +57,11 @@ export async function readAll(settings: MessageReaderSettings, chunks: readonly 
   }
   return { items: joiner.items, refusal: undefined };
 }
+
+/** The faults of a message as a whole. If it has two of them, the cut decides which one is seen first. */
+const ofMessages = /WS_ERR_(?:MESSAGE_TOO_BIG 1009|INVALID_UTF8 1007|INVALID_COMPRESSION 1007)/;
+
+/** What must not depend on how the bytes are cut. */
+export function independentOfCuts({ items, refusal }: Reading): Reading {
+  return { items, refusal: refusal?.replace(ofMessages, 'too big, corrupt, or no text') };
+}

@@ -1,6 +1,6 @@
 /**
- * `npm run mutation [-- part ...] [--file lib/…] [--static]`: changes the library in every way that Stryker knows, one change at a time, and runs the specs of that part.
- * A change that no spec notices is a survivor: docs/reliability.md has the scores, survivors.md what was said of survivors.
+ * `npm run mutation [-- part ...] [--file lib/…] [--static] [--least N]`: changes the library in every way that Stryker knows, one change at a time, and runs the specs of that part.
+ * Fails if the score of a part is below N percent. A change that no spec notices is a survivor: docs/reliability.md has the scores, survivors.md what was said of survivors.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -57,13 +57,16 @@ interface Report {
   readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Mutant[] }>>;
 }
 
-function summary(name: string): string {
+/** Whether the score is high enough. */
+function judge(name: string, least: number): boolean {
   const { files } = JSON.parse(readFileSync(join(output, `${name}.json`), 'utf8')) as Report;
   const mutants = Object.values(files).flatMap((file) => file.mutants);
   const count = (...statuses: Mutant['status'][]) => mutants.filter(({ status }) => statuses.includes(status)).length;
   const killed = count('Killed', 'Timeout');
   const alive = count('Survived', 'NoCoverage');
-  return `${name}: ${killed} of ${killed + alive} mutants killed: ${((100 * killed) / (killed + alive)).toFixed(1)} %`;
+  const score = (100 * killed) / (killed + alive);
+  console.log(`${name}: ${killed} of ${killed + alive} mutants killed: ${score.toFixed(1)} %`);
+  return score >= least;
 }
 
 function measure(name: string, part: Part): boolean {
@@ -72,11 +75,12 @@ function measure(name: string, part: Part): boolean {
   const stryker = join(packages, '@stryker-mutator', 'core', 'bin', 'stryker.js');
   const env = { ...process.env, NODE_OPTIONS: `--require ${join(folder, 'mochaFiles.cjs')}` };
   const { status } = spawnSync(node, [stryker, 'run', file], { cwd: root, stdio: 'inherit', env });
-  if (status === 0) console.log(summary(name));
-  return status === 0;
+  return status === 0 && judge(name, least);
 }
 
 const wanted = process.argv.slice(2);
+const atLeast = wanted.indexOf('--least');
+const least = atLeast === -1 ? 0 : Number(wanted.splice(atLeast, 2)[1]);
 const withStatic = wanted.includes('--static');
 if (withStatic) wanted.splice(wanted.indexOf('--static'), 1);
 const at = wanted.indexOf('--file');

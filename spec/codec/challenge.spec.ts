@@ -46,6 +46,8 @@ describe('The keys of hixie-76', () => {
     ['with a number beyond 32 bits', '4294967296 '],
     ['with more digits than a number can hold', `${'9'.repeat(400)} `],
     ['with tabs for spaces', '12\t34'],
+    ['with more than ten digits, also if the quotient has 32 bits', `${'0'.repeat(9)}42 `],
+    ['without spaces whose quotient would be Infinity', '0x'],
     ['that is empty', ''],
   ] as const) {
     it(`${what} are refused`, () => expect(keyNumber(key)).to.equal(undefined));
@@ -60,5 +62,10 @@ describe('The keys of hixie-76', () => {
       expect(key.replace(/[ 0-9]/g, '').length, key).to.be.within(1, 12);
     }
     expect(createChallenge()).to.have.lengthOf(8);
+  });
+
+  it('may have the largest number of 32 bits, and ten digits', () => {
+    expect(keyNumber('4294967295 ')).to.equal(4294967295);
+    expect(keyNumber(' 0000000042')).to.equal(42);
   });
 });

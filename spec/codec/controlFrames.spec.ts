@@ -133,3 +133,28 @@ describe('The body of a Close frame', () => {
     }
   });
 });
+
+describe('What the errors of control frames say', () => {
+  const errors: [what: string, action: () => unknown, message: string][] = [
+    [
+      'a payload of another type',
+      () => controlPayload(5 as never),
+      'a string, a Buffer, a typed array, a DataView or an ArrayBuffer, not 5',
+    ],
+    [
+      'a payload that is too long',
+      () => controlPayload('x'.repeat(126)),
+      'a ping or pong takes at most 125 bytes, not 126',
+    ],
+    [
+      'a reason of another type',
+      () => checkClose(1000, 5 as never),
+      'close reason must be a string of at most 123 bytes, not 5',
+    ],
+    ['half a close code', () => decodeCloseBody(hex('03')), 'a body of one byte is half a close code'],
+    ['a reason that is not UTF-8', () => decodeCloseBody(hex('03e8 ff')), 'the close reason'],
+  ];
+  for (const [what, action, message] of errors) {
+    it(`names ${what}`, () => expect(thrownBy(() => void action()).message).to.include(message));
+  }
+});

@@ -39,3 +39,20 @@ describe('describeNoMessage()', () => {
     it(`describes a value with its remedy as ${described}`, () => expect(describeNoMessage(value)).to.equal(described));
   }
 });
+
+describe('What describeValue() leaves out', () => {
+  it('shortens arrays, the strings in them and what is nested, in one line', () => {
+    const value = ['x'.repeat(60), [1], 3, 4, 5, 6];
+    expect(describeValue(value)).to.equal(
+      `[ '${'x'.repeat(50)}'... 10 more characters, [Array], 3, 4, 5, ... 1 more item ]`,
+    );
+    expect(describeValue(Array.from({ length: 5 }, () => 'y'.repeat(40)))).to.not.include('\n');
+  });
+
+  it('names a Promise of any class, and an object whose class has no name', () => {
+    class Deferred extends Promise<void> {}
+    expect(describeValue(Deferred.resolve())).to.equal('an instance of Promise');
+    expect(describeValue(new (class {})())).to.equal('an object');
+    expect(describeValue(Object.assign(Object.create({ constructor: { name: 5 } }), {}))).to.equal('an object');
+  });
+});

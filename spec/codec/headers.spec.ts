@@ -247,3 +247,54 @@ describe('isSameOrigin()', () => {
     });
   }
 });
+
+describe('parseExtensions(): what it returns', () => {
+  const values: [value: string | undefined, elements: unknown][] = [
+    [undefined, []],
+    ['x', [{ name: 'x', parameters: [] }]],
+    ['  x \t ;  a ;  b  =  1 ;c=" 2"', undefined],
+    [
+      ' \t x  \t;  a  ;  b  =  1  ;c=  "2"  ,  y  \t ',
+      [
+        {
+          name: 'x',
+          parameters: [
+            ['a', undefined],
+            ['b', '1'],
+            ['c', '2'],
+          ],
+        },
+        { name: 'y', parameters: [] },
+      ],
+    ],
+    ['x; a="\\1"', [{ name: 'x', parameters: [['a', '1']] }]],
+    ['x; a=""', undefined],
+    ['x;', undefined],
+    ['x,', undefined],
+    ['x y', undefined],
+  ];
+  for (const [value, elements] of values) {
+    it(`${JSON.stringify(value)}: ${elements === undefined ? 'is malformed' : JSON.stringify(elements)}`, () =>
+      expect(parseExtensions(value)).to.deep.equal(elements));
+  }
+});
+
+describe('Lists in headers', () => {
+  it('lose the spaces and tabs around their elements, and only these', () => {
+    expect(splitList(' \t a \t,\tb c ,, \t ,')).to.deep.equal(['a', 'b c', '', '', '']);
+    expect(splitList('\u00a0a')).to.deep.equal(['\u00a0a']);
+  });
+});
+
+describe('checkHeaders(): what it accepts', () => {
+  it('takes strings, numbers, booleans, and arrays of them', () => {
+    checkHeaders({ a: 'x', b: 1, c: true as never, d: ['x', 'y'], e: undefined });
+  });
+
+  it('does not print an array in an array', () => {
+    const secret = [['token']] as never;
+    expect(() => checkHeaders({ a: secret })).to.throw(
+      /must be a string, a number or an array of strings, not an array in an array;/,
+    );
+  });
+});

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { maskInPlace, maskIntoScratch, maskingScratch, maskingWindow } from '../../lib/codec/masking';
+import { maskedCopy, maskInPlace, maskIntoScratch, maskingScratch, maskingWindow } from '../../lib/codec/masking';
 import { exampleKey, hex, masked } from '../support/vectors';
 
 const key = exampleKey.readInt32LE(0);
@@ -69,5 +69,23 @@ describe('maskInPlace()', () => {
     expect(target.equals(countingBytes(100))).to.equal(false);
     maskInPlace(target, 0, 100, key);
     expect(target.equals(countingBytes(100))).to.equal(true);
+  });
+});
+
+describe('maskedCopy()', () => {
+  it('masks any length in memory of its own, and does not change the source', () => {
+    const source = countingBytes(300);
+    for (let length = 0; length <= 200; length++) {
+      const from = length % 7;
+      const part = source.subarray(from, from + length);
+      const copy = maskedCopy(source, from, from + length, key);
+      expect(copy.equals(masked(part, exampleKey)), `${length} bytes`).to.equal(true);
+      expect([...part]).to.deep.equal([...countingBytes(300).subarray(from, from + length)]);
+    }
+  });
+
+  it('masks a whole window', () => {
+    const source = countingBytes(maskingWindow);
+    expect(maskedCopy(source, 0, source.length, key).equals(masked(source, exampleKey))).to.equal(true);
   });
 });

@@ -1,7 +1,7 @@
 import { constants, inflateRawSync } from 'node:zlib';
 import { frame } from '../../../spec/endings/rawEnd';
 import { cut, expectSame, Input } from '../input';
-import { readAll } from '../readAll';
+import { independentOfCuts, readAll } from '../readAll';
 
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
@@ -84,9 +84,9 @@ export async function fuzz(data: Buffer): Promise<void> {
     defined(payloads, agreed !== extensions[1]).map((payload) => frame(0xc2, payload, 'server')),
   );
   const settings = { version: '13', role: 'client', maxMessageSize, extensions: agreed, parts: false } as const;
-  const whole = await readAll(settings, [bytes]);
-  const parts = await readAll({ ...settings, parts: true }, cut(bytes, size));
-  expectSame('cut', whole, await readAll(settings, cut(bytes, size)));
+  const whole = independentOfCuts(await readAll(settings, [bytes]));
+  const parts = independentOfCuts(await readAll({ ...settings, parts: true }, cut(bytes, size)));
+  expectSame('cut', whole, independentOfCuts(await readAll(settings, cut(bytes, size))));
   expectSame('in parts', whole, parts);
   const [first] = payloads;
   const expected = first && first.length > 0 && agreed !== extensions[2] ? reference(first) : undefined;
