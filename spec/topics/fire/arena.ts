@@ -118,7 +118,7 @@ export class Arena {
       (_, i) => new Client(i % uncut === 0 ? cutter.port : port, `topic-${Math.floor(i / clientsOfTopic)}`),
     );
     started.push(async () => void (await Promise.all(clients.map((client) => client.stop()))));
-    for (const client of clients) client.start();
+    await Promise.all(clients.map((client) => client.start()));
     const driver = await openDriver(name, engine.port);
     started.push(() => driver.close());
     return new Arena({ engine, servers, clients, cutter }, driver, started);
