@@ -25,7 +25,7 @@ import { NatsStream, type StreamAccess } from './natsStream';
 export type { NatsBrokerOptions } from './natsOptions';
 
 /** How many readers ask the server at a time. The others wait, without a deadline. */
-const mostRequests = 64;
+const mostRequests = 32;
 
 /**
  * The driver that keeps topics in NATS JetStream, all in one stream, which it makes if there is none. It needs a server of version 2.9 or

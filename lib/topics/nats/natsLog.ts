@@ -9,7 +9,7 @@ import type { LogMessage } from '../drivers/liveMessages';
 import { toLogMessage } from './natsEntries';
 import type { NatsStream, StreamAccess } from './natsStream';
 
-/** The server forgets a consumer that was not asked for this long, in nanoseconds. A reader may pause for longer: it makes a new one. */
+/** The server forgets a consumer that was not asked for this long, in nanoseconds. */
 const inactiveThreshold = 30e9;
 
 /** What a reader needs of the broker. */
@@ -67,9 +67,9 @@ class NatsHistory implements History {
   readonly #topic: string;
   readonly #epoch: string;
   readonly #signal: AbortSignal;
-  #consumer: Consumer | undefined;
   #fetching: ConsumerMessages | undefined;
-  #pending = 0;
+  /** Whether there were more messages than the last call has returned. */
+  #knowsMore = false;
   readonly #batch = new BatchSize();
 
   constructor(context: NatsReaderContext, topic: string, epoch: string, signal: AbortSignal) {
@@ -86,26 +86,16 @@ class NatsHistory implements History {
 
   close(): void {
     this.#fetching?.stop();
-    this.#fetching = undefined;
-    // If this fails, the server forgets the consumer by itself.
-    this.#consumer?.delete().catch(() => {});
-    this.#consumer = undefined;
-    this.#pending = 0;
   }
 
   async #next(after: number): Promise<readonly LogMessage[]> {
     const { stream } = this.#context;
     const access = await stream.access();
     if (access.epoch !== this.#epoch) throw this.#lost(after, 'epoch');
-    if (this.#pending === 0) {
-      this.close();
-      if (!(await this.#hasMore(access, after))) return [];
-      await this.#open(access, after);
-    }
-    const messages = await this.#fetch(after);
+    if (!this.#knowsMore && !(await this.#hasMore(access, after))) return [];
+    const messages = await this.#fetch(access, after);
     // The oldest entries are deleted first: if that of the cursor is still there, none behind it was deleted before it was fetched.
     if (!(await stream.has(access, this.#topic, after))) throw this.#lost(after, 'evicted');
-    if (messages.length === 0) this.close();
     return messages;
   }
 
@@ -118,8 +108,12 @@ class NatsHistory implements History {
     return true;
   }
 
-  async #open({ js, manager }: StreamAccess, after: number): Promise<void> {
-    const { stream } = this.#context;
+  /**
+   * Fetches with a consumer that is deleted afterwards: the server does work for each of them with every message, and thousands of members may
+   * read history at the same time, as slowly as their connections are.
+   */
+  async #fetch({ js, manager }: StreamAccess, after: number): Promise<LogMessage[]> {
+    const { stream, timeout } = this.#context;
     const info = await manager.consumers.add(stream.name, {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: after + 1,
@@ -129,28 +123,30 @@ class NatsHistory implements History {
       mem_storage: true,
       num_replicas: 1,
     });
-    this.#consumer = js.consumers.getConsumerFromInfo(info);
-    this.#pending = info.num_pending;
+    const consumer = js.consumers.getConsumerFromInfo(info);
+    const count = Math.min(this.#batch.count, info.num_pending);
+    this.#knowsMore = info.num_pending > count;
+    try {
+      return count === 0 ? [] : await this.#take(consumer, count, after, timeout);
+    } finally {
+      // If this fails, the server forgets the consumer by itself.
+      consumer.delete().catch(() => {});
+    }
   }
 
-  async #fetch(after: number): Promise<LogMessage[]> {
-    const count = Math.min(this.#batch.count, this.#pending);
-    const fetched: LogMessage[] = [];
-    if (this.#consumer === undefined || count === 0) return fetched;
+  async #take(consumer: Consumer, count: number, after: number, timeout: number): Promise<LogMessage[]> {
     // The client takes no less than a second.
-    const expires = Math.max(1000, this.#context.timeout);
-    const messages = await this.#consumer.fetch({ max_messages: count, expires });
+    const messages = await consumer.fetch({ max_messages: count, expires: Math.max(1000, timeout) });
     this.#fetching = messages;
+    const fetched: LogMessage[] = [];
     let previous = after;
     for await (const message of messages) {
       fetched.push(toLogMessage(message.seq, previous, message));
       previous = message.seq;
-      this.#pending = message.info.pending;
       // If some were deleted meanwhile, the rest of what was asked for does not come.
-      if (this.#pending === 0 || fetched.length === count) break;
+      if (message.info.pending === 0 || fetched.length === count) break;
     }
     if (fetched.length > 0) this.#batch.learn(fetched);
-    else this.#pending = 0;
     return fetched;
   }
 

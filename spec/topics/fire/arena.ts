@@ -75,7 +75,11 @@ export class Arena {
     this.#driver = driver;
     this.#started = started;
     this.#topics = new Topics({ broker: driver.driver, history, initialDelay: 50, maxDelay: 500 });
-    this.#publishers = new Publishers(this.#topics, [...new Set(parts.clients.map(({ topic }) => topic))]);
+    this.#publishers = new Publishers(
+      this.#topics,
+      [...new Set(parts.clients.map(({ topic }) => topic))],
+      parts.clients.length / 200,
+    );
   }
 
   /** @param scale 1 for 200 clients */
@@ -114,7 +118,7 @@ export class Arena {
       (_, i) => new Client(i % uncut === 0 ? cutter.port : port, `topic-${Math.floor(i / clientsOfTopic)}`),
     );
     started.push(async () => void (await Promise.all(clients.map((client) => client.stop()))));
-    for (const client of clients) client.start();
+    await Promise.all(clients.map((client) => client.start()));
     const driver = await openDriver(name, engine.port);
     started.push(() => driver.close());
     return new Arena({ engine, servers, clients, cutter }, driver, started);

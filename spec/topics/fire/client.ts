@@ -26,9 +26,11 @@ export class Client {
     this.topic = topic;
   }
 
-  /** Begins to read all messages that are kept. */
-  start(): void {
+  /** Begins to read all messages that are kept, and resolves when it is connected. */
+  async start(): Promise<void> {
+    const connected = once(this.#events, 'connected');
     this.#running = this.#run();
+    await Promise.race([connected, this.#running]);
   }
 
   /** Resolves when it has received this message. */
@@ -52,6 +54,7 @@ export class Client {
     const connections = reconnecting(() => this.#url, { signal, initialDelay: 50, maxDelay: 500, heartbeat });
     try {
       for await (const ws of connections) {
+        this.#events.emit('connected');
         try {
           for await (const message of ws) this.#take(`${message}`);
         } catch (error) {
