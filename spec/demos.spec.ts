@@ -9,7 +9,9 @@ import { homepage } from '../package.json';
 import { launchChromium } from './support/peers';
 import { type RunningDemo, runDemo } from './support/runDemo';
 
-describe('The pages of npm run demo, in Chromium', () => {
+describe('The pages of npm run demo, in Chromium', function () {
+  // Pages are slow where other specs have the processor too.
+  this.timeout(300_000);
   let browser: Browser;
   let page: Page;
   let demos: RunningDemo;

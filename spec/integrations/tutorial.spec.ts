@@ -82,7 +82,9 @@ async function refusal(options: ClientOptions): Promise<number | undefined> {
   return error.statusCode;
 }
 
-describe('The chat of docs/tutorial.md', () => {
+describe('The chat of docs/tutorial.md', function () {
+  // Pages are slow where other specs have the processor too.
+  this.timeout(300_000);
   beforeEach(startChat);
   afterEach(stopChat);
 
@@ -120,7 +122,9 @@ describe('The chat of docs/tutorial.md', () => {
   });
 });
 
-describe('The page of docs/tutorial.md, in Chromium', () => {
+describe('The page of docs/tutorial.md, in Chromium', function () {
+  // Pages are slow where other specs have the processor too.
+  this.timeout(300_000);
   let browser: Browser;
   before(async function () {
     browser = await launchChromium(this);
@@ -185,7 +189,9 @@ async function behindNginx(block: CodeBlock, path: string): Promise<void> {
 
 let nginxPath: string;
 
-describe('docs/tutorial.md', () => {
+describe('docs/tutorial.md', function () {
+  // Pages are slow where other specs have the processor too.
+  this.timeout(300_000);
   before(function () {
     nginxPath = need(nginx, this);
   });
