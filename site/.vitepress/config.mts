@@ -68,6 +68,7 @@ const sidebar = [
       { text: 'Security', link: '/security' },
       { text: 'Memory and capacity', link: '/capacity' },
       { text: 'Performance', link: '/performance' },
+      { text: 'Reliability', link: '/reliability' },
     ],
   },
   {
