@@ -69,6 +69,7 @@ const sidebar = [
       { text: 'Memory and capacity', link: '/capacity' },
       { text: 'Reliability', link: '/reliability' },
       { text: 'Performance', link: '/performance' },
+      { text: 'Reliability', link: '/reliability' },
     ],
   },
   {
