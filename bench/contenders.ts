@@ -34,7 +34,8 @@ const ofThisLibrary = {
 
 /** The package ws through its events is just 'ws'. */
 const others = {
-  // Not among those above, to each of which an older build is added by `--against`: it may not have this.
+  // These two are not among those above, to each of which an older build is added by `--against`: it may not have them.
+  'ours, byteStream': { ...ours, style: 'byteStream', binaryOnly: true },
   'ours, API of ws': { library: 'oursByApiOfWs', ...overHttp1, style: 'events' },
   'ours, topic': { ...ours, library: 'oursByTopics', style: 'topic' },
   'ours, join()': { ...ours, library: 'oursByTopics', style: 'join' },

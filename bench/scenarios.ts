@@ -35,11 +35,12 @@ const shapes: readonly Shape[] = [
   {
     name: '20 B, 64 in flight, 50 connections',
     work: { size: 20, connections: 50, inFlight: 64 },
-    contenders: ['ours', ...styles, 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
+    contenders: ['ours', ...styles, 'ours, byteStream', 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
     marks: [
       ...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }),
       ...cpu('ours, events', { ours: noWorse }),
       ...cpu('ours, API of ws', { ws: 0.3 }),
+      ...cpu('ours, byteStream', { 'ws, createWebSocketStream': 0.35 }),
     ],
   },
   {
@@ -57,7 +58,7 @@ const shapes: readonly Shape[] = [
   {
     name: '64 KiB, 4 in flight, 10 connections',
     work: { size: 64 * kibibyte, connections: 10, inFlight: 4 },
-    contenders: ['ours', ...jsPeers, 'uWebSockets.js', 'net'],
+    contenders: ['ours', 'ours, byteStream', ...jsPeers, 'uWebSockets.js', 'net'],
     marks: cpu('ours', { ws: 1, net: 1.5 }),
   },
   {

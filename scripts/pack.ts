@@ -7,12 +7,16 @@ const root = join(__dirname, '..');
 const sources = [
   'lib',
   'demo',
+  'docs',
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
   'rolldown.config.mjs',
   'README.md',
   'CHANGELOG.md',
+  'SECURITY.md',
+  'SKILL.md',
+  'llms.txt',
   'LICENSE',
 ];
 

@@ -3,19 +3,24 @@
  * Are The Types Wrong check what is published.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, unpack } from './unpack';
 
 const folder = join(__dirname, 'bundlers');
 
-/** Runs each bundle from a folder in which no package can be found. */
+/** Runs each bundle from a folder in which no package can be found but those that NestJS consists of. */
 function runBundles(): void {
   const bundles = mkdtempSync(join(tmpdir(), 'bundles-'));
   try {
     run(folder, 'node', 'bundle.mjs', bundles);
-    for (const bundle of readdirSync(bundles).sort()) {
+    mkdirSync(join(bundles, 'node_modules'));
+    for (const name of ['@nestjs', 'reflect-metadata', 'rxjs'])
+      symlinkSync(join(folder, 'node_modules', name), join(bundles, 'node_modules', name));
+    for (const bundle of readdirSync(bundles)
+      .filter((name) => /\.[cm]js$/.test(name))
+      .sort()) {
       const output = execFileSync('node', [bundle], { cwd: bundles, encoding: 'utf8' });
       if (output !== 'it works\n') throw new Error(`${bundle} printed ${output}`);
       console.log(`${bundle}: works`);

@@ -1,12 +1,19 @@
 import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { type CommandLine, parseCommandLine } from '../demo/clientOptions';
+import fc from 'fast-check';
+import { indented } from '../demo/client/json';
+import { type CommandLine, parseCommandLine } from '../demo/client/options';
 import { knownVersions } from '../lib/versions';
 import type { CloseOutcome, Message, Version, WebSocket } from '../lib/webSocketHandler';
 import packageJson from '../package.json';
-import { type Handler, listen } from './support/http';
+import { createCertificate } from './support/certificate';
+import { type Handler, listen, serve } from './support/http';
 import { rawServer, switching } from './support/rawServer';
 import {
   buildClient,
@@ -32,6 +39,17 @@ function accepting(talk: (ws: WebSocket) => void): Handler {
 
 const echo = accepting((ws) => void ws.pipe(ws));
 
+/** What the client says when it was the first to close. */
+const early = 'the input ended before the server closed, which may have had more to send: see --no-close\n';
+
+/** The page of the documentation about it. */
+const manual = join(__dirname, '../docs/cli.md');
+
+/** The long names of the options that a text names. */
+function optionsIn(text: string): string[] {
+  return [...new Set(text.match(/--[a-z]+(?:-[a-z]+)*/g))];
+}
+
 /** Runs the client with an input that ends, up to its own end. */
 function converse(parameters: readonly string[], input: string | Uint8Array = ''): Promise<Ending> {
   const program = runClient(parameters);
@@ -49,7 +67,7 @@ describe('The command line', () => {
     const { code, output, complaints } = await converse([urlOf(server)], 'one\n\nGrüße\r\nlast, without an end');
     expect(received).to.deep.equal(['one', '', 'Grüße', 'last, without an end']);
     expect(output).to.equal('one\n\nGrüße\nlast, without an end\n');
-    expect(complaints).to.equal('connected: version 13\nclosed: 1000 (normal closure)\n');
+    expect(complaints).to.equal(`connected: version 13\nclosed: 1000 (normal closure)\n${early}`);
     expect(code).to.equal(0);
   });
 
@@ -166,6 +184,201 @@ describe('The command line', () => {
     expect([code, output]).to.deep.equal([0, 'late\nlater\n']);
   });
 
+  it('says that the download may be cut short if its own Close frame was the first', async () => {
+    // As most servers do: nothing is sent after the Close frame of the client.
+    await using server = await rawServer((head, socket) => {
+      socket.write(switching(head));
+      socket.write(hex('81 03 6f 6e 65'));
+      socket.once('data', () => socket.end(hex('88 02 03 e8')));
+    });
+    const { code, output, complaints } = await converse([urlOf(server)]);
+    expect([code, output]).to.deep.equal([0, 'one\n']);
+    expect(complaints).to.equal(`connected: version 13\nclosed: 1000 (normal closure)\n${early}`);
+  });
+
+  it('does not say so if the server has closed first, with or without an end of the input', async () => {
+    await using server = await listen(accepting((ws) => void ws.end('all')));
+    const { output, complaints } = await converse(['--no-close', urlOf(server)]);
+    expect(output).to.equal('all\n');
+    expect(complaints).to.equal('connected: version 13\nclosed: 1000 (normal closure)\n');
+  });
+
+  it('fails if its Close frame has cut a message short', async () => {
+    await using server = await rawServer((head, socket) => {
+      socket.write(switching(head));
+      // The first fragment of a message, and no other.
+      socket.write(hex('01 03 6f 6e 65'));
+      socket.once('data', () => socket.end(hex('88 02 03 e8')));
+    });
+    const { code, complaints } = await converse([urlOf(server)]);
+    expect(complaints).to.include('WS_ERR_TRUNCATED').and.to.include(early);
+    expect(code).to.equal(1);
+  });
+
+  it('stays connected after the end of its input with --no-close, and prints what the server sends', async () => {
+    const connections = new EventEmitter();
+    await using server = await listen(accepting((ws) => void connections.emit('connection', ws)));
+    const program = runClient(['--no-close', urlOf(server)]);
+    program.input.end('question\n');
+    const [ws] = (await once(connections, 'connection')) as [WebSocket];
+    expect(await once(ws, 'data')).to.deep.equal(['question']);
+    // The answer to a ping shows that the client has had the time to close, and has not.
+    for (let i = 0; i < 3; i++) await ws.ping();
+    expect(ws.readableEnded).to.equal(false);
+    ws.write('late');
+    await program.until(({ output }) => output.toString() === 'late\n');
+    ws.end('later');
+    const { code, output } = await program.ending;
+    expect([code, output]).to.deep.equal([0, 'late\nlater\n']);
+  });
+
+  it('sends each line as often as --repeat says', async () => {
+    const received: Message[] = [];
+    await using server = await listen(accepting((ws) => ws.on('data', (message) => received.push(message)).pipe(ws)));
+    const { output } = await converse(['--repeat', '3', urlOf(server)], 'one\ntwo');
+    expect(received).to.deep.equal(['one', 'one', 'one', 'two', 'two', 'two']);
+    expect(output).to.equal('one\none\none\ntwo\ntwo\ntwo\n');
+  });
+
+  it('indents JSON with --json, without changing a value, and leaves other messages as they are', async () => {
+    const messages = ['{"id":12345678901234567890,"a":[1.0,{"b":[]},{}],"a":"[\\",:]"}', 'no {json}', '"text"', '[]'];
+    await using server = await listen(
+      accepting((ws) => {
+        for (const message of messages) ws.write(message);
+        ws.end(Buffer.from('{"binary":1}'));
+      }),
+    );
+    const program = runClient(['--json', urlOf(server)]);
+    expect((await program.ending).output).to.equal(
+      [
+        '{',
+        '  "id": 12345678901234567890,',
+        '  "a": [',
+        '    1.0,',
+        '    {',
+        '      "b": []',
+        '    },',
+        '    {}',
+        '  ],',
+        '  "a": "[\\",:]"',
+        '}',
+        'no {json}',
+        '"text"',
+        '[]',
+        '{"binary":1}',
+      ].join('\n'),
+    );
+  });
+
+  it('indents every JSON as JSON.stringify() does that wrote it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(indented(JSON.stringify(value))).to.equal(JSON.stringify(value, null, 2));
+        expect(indented(JSON.stringify(value, null, '\t'))).to.equal(JSON.stringify(value, null, 2));
+      }),
+    );
+  });
+
+  it('sends pings with --ping, and prints the time to each pong', async () => {
+    const connections = new EventEmitter();
+    await using server = await listen(accepting((ws) => void connections.emit('connection', ws.resume())));
+    const program = runClient(['--ping', '0.01', urlOf(server)]);
+    const [ws] = (await once(connections, 'connection')) as [WebSocket];
+    for (let i = 0; i < 3; i++) await once(ws, 'ping');
+    await program.until(({ complaints }) => (complaints.match(/^pong after \d+\.\d ms$/gm) ?? []).length >= 3);
+    program.input.end();
+    expect((await program.ending).code).to.equal(0);
+  });
+
+  it('refuses --ping in a version without pings', async () => {
+    await using server = await listen(echo, { versions: knownVersions });
+    const { code, complaints } = await runClient(['--ping', '0.01', '--draft', 'draft76', urlOf(server)]).ending;
+    expect(complaints).to.include('draft76 has no pings');
+    expect(code).to.equal(2);
+  });
+
+  it('compresses short messages as well with --deflate, and none with --no-deflate', async () => {
+    const line = 'a'.repeat(100);
+    const converseWith = async (option: string) => {
+      await using server = await listen(echo, { perMessageDeflate: true });
+      const bytes = new Promise<number>((resolve) => {
+        server.server.on('connection', (socket) => socket.once('close', () => resolve(socket.bytesRead)));
+      });
+      const { output, complaints } = await converse([option, '--repeat', '100', urlOf(server)], line);
+      expect(output).to.equal(`${line}\n`.repeat(100));
+      return { bytes: await bytes, complaints };
+    };
+    const [deflated, plain] = await Promise.all([converseWith('--deflate'), converseWith('--no-deflate')]);
+    expect(deflated.complaints).to.match(/^connected: version 13, permessage-deflate/);
+    expect(deflated.bytes).to.be.lessThan(line.length * 50);
+    expect(plain.complaints).to.match(/^connected: version 13\n/);
+    expect(plain.bytes).to.be.greaterThan(line.length * 100);
+  });
+
+  it('says that the server does not compress if --deflate asks for it', async () => {
+    await using server = await listen(echo);
+    const { code, complaints } = await converse(['--deflate', urlOf(server)], 'hello');
+    expect(complaints).to.include('connected: version 13\nthe server has not agreed to compression\n');
+    expect(code).to.equal(0);
+  });
+
+  describe('over TLS', () => {
+    const name = 'A private authority';
+    const authority = createCertificate({ name, authority: true });
+    const certificate = createCertificate({ issuer: { name, key: authority.key } });
+    let folder: string;
+    let ca: string;
+
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), 'certificates-'));
+      ca = join(folder, 'ca.pem');
+      writeFileSync(ca, `A text before the certificates.\n${createCertificate().cert}${authority.cert}`);
+    });
+    after(() => rmSync(folder, { recursive: true }));
+
+    const secure = (handler: Handler) => serve(createSecureServer(certificate, handler));
+    const secureUrlOf = ({ port }: { port: number }) => `wss://127.0.0.1:${port}/`;
+
+    it('refuses a certificate of an authority that it does not know', async () => {
+      await using server = await secure(echo);
+      const { code, complaints } = await converse([secureUrlOf(server)], 'secret\n');
+      expect(complaints).to.match(/^WS_ERR_CONNECTION_FAILED: .*certificate/);
+      expect(code).to.equal(3);
+    });
+
+    it('trusts the authorities in the file of --ca, and no others', async () => {
+      await using server = await secure(echo);
+      const { code, output } = await converse(['--ca', ca, secureUrlOf(server)], 'secret\n');
+      expect([code, output]).to.deep.equal([0, 'secret\n']);
+      await using other = await serve(createSecureServer(createCertificate(), echo));
+      expect((await converse(['--ca', ca, secureUrlOf(other)])).code).to.equal(3);
+    });
+
+    it('checks the name of the server also with --ca', async () => {
+      await using server = await secure(echo);
+      const { code, complaints } = await converse(['--ca', ca, `wss://127.0.0.2:${server.port}/`]);
+      expect(complaints).to.include('127.0.0.2');
+      expect(code).to.equal(3);
+    });
+
+    it('trusts any certificate with --insecure', async () => {
+      await using server = await secure(echo);
+      const { code, output } = await converse(['-k', secureUrlOf(server)], 'public\n');
+      expect([code, output]).to.deep.equal([0, 'public\n']);
+    });
+
+    it('refuses a file of --ca that is missing or has no certificate', () => {
+      const empty = join(folder, 'empty.pem');
+      const broken = join(folder, 'broken.pem');
+      writeFileSync(empty, authority.key);
+      writeFileSync(broken, authority.cert.replace(/\w{64}/, ''));
+      for (const file of [join(folder, 'missing.pem'), empty, broken])
+        expect(() => parseCommandLine(['--ca', file, 'wss://a.example'])).to.throw(
+          `--ca takes a file with certificates`,
+        );
+    });
+  });
+
   it('reads its input only as fast as the server reads, and loses no line', async () => {
     const size = 8192;
     const count = 4096;
@@ -247,7 +460,7 @@ describe('The command line', () => {
     program.input.write('two\n');
     const { output, complaints } = await program.ending;
     expect(output).to.equal('one\n');
-    expect(complaints).to.equal('connected: version 13\ncode 0\n');
+    expect(complaints).to.equal('connected: version 13\nthe reader of the output has ended\ncode 0\n');
   });
 
   describe('has an exit code for each end of the connection:', () => {
@@ -325,6 +538,10 @@ describe('The command line', () => {
       [['--loud', 'ws://a.example'], '--loud'],
       [['-H', 'Accept', 'ws://a.example'], 'the header Accept has no colon'],
       [['-s'], '--subprotocol'],
+      [['--repeat', '0', 'ws://a.example'], '--repeat takes a positive integer, not "0"'],
+      [['--repeat=1e3', 'ws://a.example'], '--repeat takes a positive integer'],
+      [['--ping', 'often', 'ws://a.example'], '--ping takes seconds from 0.001 to 2147483, not "often"'],
+      [['--ping=0', 'ws://a.example'], '--ping takes seconds'],
     ];
     for (const [parameters, told] of wrong) expect(() => parseCommandLine(parameters)).to.throw(told);
   });
@@ -337,11 +554,17 @@ describe('The command line', () => {
       expect(taken(url)).to.equal(url);
   });
 
+  it('has a help that fits a terminal of 24 lines and 80 columns, with the prompt of the shell', async () => {
+    const { output } = await converse(['--help']);
+    const lines = output.trimEnd().split('\n');
+    expect(lines.length).to.be.at.most(23);
+    expect(lines.filter((line) => line.length > 80)).to.deep.equal([]);
+  });
+
   it('prints its options with --help, and the version of the package with --version', async () => {
     const [help, version] = await Promise.all([converse(['-h']), converse(['--version'])]);
-    for (const option of ['--binary', '--subprotocol', '--header', '--draft', '--version']) {
-      expect(help.output).to.include(option);
-    }
+    expect(optionsIn(help.output)).to.have.members(optionsIn(readFileSync(manual, 'utf8')));
+    expect(optionsIn(help.output)).to.include.members(['--binary', '--ca', '--no-close', '--version']);
     expect([help.code, help.complaints]).to.deep.equal([0, '']);
     expect([version.code, version.output]).to.deep.equal([0, `${packageJson.version}\n`]);
   });
@@ -425,8 +648,8 @@ describe('The command line', () => {
       expect(await converse())
         .to.include('\x1b[36m< hello\x1b[39m\r\n')
         .and.not.include('> ');
-      const plain = 'connected: version 13\r\n< hello\r\nclosed: 1000 (normal closure)\r\n';
-      expect(await converse({ NO_COLOR: '1' })).to.equal(plain);
+      const plain = `connected: version 13\n< hello\nclosed: 1000 (normal closure)\n${early}`;
+      expect(await converse({ NO_COLOR: '1' })).to.equal(plain.replaceAll('\n', '\r\n'));
     });
   });
 });

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { WebSocket as WsClient } from 'ws';
+import { homepage } from '../package.json';
 import { launchChromium } from './support/peers';
 import { type RunningDemo, runDemo } from './support/runDemo';
 
@@ -50,12 +51,16 @@ describe('The pages of npm run demo, in Chromium', () => {
   }
 
   describe('the index page', () => {
-    it('links to every demo and to the documentation', async () => {
+    it('links to every demo, to the documentation and to the repository', async () => {
       await open('/');
+      await page.getByRole('link', { name: 'Repository' }).waitFor();
 
-      const links = await page.locator('main a, .documentation a').evaluateAll((all) => all.map(({ href }) => href));
+      const all = await page.locator('main a, .documentation a').evaluateAll((each) => each.map(({ href }) => href));
+      const links = all.filter((link) => link !== homepage);
 
-      expect(links).to.have.length.above(3);
+      expect(links)
+        .to.have.lengthOf(all.length - 1)
+        .and.above(3);
       for (const link of links) {
         const response = await page.request.get(link);
         expect(response.status(), link).to.equal(200);

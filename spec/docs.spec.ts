@@ -1,18 +1,26 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { defaults } from '../lib/options';
+import { fillPage } from '../scripts/docTables';
+import { codeBlocks, programs } from './support/codeBlocks';
 
 const root = join(__dirname, '..');
 
-/** The pages for people, without the API report, which is generated. */
+/** The pages for people, without the API report. */
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'SKILL.md',
+  'llms.txt',
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md') && !name.endsWith('.api.md'))
     .map((name) => `docs/${name}`),
 ];
+
+/** The pages that are made from the docstrings, whose paragraphs and examples are those of the source. */
+const generated = (page: string) => /^docs\/reference(?:-\w+)?\.md$/.test(page);
 
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
 
@@ -29,13 +37,26 @@ function anchorOf(heading: string): string {
     .replace(/\s/g, '-');
 }
 
+/** The anchors of a page: those of its headings, numbered if there are equal ones, and those that are written out. */
 function anchorsOf(markdown: string): string[] {
-  return [...withoutCode(markdown).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
+  const text = withoutCode(markdown);
+  const seen = new Map<string, number>();
+  const ofHeadings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
+    const anchor = anchorOf(heading);
+    const before = seen.get(anchor) ?? 0;
+    seen.set(anchor, before + 1);
+    return before === 0 ? anchor : `${anchor}-${before}`;
+  });
+  return [...ofHeadings, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id)];
 }
 
 /** The links of a page that lead nowhere. */
 function brokenLinks(page: string, markdown: string): string[] {
-  const links = [...withoutCode(markdown).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+  const links = [
+    ...withoutCode(markdown)
+      .replaceAll(/`[^`\n]*`/g, '')
+      .matchAll(/\]\(([^)\s]+)\)/g),
+  ].map(([, link = '']) => link);
   return links.filter((link) => {
     if (/^https?:/.test(link)) return false;
     const [path = '', anchor] = link.split('#');
@@ -63,6 +84,37 @@ function missingFiles(markdown: string): string[] {
   return [...new Set(names)].filter((name) => !files.some((file) => file.endsWith(`/${name}`)));
 }
 
+/** The names that the `export` statements of a file list. */
+function exportedNames(source: string): string[] {
+  return [...source.matchAll(/^export (?:type )?\{(.*?)\}/gms)].flatMap(([, list = '']) =>
+    list
+      .split(',')
+      .map((each) => each.trim().split(/\s+/).at(-1) ?? '')
+      .filter((name) => name !== ''),
+  );
+}
+
+const marksAsText = ({ messages, bytes }: { readonly messages: number; readonly bytes: number }) =>
+  `${messages} messages or ${bytes / 1024} KiB`;
+
+/** The figures in the cells of the tables between `<!-- figures -->` and `<!-- /figures -->`. */
+function figuresOf(markdown: string): string[] {
+  return [...markdown.matchAll(/<!-- figures -->(.*?)<!-- \/figures -->/gs)].flatMap(([, tables = '']) =>
+    [...tables.matchAll(/(?<=\| )[\d.]+(?= (?:KiB )?\|)/g)].map(([figure]) => figure),
+  );
+}
+
+/** The figures of a page that no figure of the results rounds to. */
+function unknownFigures(markdown: string, results: string): string[] {
+  const known = [...results.matchAll(/(?<=[ (])[\d,]*\d(?:\.\d+)?(?=[ )–])/g)].map(([text]) =>
+    Number(text.replaceAll(',', '')),
+  );
+  return figuresOf(markdown).filter((figure) => {
+    const decimals = figure.split('.')[1]?.length ?? 0;
+    return !known.some((value) => value.toFixed(decimals) === figure);
+  });
+}
+
 /** The paragraphs of a page, outside of code and tables, that have more than five lines. */
 function longParagraphs(markdown: string): string[] {
   const blocks = withoutCode(markdown).split(/\n\s*\n|\n(?=\s*(?:- |\d+\. |#|\|))/);
@@ -75,13 +127,121 @@ describe('The documentation', () => {
       expect(brokenLinks(page, read(page))).to.deep.equal([]);
     });
 
-    it(`${page}: no paragraph has more than five lines`, () => {
-      expect(longParagraphs(read(page))).to.deep.equal([]);
-    });
+    if (!generated(page))
+      it(`${page}: no paragraph has more than five lines`, () => {
+        expect(longParagraphs(read(page))).to.deep.equal([]);
+      });
   }
+
+  it('docs/README.md and the site: lead to every page', () => {
+    const names = pages
+      .filter((page) => /^docs\/(?!README)/.test(page))
+      .map((page) => page.slice('docs/'.length, -'.md'.length));
+    const inIndex = [...read('docs/README.md').matchAll(/\]\(([\w-]+)\.md\)/g)].map(([, name]) => name);
+    const onSite = [...read('site/.vitepress/config.mts').matchAll(/link: '\/([\w-]+)'/g)].map(([, name]) => name);
+    expect(inIndex).to.include.members(names);
+    expect(onSite).to.have.members(names);
+  });
 
   it('docs/architecture.md: names only files that are there', () => {
     expect(missingFiles(read('docs/architecture.md'))).to.deep.equal([]);
+  });
+});
+
+describe('The code of the documentation', () => {
+  /** The pages for which some spec has a trial of each block. */
+  const described = filesIn(join(root, 'spec')).flatMap((file) => {
+    const text = readFileSync(join(root, 'spec', file), 'utf8');
+    const named = [...text.matchAll(/\bdescribeBlocks\('([^']+)'/g), ...text.matchAll(/^const page = '([^']+)';$/gm)];
+    return text.includes('describeBlocks(') ? named.map(([, page]) => page) : [];
+  });
+
+  for (const page of pages.filter((each) => !generated(each) && programs(each).length > 0)) {
+    it(`${page}: is run by describeBlocks() in a spec`, () => {
+      expect(described).to.include(page);
+    });
+  }
+
+  it('calls only scripts that the package.json at its side has, and options that the command line has', () => {
+    const scripts = JSON.parse(read('package.json')).scripts;
+    const options = read('demo/client/options.ts');
+    const unknown = pages.flatMap((page) =>
+      codeBlocks(page)
+        .filter(({ language }) => language === 'sh')
+        .flatMap(({ code }) => code.split('\n'))
+        .filter((line) => {
+          const scriptNames = [...line.matchAll(/\bnpm (?:run )?(?:--silent )?([^\s)]+)/g)].map(
+            ([, name = '']) => name,
+          );
+          const own = ['ci', 'install', 'test', 'start', 'ls', 'pack', 'version', 'publish', 'init'];
+          const flags = /npx node-websocket-handler (.*)/.exec(line)?.[1]?.match(/(?<= |^)--?[a-z-]+/gi) ?? [];
+          return (
+            scriptNames.some((name) => !own.includes(name) && scripts[name] === undefined) ||
+            flags.some((flag) => !options.includes(flag.replace(/^-+/, '')))
+          );
+        }),
+    );
+    expect(unknown).to.deep.equal([]);
+  });
+});
+
+describe('What the documentation takes from the source', () => {
+  for (const page of pages.filter((each) => each.startsWith('docs/') && read(each).includes('<!-- table:'))) {
+    it(`${page}: has the tables that npm run docs:tables writes`, () => {
+      expect(fillPage(page.slice('docs/'.length), read(page))).to.equal(read(page));
+    });
+  }
+
+  it('docs/api.md: the defaults in the tables are those of lib/options/defaults.ts', () => {
+    const inTables = new Map(
+      [...read('docs/api.md').matchAll(/^\| `(\w+)`(?: ●)? \| [^|]* \| ([^|]*) \|/gm)].map(
+        ([, name = '', text = '']) => [name, text],
+      ),
+    );
+    const inSource = {
+      maxMessageSize: `${defaults.maxMessageSize / 1024 ** 2} MiB`,
+      maxBufferedAmount: `${defaults.maxBufferedAmount / 1024 ** 2} MiB`,
+      closeTimeout: defaults.closeTimeout.toLocaleString('en'),
+      heartbeat: defaults.heartbeat.interval.toLocaleString('en'),
+      sendTimeout: defaults.sendTimeout.toLocaleString('en'),
+      handshakeTimeout: defaults.handshakeTimeout.toLocaleString('en'),
+      initialDelay: defaults.initialDelay.toLocaleString('en'),
+      maxDelay: defaults.maxDelay.toLocaleString('en'),
+      limit: String(defaults.lagLimit),
+      readableHighWaterMark: marksAsText(defaults.readableHighWaterMark),
+      writableHighWaterMark: marksAsText(defaults.writableHighWaterMark),
+    };
+    for (const [name, text] of Object.entries(inSource)) expect(inTables.get(name), name).to.equal(text);
+  });
+
+  it('docs/reference.md and docs/reference-ws.md: have every name that is exported', () => {
+    for (const [page, file] of [
+      ['docs/reference.md', 'lib/webSocketHandler.ts'],
+      ['docs/reference-ws.md', 'lib/adapters/ws/index.ts'],
+      ['docs/reference-topics.md', 'lib/topics/index.ts'],
+    ] as const) {
+      const headings = [...read(page).matchAll(/^### (\w+)/gm)].map(([, name]) => name);
+      expect(headings, page).to.include.members(exportedNames(read(file)));
+    }
+  });
+
+  it('docs/capacity.md: the figures of the bench are those of bench/results.md', () => {
+    const page = read('docs/capacity.md');
+    expect(figuresOf(page)).to.have.length.above(20);
+    expect(unknownFigures(page, read('bench/results.md'))).to.deep.equal([]);
+  });
+
+  it('README.md: its claims about speed and memory are those of bench/results.md', () => {
+    const results = read('bench/results.md');
+    const small = [...results.matchAll(/^\| Echoes: \w+, 20 B, 64 in flight, .* \| ws [\d.]+ \| ([\d.]+) /gm)].map(
+      ([, ratio]) => Number(ratio),
+    );
+    expect(small).to.have.lengthOf(2);
+    for (const ratio of small) expect(ratio).to.be.below(0.1);
+    const [, mebibytes] = /server, MiB: an echo of 4 GiB in one message;[^|]*\| ours ([\d.]+) /.exec(results) ?? [];
+    expect(read('README.md')).to.include(
+      `an echo of one message of 4 GiB takes ${Math.round(Number(mebibytes))} MiB of memory`,
+    );
   });
 });
 
@@ -94,6 +254,15 @@ describe('The checks of the documentation', () => {
 
   it('find the name of a file that is not there', () => {
     expect(missingFiles('`websocket/core.ts`, `core.ts`, `streams/core.ts`')).to.deep.equal(['streams/core.ts']);
+  });
+
+  it('find a figure that is not in the results', () => {
+    const page = '<!-- figures -->\n| a | 7.3 KiB | 12 |\n<!-- /figures -->\n| not checked | 5 |';
+    expect(unknownFigures(page, '| ours | 7.31 (7.28–7.39) |')).to.deep.equal(['12']);
+  });
+
+  it('number equal headings, and know anchors that are written out', () => {
+    expect(anchorsOf('# One\n# Two\n# One\n<a id="three"></a>')).to.deep.equal(['one', 'two', 'one-1', 'three']);
   });
 
   it('find a paragraph of six lines, but none in code', () => {

@@ -170,13 +170,22 @@ describe('The package', function () {
     expect(Object.keys(dependencies)).to.deep.equal(['minizlib']);
   });
 
-  it('has nothing but what is built, without source maps, and is as large as the README says', () => {
+  it('has the documentation, for people and for coding assistants', () => {
+    const folder = join(project, 'node_modules/node-websocket-handler');
+    const pages = readdirSync(join(root, 'docs')).filter((name) => /(?<!\.api)\.md$/.test(name));
+    expect(readdirSync(join(folder, 'docs'))).to.have.members(pages);
+    expect(readdirSync(folder)).to.include.members(['README.md', 'CHANGELOG.md', 'SKILL.md', 'llms.txt']);
+  });
+
+  it('has nothing but what is built, and the documentation, without source maps, and is as large as the README says', () => {
     const files = readdirSync(join(project, 'node_modules/node-websocket-handler'), {
       recursive: true,
       withFileTypes: true,
     }).filter((entry) => entry.isFile());
     expect(
-      files.filter(({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|LICENSE)$/.test(name)),
+      files.filter(
+        ({ name }) => !/^(?:.*\.(?:d\.)?m?[jt]s|ws\.cjs|package\.json|.*\.md|llms\.txt|LICENSE)$/.test(name),
+      ),
     ).to.deep.equal([]);
     expect(files.filter(({ name }) => name.endsWith('ts') && !/\.d\.m?ts$/.test(name))).to.deep.equal([]);
     const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);

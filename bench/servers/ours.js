@@ -1,7 +1,7 @@
 /** This library, in each of the styles that it is used in. */
 const http = require('node:http');
 const http2 = require('node:http2');
-const { configureServer } = require('../library.js');
+const { byteStream, configureServer } = require('../library.js');
 
 async function echoByLoop(ws) {
   try {
@@ -11,11 +11,18 @@ async function echoByLoop(ws) {
   }
 }
 
+function echoBytes(bytes) {
+  // The load generator drops its connections.
+  bytes.on('error', () => {});
+  bytes.pipe(bytes);
+}
+
 const styles = {
   pipe: (ws) => ws.pipe(ws),
   events: (ws) =>
     ws.on('message', (message, { binary }) => (binary ? ws.sendBinaryMessage(message) : ws.sendTextMessage(message))),
   loop: echoByLoop,
+  byteStream: (ws) => echoBytes(byteStream(ws)),
   split2: (ws) => ws.pipe(require('split2')()).pipe(ws),
   broadcast: (ws, handle) => ws.on('message', (message) => handle.broadcast(message)),
 };

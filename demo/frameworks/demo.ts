@@ -9,15 +9,27 @@ export interface Demo {
   close(): Promise<void>;
 }
 
+export function portOf(server: { address(): ReturnType<Server['address']> }): number {
+  return (server.address() as AddressInfo).port;
+}
+
 /** @param handle what `configureServer(server)` has returned */
 export async function listen(server: Server, handle: WebSocketServer, port: number): Promise<Demo> {
   await once(server.listen(port), 'listening');
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
+      const closed = once(server, 'close');
+      server.close();
       await handle.close();
       await closed;
     },
   };
+}
+
+/** What an example does as a program: Ctrl-C, or SIGTERM of a process manager, closes it. Then nothing keeps the process alive. */
+export async function runUntilSignal(start: () => Promise<Demo>): Promise<void> {
+  const { port, close } = await start();
+  console.log(`http://localhost:${port}`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close());
 }

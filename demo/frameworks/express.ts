@@ -8,7 +8,7 @@ import helmet from 'helmet';
 import morgan from 'morgan';
 import passport from 'passport';
 import { configureServer, type WebSocket } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 declare global {
   namespace Express {
@@ -106,4 +106,4 @@ export async function start(port = 4080, app = createApp()): Promise<Demo> {
   return await listen(server, configureServer(server), port);
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

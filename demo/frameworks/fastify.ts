@@ -3,7 +3,7 @@ import cookie from '@fastify/cookie';
 import session from '@fastify/session';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import plugin from '../../lib/integrations/fastify';
-import type { Demo } from './demo';
+import { type Demo, runUntilSignal } from './demo';
 
 declare module 'fastify' {
   interface Session {
@@ -68,4 +68,4 @@ export async function start(port = 4080): Promise<Demo> {
   return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -1,6 +1,6 @@
 import Hapi, { type Lifecycle, type ReqRef, type Request, type Server } from '@hapi/hapi';
 import { configureServer, type WebSocket } from '../../lib/webSocketHandler';
-import type { Demo } from './demo';
+import { type Demo, runUntilSignal } from './demo';
 
 /** Everything before the handler runs before the 101. After it, `h.abandon` tells Hapi that the response is taken care of. */
 function webSocket(handler: (ws: WebSocket, request: Request) => unknown): Lifecycle.Method<ReqRef> {
@@ -68,4 +68,4 @@ export async function start(port = 4080): Promise<Demo> {
   return { port: Number(server.info.port), close: () => server.stop() };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -6,7 +6,7 @@ import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
 import webSocket from '../../lib/integrations/hono';
 import { configureServer } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 const secret = 'a secret';
 
@@ -62,4 +62,4 @@ export async function start(port = 4080, server: Server = createServer()): Promi
   return await listen(server, configureServer(server), port);
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -4,7 +4,7 @@ import Koa from 'koa';
 import session from 'koa-session';
 import webSocket from '../../lib/integrations/koa';
 import { configureServer } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 /** A part of the application, which is mounted under a prefix. */
 const api = new Router();
@@ -73,4 +73,4 @@ export async function start(port = 4080, server: Server = createServer()): Promi
   return await listen(server, configureServer(server), port);
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

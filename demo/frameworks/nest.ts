@@ -23,7 +23,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import expressSession from 'express-session';
 import { type Accept, AcceptWebSocket, WebSocketModule } from '../../lib/integrations/nest';
-import type { Demo } from './demo';
+import { type Demo, runUntilSignal } from './demo';
 
 interface User {
   user?: string;
@@ -115,4 +115,4 @@ export async function start(app: INestApplication, port = 4080): Promise<Demo> {
   return { port: (app.getHttpServer().address() as AddressInfo).port, close: () => app.close() };
 }
 
-if (require.main === module) void createExpressApp().then((app) => start(app));
+if (require.main === module) void runUntilSignal(async () => await start(await createExpressApp()));

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import session from 'express-session';
 import polka from 'polka';
 import { configureServer, type WebSocket } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 type Request = IncomingMessage & { params: Record<string, string>; session: { user?: string } };
 type Next = (error?: Error) => void;
@@ -72,4 +72,4 @@ export async function start(port = 4080): Promise<Demo> {
   return await listen(server, configureServer(server), port);
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -1,8 +1,8 @@
 import session from 'express-session';
-import { createServer, type Next, type Request, type Response } from 'restify';
+import restify, { type Next, type Request, type Response } from 'restify';
 import errors from 'restify-errors';
 import { configureServer, type WebSocket } from '../../lib/webSocketHandler';
-import { type Demo, listen } from './demo';
+import { type Demo, listen, runUntilSignal } from './demo';
 
 type WithSession = Request & { session: { user?: string } };
 
@@ -23,8 +23,9 @@ function loggedIn(request: Request, _response: Response, next: Next): void {
   else next(new errors.UnauthorizedError('Log in first'));
 }
 
-export function createApp() {
-  const app = createServer({ name: 'example' });
+/** @param framework Restify 11, or 12 */
+export function createApp(framework = restify) {
+  const app = framework.createServer({ name: 'example' });
   app.use(session({ secret: 'a secret', resave: false, saveUninitialized: false }) as never);
 
   app.get('/', (_request, response, next) => {
@@ -60,10 +61,10 @@ export function createApp() {
   return app;
 }
 
-export async function start(port = 4080): Promise<Demo> {
-  const { server } = createApp();
+export async function start(port = 4080, framework = restify): Promise<Demo> {
+  const { server } = createApp(framework);
   // Restify has an 'upgrade' listener, which does nothing but emit the event anew. The filter says that this is known.
   return await listen(server, configureServer(server, { filter: () => true }), port);
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -2,7 +2,8 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createServer, type Plugin } from 'vite';
 import { configureServer } from '../../lib/webSocketHandler';
-import type { Demo } from './demo';
+import { connectRoutes } from './connectRoutes';
+import { type Demo, runUntilSignal } from './demo';
 
 /** A plugin of Vite. Its hook has the name of our function, but is a method: inside it, `configureServer()` is ours. */
 export function webSockets(): Plugin {
@@ -15,11 +16,7 @@ export function webSockets(): Plugin {
       const handle = configureServer(vite.httpServer as Server, {
         filter: ({ headers }) => !headers['sec-websocket-protocol']?.startsWith('vite-'),
       });
-      vite.middlewares.use('/echo', (_request, response, next) => {
-        const ws = response.webSocket?.connect();
-        if (ws) ws.pipe(ws);
-        else next();
-      });
+      for (const [path, middleware] of connectRoutes()) vite.middlewares.use(path, middleware);
       // Vite destroys the sockets when it closes.
       const { close } = vite;
       vite.close = async () => {
@@ -47,4 +44,4 @@ export async function start(port = 4080): Promise<Demo> {
   };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -1,12 +1,14 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import webpack from 'webpack';
 import WebpackDevServer from 'webpack-dev-server';
 import { configureServer, type WebSocketServer } from '../../lib/webSocketHandler';
-import type { Demo } from './demo';
+import { connectRoutes } from './connectRoutes';
+import { type Demo, runUntilSignal } from './demo';
 
-export async function start(port = 4080): Promise<Demo> {
+/** @param DevServer webpack-dev-server 5, or 6 */
+export async function start(port = 4080, DevServer = WebpackDevServer): Promise<Demo> {
   const compiler = webpack({
     mode: 'development',
     context: join(__dirname, 'site'),
@@ -18,22 +20,14 @@ export async function start(port = 4080): Promise<Demo> {
   if (compiler === null) throw new Error('The configuration of webpack is invalid');
 
   let handle: WebSocketServer | undefined;
-  const development = new WebpackDevServer(
+  const development = new DevServer(
     {
       port,
       host: 'localhost',
       static: join(__dirname, 'site'),
       setupMiddlewares(middlewares) {
-        const echo: WebpackDevServer.Middleware = {
-          name: 'echo',
-          path: '/echo',
-          middleware: (_request: IncomingMessage, response: ServerResponse, next: () => void) => {
-            const ws = response.webSocket?.connect();
-            if (ws) ws.pipe(ws);
-            else next();
-          },
-        };
-        return [echo, ...middlewares];
+        const ours = connectRoutes().map(([path, middleware]) => ({ name: path, path, middleware }));
+        return [...(ours as WebpackDevServer.Middleware[]), ...middlewares];
       },
       onListening({ server }) {
         // Its own WebSockets, for hot reloading, are at /ws.
@@ -53,4 +47,4 @@ export async function start(port = 4080): Promise<Demo> {
   };
 }
 
-if (require.main === module) void start();
+if (require.main === module) void runUntilSignal(start);

@@ -20,7 +20,7 @@ import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { webStreamCloser } from '../websocket/webStreamReader';
 import type { WriteCallback } from '../websocket/writeQueue';
 
-/** The read queue is asked only for its way to deliver and to end: when to stop is decided by `read()`. */
+/** The read queue delivers and ends, but has no high water marks: `read()` decides when to stop. */
 const noMarks = { messages: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
 
 const known = new WeakMap<AnyWebSocket, ByteStream>();
@@ -53,7 +53,7 @@ class ByteStream extends Duplex {
   readonly #webSocket: AnyWebSocket;
   readonly #readQueue: ReadQueue;
   readonly #halfClose: HalfClose;
-  /** What is read at the moment: the WebSocket, or, with `messages: 'stream'`, one of its messages. */
+  /** The stream that is being read: the WebSocket, or, with `messages: 'stream'`, one of its messages. */
   #source: Readable;
   #isReading = false;
   #encoding: BufferEncoding = 'utf8';
@@ -95,12 +95,13 @@ class ByteStream extends Duplex {
         if (this.#source === webSocket) this.#readQueue.end();
       },
       drain: () => this.emit('drain'),
-      // The program has ended the WebSocket itself, or the peer was answered in its place.
+      // The program has ended the WebSocket itself, or the library has answered the peer for it.
       finish: () => {
         if (!this.writableEnded) this.end();
       },
       error: (error: WebSocketError) => {
-        // Where the WebSocket itself would not throw: a peer must not be able to end the process of a server.
+        // If the WebSocket itself does not throw, this stream must not either: a peer must not be able to end the
+        // process of a server.
         if (webSocket.listenerCount('error') > 1) tolerateErrors(this);
         if (this.destroyed) return;
         this.#readQueue.failAfterReading(error);
@@ -117,7 +118,7 @@ class ByteStream extends Duplex {
 
   // Reading.
 
-  /** `read()` asks for more: Node does not call this for a stream that has flowed past its queue. */
+  /** Does nothing: `read()` asks for more, because Node does not call this method while the queue is bypassed. */
   override _read(): void {}
 
   #readOn(): void {
@@ -126,7 +127,8 @@ class ByteStream extends Duplex {
       if (this.#source.isPaused()) this.#source.resume();
       return;
     }
-    // Not before somebody reads: whether anybody does decides who ends a WebSocket whose peer has closed.
+    // The listener is not added before somebody reads: whether the WebSocket has a reader decides who ends it after the
+    // peer has closed.
     this.#isReading = true;
     this.#webSocket.on(
       'data',
@@ -176,13 +178,13 @@ class ByteStream extends Duplex {
     return chunk;
   }
 
-  /** Whether the reader has all that there is, and has not paused. Some call `read()` once for each 'readable'. */
+  /** Whether the queue is empty and the reader has not paused. Some readers call `read()` once for each 'readable'. */
   get #isWanted(): boolean {
     if (this.readableLength > 0) return false;
     return this.readableFlowing === true || this.listenerCount('readable') > 0;
   }
 
-  /** As that of a WebSocket: reaching the end does not destroy the stream, for what was written in the loop still has to leave. */
+  /** Reaching the end does not destroy the stream, so that bytes written in the loop are still sent. */
   override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
     let finished = false;
     this.#readQueue.loopStarted();
@@ -214,7 +216,7 @@ class ByteStream extends Duplex {
   // Writing.
 
   override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-    // Node's own callers give null for none.
+    // Node itself passes null for a missing callback.
     const done = [encoding, callback].find((parameter) => typeof parameter === 'function') as WriteCallback | undefined;
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, this.#encodingOf(encoding)) : toBytes(chunk);
     if (bytes === undefined)
@@ -229,7 +231,7 @@ class ByteStream extends Duplex {
     if (done === undefined) return this.#webSocket.write(bytes);
     return this.#webSocket.write(bytes, (error) => {
       done(error);
-      // Bytes behind those that are missing would mean something else.
+      // Without the bytes of this write, later bytes would be wrong.
       if (error && !this.#webSocket.writableEnded) this.destroy(error);
     });
   }

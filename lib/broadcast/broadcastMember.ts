@@ -1,6 +1,6 @@
 import type { PreparedMessage } from '../framing/outgoingMessage';
 import type { AnyWebSocket } from '../websocket/webSocket';
-import type { WriteCallback } from '../websocket/writeQueue';
+import { onceDrained } from './drains';
 
 /** The numbers of messages for one member of a BroadcastStream. */
 export interface BroadcastCounts {
@@ -36,22 +36,16 @@ export class Member {
    * messages.
    */
   #fromOldest: IterableIterator<Entry> | undefined;
-  /** Messages that were written to the WebSocket and have not reached the operating system. */
-  #unsent = 0;
-  /**
-   * The callback of every message. It is used instead of a 'drain' listener, because Node warns of the eleventh
-   * listener, and a WebSocket may be a member of many groups.
-   */
-  readonly #taken: WriteCallback;
+  /** Called when all written messages have been sent. */
+  readonly #drained: () => void;
 
   readonly webSocket: AnyWebSocket;
 
   /** @param caughtUp called when the member lags and all written messages have been sent */
   constructor(webSocket: AnyWebSocket, caughtUp: (member: Member) => void) {
     this.webSocket = webSocket;
-    this.#taken = () => {
-      this.#unsent--;
-      if (this.lags && this.#unsent === 0) caughtUp(this);
+    this.#drained = () => {
+      if (this.lags) caughtUp(this);
     };
   }
 
@@ -62,8 +56,9 @@ export class Member {
   /** Writes a message. Returns false if the member lags from now on. */
   send({ prepared }: Entry): boolean {
     this.sent++;
-    this.#unsent++;
-    return this.webSocket.write(prepared, this.#taken);
+    if (this.webSocket.write(prepared)) return true;
+    onceDrained(this.webSocket, this.#drained);
+    return false;
   }
 
   /** Removes the message that has waited longest, and returns it; undefined if none waits. */

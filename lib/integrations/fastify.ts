@@ -11,6 +11,7 @@ import type {
   RawServerBase,
   RawServerDefault,
   RouteGenericInterface,
+  RouteOptions,
   RouteShorthandOptions,
 } from 'fastify';
 import {
@@ -31,10 +32,88 @@ export interface FastifyWebSocketOptions extends ServerOptions {
   close?: CloseOptions;
 }
 
+/** The handler of a route with `{ webSocket: true }`. */
+export type WebSocketRouteHandler<
+  RawServer extends RawServerBase = RawServerDefault,
+  RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+  RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+  RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+  ContextConfig = ContextConfigDefault,
+  SchemaCompiler extends FastifySchema = FastifySchema,
+  TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
+  Logger extends FastifyBaseLogger = FastifyBaseLogger,
+> = (
+  this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
+  webSocket: WebSocket,
+  request: FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>,
+) => unknown;
+
+/** The options of a route for WebSockets. */
+export type WebSocketRouteOptions<
+  RawServer extends RawServerBase = RawServerDefault,
+  RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+  RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+  RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+  ContextConfig = ContextConfigDefault,
+  SchemaCompiler extends FastifySchema = FastifySchema,
+  TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
+  Logger extends FastifyBaseLogger = FastifyBaseLogger,
+> = RouteShorthandOptions<
+  RawServer,
+  RawRequest,
+  RawReply,
+  RouteGeneric,
+  ContextConfig,
+  SchemaCompiler,
+  TypeProvider,
+  Logger
+> & {
+  /** True, or the options of `connect()`. */
+  webSocket: true | ConnectOptions;
+  handler: WebSocketRouteHandler<
+    RawServer,
+    RawRequest,
+    RawReply,
+    RouteGeneric,
+    ContextConfig,
+    SchemaCompiler,
+    TypeProvider,
+    Logger
+  >;
+};
+
 declare module 'fastify' {
-  interface FastifyInstance {
+  interface FastifyInstance<
+    RawServer extends RawServerBase = RawServerDefault,
+    RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+    RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+    Logger extends FastifyBaseLogger = FastifyBaseLogger,
+    TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
+  > {
     /** The WebSockets of this server: what `configureServer()` has returned. */
     webSocketServer: WebSocketServer;
+
+    /**
+     * Adds a route for WebSockets. Its handler is called after all hooks, with the accepted WebSocket.
+     * @param opts `webSocket`: true, or the options of `connect()`
+     */
+    route<
+      RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+      ContextConfig = ContextConfigDefault,
+      const SchemaCompiler extends FastifySchema = FastifySchema,
+    >(
+      opts: WebSocketRouteOptions<
+        RawServer,
+        RawRequest,
+        RawReply,
+        RouteGeneric,
+        ContextConfig,
+        SchemaCompiler,
+        TypeProvider,
+        Logger
+      > &
+        Pick<RouteOptions, 'method' | 'url'>,
+    ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>;
   }
 
   interface RouteShorthandMethod<
@@ -48,14 +127,26 @@ declare module 'fastify' {
      * A route for WebSockets. Its handler is called after all hooks, with the accepted WebSocket.
      * @param opts `webSocket`: true, or the options of `connect()`
      */
-    // biome-ignore lint/style/useShorthandFunctionType: it is merged with Fastify's interface
     <
       RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
       ContextConfig = ContextConfigDefault,
       const SchemaCompiler extends FastifySchema = FastifySchema,
     >(
       path: string,
-      opts: RouteShorthandOptions<
+      opts: Omit<
+        WebSocketRouteOptions<
+          RawServer,
+          RawRequest,
+          RawReply,
+          RouteGeneric,
+          ContextConfig,
+          SchemaCompiler,
+          TypeProvider,
+          Logger
+        >,
+        'handler'
+      >,
+      handler: WebSocketRouteHandler<
         RawServer,
         RawRequest,
         RawReply,
@@ -64,20 +155,29 @@ declare module 'fastify' {
         SchemaCompiler,
         TypeProvider,
         Logger
-      > & { webSocket: true | ConnectOptions },
-      handler: (
-        this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
-        webSocket: WebSocket,
-        request: FastifyRequest<
-          RouteGeneric,
-          RawServer,
-          RawRequest,
-          SchemaCompiler,
-          TypeProvider,
-          ContextConfig,
-          Logger
-        >,
-      ) => unknown,
+      >,
+    ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>;
+
+    /**
+     * A route for WebSockets, whose options have the handler.
+     * @param opts `webSocket`: true, or the options of `connect()`
+     */
+    <
+      RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+      ContextConfig = ContextConfigDefault,
+      const SchemaCompiler extends FastifySchema = FastifySchema,
+    >(
+      path: string,
+      opts: WebSocketRouteOptions<
+        RawServer,
+        RawRequest,
+        RawReply,
+        RouteGeneric,
+        ContextConfig,
+        SchemaCompiler,
+        TypeProvider,
+        Logger
+      >,
     ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>;
   }
 }

@@ -3,12 +3,12 @@ import type { FastifyReply, RouteOptions } from 'fastify';
 import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandler';
 import { acceptanceStatus, upgradeRequired } from './route';
 
-/** The replies that accept a WebSocket when they are sent, and what does it. */
+/** For each reply that accepts a WebSocket when it is sent: the function that accepts it. */
 const acceptances = new WeakMap<object, () => void>();
 
 /**
  * Sends the reply, without a body, through all 'onSend' hooks, such as those of cookies and sessions, and then accepts the WebSocket
- * with the header fields of the reply. Any other reply that a hook sends in its place refuses it.
+ * with the headers of the reply. If a hook sends another reply instead, the WebSocket is refused.
  * @param accepted called with the WebSocket as soon as it is open
  * @throws WebSocketError WS_ERR_INVALID_HANDSHAKE if the request does not ask for a WebSocket
  */
@@ -23,16 +23,16 @@ export function sendAcceptance(
   const accept = () => {
     const headers = { ...(reply.getHeaders() as ConnectOptions['headers']), ...options.headers };
     webSocket.connect({ ...options, headers });
-    // Fastify has nothing to send any more.
+    // Fastify must not send the reply.
     reply.hijack();
     accepted(webSocket);
   };
-  // Hooks may come back from elsewhere, such as the connection of a session store.
+  // Hooks may call back in another asynchronous context, such as that of the connection to a session store.
   acceptances.set(reply, AsyncResource.bind(accept));
   reply.code(acceptanceStatus(reply.request.raw)).send();
 }
 
-/** Lets a route accept WebSockets by `sendAcceptance()`: to be called for each, in an 'onRoute' hook. */
+/** Prepares a route for `sendAcceptance()`. Call it for each route in an 'onRoute' hook. */
 export function prepareRoute(route: Pick<RouteOptions, 'onSend'>): void {
   const own = route.onSend ?? [];
   // It must be the last hook. Those of a route are called after those of its instance.

@@ -4,19 +4,21 @@ import type { Context, Env, Input } from 'hono';
 import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandler';
 import { acceptInPlaceOf, callHandler, upgradeRequired } from './route';
 
-/** What a response of Hono has, and what is not for the 101. A 101 itself cannot be made: `new Response()` refuses the status. */
+/** Marks the response of Hono that stands for the 101, because `new Response()` refuses the status 101. */
 const mark = { Upgrade: 'websocket' };
 const notForAcceptance = new Set(['upgrade', 'content-type', 'content-length']);
 
 /**
- * Makes a handler for a route of Hono, on `@hono/node-server`, that accepts WebSockets. The 101 leaves after all middleware, with the header
- * fields and cookies of its response; and then the handler is called. Middleware sees a 200 without a body; any other status is the answer.
+ * Makes a handler for a route of Hono, on `@hono/node-server`, that accepts WebSockets. The 101 is sent after all
+ * middleware, with the headers and cookies of its response. Then the handler is called. Middleware sees a 200 without a
+ * body. If it sets another status, that response is sent, and the WebSocket is refused.
  * @param handler what it throws or rejects with ends the WebSocket with 1011, and is printed, as Hono does
  * @param options those of `connect()`
  * @example
  * app.get('/chat/:room', webSocket((ws, c) => ws.pipe(rooms.join(c.req.param('room'))).pipe(ws)));
  */
-// As Hono's own helpers do it: without these defaults, the handler could not name variables and parameters where Hono infers nothing.
+// Hono's own helpers have these defaults too. Without them, a handler could not use variables and parameters that Hono
+// does not infer.
 // biome-ignore lint/suspicious/noExplicitAny: see above
 export default function webSocket<E extends Env = any, P extends string = any, I extends Input = object>(
   handler: (webSocket: WebSocket, c: Context<E, P, I>) => unknown,

@@ -4,11 +4,11 @@ import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandle
 import { acceptanceStatus, acceptInPlaceOf, callHandler, upgradeRequired } from './route';
 
 /**
- * Makes a Koa middleware that accepts WebSockets. The 101 is Koa's response: it leaves after all middleware, with its headers, its cookies
- * and the session as it is then; and then the handler is called.
+ * Makes a Koa middleware that accepts WebSockets. Koa sends the 101 as its response: after all middleware, with the
+ * headers, the cookies and the session of the response. Then the handler is called.
  *
- * Over HTTP/1.1 the middleware above sees the status 101, over HTTP/2 the status 200, and no body. If it sets another status or a body, that
- * is the answer.
+ * Earlier middleware sees the status 101 (over HTTP/2, 200) and no body. If it sets another status or a body, Koa sends
+ * that response, and the WebSocket is refused.
  * @param handler what it throws or rejects with ends the WebSocket with 1011, and is an 'error' of the application
  * @param options those of `connect()`
  * @example

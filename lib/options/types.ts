@@ -22,7 +22,7 @@ export interface HighWaterMark {
  * mark for messages and one for bytes.
  */
 export interface HighWaterMarkOptions {
-  /** The marks of both queues. */
+  /** The marks of both queues; each of the two options below overrides it. Default none. */
   highWaterMark?: HighWaterMark;
   /** Marks of the read queue, at which reading from the transport stops. Default 16 messages or 64 KiB. */
   readableHighWaterMark?: HighWaterMark;
@@ -106,7 +106,8 @@ export interface ServerOptions extends ConnectionOptions {
   versions?: readonly Version[];
   /**
    * Milliseconds within which the application must answer the request, with `connect()` or a response. After that, the
-   * request is answered with 503. Default 10,000.
+   * request is answered with 503; if `connect()` is called later, the WebSocket is destroyed with
+   * WS_ERR_CONNECTION_LOST. Default 10,000.
    */
   handshakeTimeout?: number;
   /**
@@ -116,8 +117,8 @@ export interface ServerOptions extends ConnectionOptions {
    */
   origins?: Origins;
   /**
-   * Returns whether to handle a WebSocket request. The other requests are left to other 'upgrade' listeners. Default:
-   * all are handled.
+   * Returns whether to handle a WebSocket request. The other requests are left to other 'upgrade' listeners; needed if
+   * another WebSocket server shares the HTTP server. Default: all are handled.
    */
   filter?: (request: HttpRequest) => boolean;
 }
@@ -126,7 +127,7 @@ export interface ServerOptions extends ConnectionOptions {
 export interface ConnectOptions extends WholeMessages {
   /** The subprotocol to choose. If the client did not offer it, no subprotocol is chosen. Default none. */
   protocol?: string;
-  /** Headers of the response, in addition to those set on `res` and in `responseHeaders`. */
+  /** Headers of the response, in addition to those set on `res` and in `responseHeaders`. Default none. */
   headers?: OutgoingHttpHeaders;
 }
 
@@ -134,7 +135,7 @@ export interface ConnectOptions extends WholeMessages {
 export interface OpeningOptions extends WholeMessages {
   /** The subprotocols to offer, in order of preference. Default none. */
   protocols?: readonly string[];
-  /** Headers of the request. */
+  /** Headers of the request, in addition to those of the handshake. Default none. */
   headers?: OutgoingHttpHeaders;
   /** The Origin header. Default none; in the drafts of 2010, which must have one, the origin of the URL. */
   origin?: string;
@@ -142,7 +143,7 @@ export interface OpeningOptions extends WholeMessages {
   version?: Version;
   /**
    * Instead of `version`: the accepted versions, in order of preference. If the server refuses the first one and names
-   * another one of the list, the client tries that one (RFC 6455 §4.4).
+   * another one of the list, the client tries that one (RFC 6455 §4.4). Default: only `version`.
    */
   versions?: readonly Version[];
   /**
@@ -158,7 +159,10 @@ export interface OpeningOptions extends WholeMessages {
    * false.
    */
   followRedirects?: boolean | number;
-  /** When the signal is aborted, the WebSocket is destroyed with WS_ERR_ABORTED, also while connecting. */
+  /**
+   * When the signal is aborted, the WebSocket is destroyed with WS_ERR_ABORTED, also while connecting; the `cause` of the
+   * error is the signal's reason. If the connection is open, the peer gets a Close frame with 1011. Default none.
+   */
   signal?: AbortSignal;
 }
 

@@ -2,6 +2,7 @@
 const { once } = require('node:events');
 const { createServer } = require('node:http');
 const { configureServer, connect, WebSocketError } = require('node-websocket-handler');
+const { defineRecipe } = require('./recipe');
 
 /** Echoes these messages, one after the other, and closes. */
 async function echo(messages, options = {}) {
@@ -49,6 +50,8 @@ function realmMessages() {
 
 /** Defines the tests with what any of the runners has. */
 exports.defineTests = ({ test, expect }) => {
+  defineRecipe(test);
+
   for (const [name, message, expected] of realmMessages())
     test(`echoes ${name}`, async () => expect(await echo([message])).toEqual([expected]));
 

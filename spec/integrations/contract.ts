@@ -11,17 +11,13 @@ export type Running = Demo & Address;
 export interface Peculiarities {
   /** The answer to an ordinary request for a WebSocket route. Default 426; over HTTP/2, which has no upgrades, 400. */
   readonly ordinary?: number;
-  /** Whether the framework has sessions. Default true. */
-  readonly sessions?: boolean;
-  /** Whether the framework says in JSON that something is refused. Default true. */
-  readonly json?: boolean;
   /** Whether the example is started once for all specs: one in a process of its own takes long. Default false. */
   readonly startsOnce?: boolean;
 }
 
 /** The routes that the examples in demo/frameworks/ have, and what is expected of a WebSocket on them. */
 export function itKeepsTheContract(start: () => Promise<Running>, peculiarities: Peculiarities = {}): void {
-  const { sessions = true, json = true, startsOnce = false } = peculiarities;
+  const { startsOnce = false } = peculiarities;
   let demo: Running;
   let visitor: Visitor;
 
@@ -35,31 +31,11 @@ export function itKeepsTheContract(start: () => Promise<Running>, peculiarities:
   });
   (startsOnce ? after : afterEach)(async () => await demo?.close());
 
-  const login = async () => {
-    if (sessions) expect((await visitor.ask('POST', '/login')).status).to.equal(204);
-  };
-
   it('answers ordinary requests as before', async () => {
     expect(await visitor.ask('GET', '/')).to.include({ status: 200, body: 'hello' });
   });
 
-  it('accepts a WebSocket after its own middleware, with route parameters and the session of the login', async () => {
-    await login();
-    const ws = visitor.open('/chat/lobby');
-    expect(await nextMessage(ws)).to.equal('ann is in lobby');
-    ws.write('and says hello');
-    expect(await nextMessage(ws)).to.equal('and says hello');
-    ws.end();
-    expect(await ws.whenClosed()).to.include({ code: 1000, wasClean: true });
-  });
-
-  it('sends the cookies that its middleware sets with the acceptance', async () => {
-    await login();
-    const { status, headers } = await visitor.acceptance('/chat/lobby');
-    expect(status).to.equal(demo.ca === undefined ? 101 : 200);
-    expect(String(headers['set-cookie'])).to.match(/room=lobby/);
-    expect(headers).not.to.have.any.keys('content-length', 'content-type', 'transfer-encoding');
-  });
+  itKnowsWhoHasLoggedIn(() => visitor, '/login');
 
   it('accepts a WebSocket in a mounted part of the application', async () => {
     const ws = visitor.open('/api/echo');
@@ -68,14 +44,6 @@ export function itKeepsTheContract(start: () => Promise<Running>, peculiarities:
     ws.end();
     expect(await ws.whenClosed()).to.include({ code: 1000, wasClean: true });
   });
-
-  if (sessions)
-    it('refuses a WebSocket as it refuses every request', async () => {
-      const { statusCode, body } = await visitor.refusal('/chat/lobby');
-      expect(statusCode).to.equal(401);
-      if (json) expect(JSON.parse(String(body))).to.include({ message: 'Log in first' });
-      else expect(String(body)).to.include('Log in first');
-    });
 
   it('answers a WebSocket request for a route that it does not have with its own 404', async () => {
     expect(await visitor.refusal('/nowhere')).to.include({ statusCode: 404 });
@@ -98,6 +66,38 @@ export function itKeepsTheContract(start: () => Promise<Running>, peculiarities:
     await once(ws, 'open');
     const [outcome] = await Promise.all([ws.whenClosed(), demo.close()]);
     expect(outcome).to.include({ code: 1001, wasClean: true });
+  });
+}
+
+/**
+ * The part of the contract that is about sessions, cookies, parameters of routes, and refusals.
+ * @param login the path of an ordinary route that begins a session
+ */
+export function itKnowsWhoHasLoggedIn(visitorOf: () => Visitor, login: string): void {
+  const logIn = async () => expect((await visitorOf().ask('POST', login)).status).to.equal(204);
+
+  it('accepts a WebSocket after its own middleware, with route parameters and the session of the login', async () => {
+    await logIn();
+    const ws = visitorOf().open('/chat/lobby');
+    expect(await nextMessage(ws)).to.equal('ann is in lobby');
+    ws.write('and says hello');
+    expect(await nextMessage(ws)).to.equal('and says hello');
+    ws.end();
+    expect(await ws.whenClosed()).to.include({ code: 1000, wasClean: true });
+  });
+
+  it('sends the cookies that its middleware sets with the acceptance', async () => {
+    await logIn();
+    const { status, headers } = await visitorOf().acceptance('/chat/lobby');
+    expect(status).to.equal(visitorOf().http2 ? 200 : 101);
+    expect(String(headers['set-cookie'])).to.match(/room=lobby/);
+    expect(headers).not.to.have.any.keys('content-length', 'content-type', 'transfer-encoding');
+  });
+
+  it('refuses a WebSocket as it refuses every request, with 401 and JSON', async () => {
+    const { statusCode, body } = await visitorOf().refusal('/chat/lobby');
+    expect(statusCode).to.equal(401);
+    expect(JSON.parse(String(body))).to.include({ message: 'Log in first' });
   });
 }
 

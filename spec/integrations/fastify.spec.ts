@@ -89,6 +89,35 @@ describe('Fastify', () => {
     await ws.whenClosed();
   });
 
+  it('has its handler in the options of app.route() and app.get() as well, typed', async () => {
+    const app = fastify();
+    await app.register(plugin);
+    app.route<{ Params: { room: string } }>({
+      method: 'GET',
+      url: '/route/:room',
+      webSocket: true,
+      preHandler: async (request) => request.params.room satisfies string,
+      handler(ws, request) {
+        ws.end(`${request.params.room} of ${this === app}`);
+      },
+    });
+    app.get<{ Querystring: { name: string } }>('/get', {
+      webSocket: { protocol: 'chat' },
+      handler: (ws, { query }) => ws.end(query.name),
+    });
+    // Other routes have Fastify's own handler.
+    app.route({ method: 'GET', url: '/', handler: async (request, reply) => reply.send(request.url) });
+    // @ts-expect-error webSocket takes true or the options of connect()
+    app.route({ method: 'GET', url: '/typed', webSocket: 'yes', handler: () => {} });
+    await using server = await listening(app);
+    for (const [path, answer] of [
+      ['/route/lobby', 'lobby of true'],
+      ['/get?name=ann', 'ann'],
+    ] as const)
+      expect(await server.visitor.open(path).toArray()).to.deep.equal([answer]);
+    expect(await server.visitor.ask('GET', '/')).to.include({ status: 200, body: '/' });
+  });
+
   it('refuses a wrong option of the plugin when it starts', async () => {
     const app = fastify();
     app.register(plugin, { maxPayload: 1 } as object);

@@ -1,10 +1,15 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Demo } from '../../demo/frameworks/demo';
 
+const modules = join(__dirname, '../../demo/frameworks/node_modules');
+
 const program = `
-  require(process.argv[1]).start(0).then(({ port, close }) => {
+  const [, file, framework] = process.argv;
+  const frameworks = framework ? [require('node:module').createRequire(file)(framework)] : [];
+  require(file).start(0, ...frameworks).then(({ port, close }) => {
     process.send(port);
     process.once('message', async () => {
       await close();
@@ -17,11 +22,12 @@ const program = `
  * Starts an example in a process of its own: some frameworks change classes of Node, or add listeners to the process, and other specs run
  * in this one.
  * @param name the name of its file in demo/frameworks/
+ * @param framework the name of the package to start it with. Default: the one that the example imports
  */
-export async function startInOwnProcess(name: string): Promise<Demo> {
+export async function startInOwnProcess(name: string, framework?: string): Promise<Demo> {
   const file = join(__dirname, '../../demo/frameworks', name);
   const execArgv = ['--no-deprecation', '--require', 'ts-node/register', '--eval', program];
-  const child = fork(file, {
+  const child = fork(file, framework === undefined ? [] : [framework], {
     execArgv,
     env: { ...process.env, NODE_ENV: 'development', NEXT_TELEMETRY_DISABLED: '1' },
     silent: true,
@@ -54,4 +60,21 @@ export async function startInOwnProcess(name: string): Promise<Demo> {
       return closing;
     },
   };
+}
+
+const [node = 0] = process.versions.node.split('.').map(Number);
+
+/** A package of demo/frameworks/. */
+export interface Version {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** The packages, of those with these names, that run on this Node. */
+export function versionsForThisNode(...names: readonly string[]): Version[] {
+  return names.flatMap((name) => {
+    const { version, engines } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
+    const [, oldest = '0'] = /(\d+)/.exec(engines?.node ?? '') ?? [];
+    return Number(oldest) <= node ? { name, version } : [];
+  });
 }

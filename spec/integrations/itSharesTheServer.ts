@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import type { Demo } from '../../demo/frameworks/demo';
 import { connect } from '../../lib/webSocketHandler';
-import { nextMessage } from './contract';
+import { itKnowsWhoHasLoggedIn, nextMessage } from './contract';
 import { startInOwnProcess } from './inOwnProcess';
 import { Visitor } from './visitor';
 
@@ -14,19 +14,29 @@ export interface Own {
   readonly sameOrigin?: boolean;
   /** What is expected in its first message. */
   readonly says: RegExp;
+  /** The path of the route that begins a session. Default `/login`. */
+  readonly login?: string;
+  /** The name of the package to start the example with. Default: the one that it imports. */
+  readonly framework?: string;
 }
 
 /**
  * Specs of a server for development, which has WebSockets of its own.
  * @param name the name of the file of the example
  */
-export function itSharesTheServer(name: string, { path, protocols = [], sameOrigin = false, says }: Own): void {
+export function itSharesTheServer(
+  name: string,
+  { path, protocols = [], sameOrigin = false, says, login = '/login', framework }: Own,
+): void {
   let demo: Demo;
   let visitor: Visitor;
 
   before(async function () {
     this.timeout(120_000);
-    demo = await startInOwnProcess(name);
+    demo = await startInOwnProcess(name, framework);
+  });
+  // One without cookies.
+  beforeEach(() => {
     visitor = new Visitor(demo);
   });
   after(async () => await demo?.close());
@@ -44,6 +54,8 @@ export function itSharesTheServer(name: string, { path, protocols = [], sameOrig
     ws.end();
     expect(await ws.whenClosed()).to.include({ code: 1000, wasClean: true });
   });
+
+  itKnowsWhoHasLoggedIn(() => visitor, login);
 
   it('has its own WebSockets beside them', async () => {
     const origin = sameOrigin ? { origin: `http://localhost:${demo.port}` } : {};

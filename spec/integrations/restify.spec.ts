@@ -1,4 +1,6 @@
 import { itKeepsTheContract } from './contract';
-import { startInOwnProcess } from './inOwnProcess';
+import { startInOwnProcess, versionsForThisNode } from './inOwnProcess';
 
-describe('Restify', () => itKeepsTheContract(() => startInOwnProcess('restify.ts'), { startsOnce: true }));
+for (const { name, version } of versionsForThisNode('restify', 'restify12'))
+  describe(`Restify ${version}`, () =>
+    itKeepsTheContract(() => startInOwnProcess('restify.ts', name), { startsOnce: true }));

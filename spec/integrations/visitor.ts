@@ -28,6 +28,11 @@ export class Visitor {
     this.#address = address;
   }
 
+  /** Whether its WebSockets are over HTTP/2. */
+  get http2(): boolean {
+    return this.#address.ca !== undefined;
+  }
+
   get #authority(): string {
     return `localhost:${this.#address.port}`;
   }

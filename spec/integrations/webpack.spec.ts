@@ -1,4 +1,11 @@
+import { versionsForThisNode } from './inOwnProcess';
 import { itSharesTheServer } from './itSharesTheServer';
 
-describe('webpack-dev-server', () =>
-  itSharesTheServer('webpack.ts', { path: '/ws', sameOrigin: true, says: /hot|liveReload|reconnect/ }));
+for (const { name, version } of versionsForThisNode('webpack-dev-server', 'webpack-dev-server6'))
+  describe(`webpack-dev-server ${version}`, () =>
+    itSharesTheServer('webpack.ts', {
+      path: '/ws',
+      sameOrigin: true,
+      says: /hot|liveReload|reconnect/,
+      framework: name,
+    }));

@@ -1,11 +1,11 @@
 import type { RawData, WebSocketEmitter } from './events';
 
-/** What the handlers belong to: a WebSocket. */
+/** The object that the handlers belong to: a WebSocket. */
 export interface HandlerTarget extends WebSocketEmitter {
   readonly stream: { readonly wasClean: boolean };
 }
 
-/** What the listeners of `addEventListener()` and the handlers `onopen`, `onmessage`, … are called with. */
+/** The argument of the listeners of `addEventListener()` and of the handlers `onopen`, `onmessage`, … */
 class WebSocketEvent<T> {
   readonly type: string;
   readonly target: T;
@@ -77,7 +77,7 @@ export type EventTargetHandler<E extends EventTargetName, T> =
 type AnyHandler = EventTargetHandler<EventTargetName, any>;
 type Listener = (this: HandlerTarget, first: never, second: never) => void;
 
-/** What each listener of an EventEmitter that was added for a handler stands for. */
+/** The handler that a listener of the EventEmitter was made for. */
 interface Origin {
   readonly handler: AnyHandler;
   /** Whether it was set as `onopen`, `onmessage`, … */
@@ -86,7 +86,7 @@ interface Origin {
 
 const origins = new WeakMap<object, Origin>();
 
-/** Makes of the arguments of an EventEmitter's listener the event of the browser. */
+/** Converts the arguments of a listener of the EventEmitter to an event of the browser. */
 const events: {
   readonly [E in EventTargetName]: (
     target: HandlerTarget,
@@ -113,7 +113,7 @@ export function addHandler(
   handler: AnyHandler,
   { once = false, isAttribute = false }: { once?: boolean | undefined; isAttribute?: boolean } = {},
 ): void {
-  // Other names have no event, as in a browser, where nothing would ever call the handler.
+  // For other names there are no events, so the handler would never be called.
   if (!isEventName(name) || (!isAttribute && findListener(emitter, name, handler) !== undefined)) return;
   const listener: Listener = function (this, first, second) {
     const event = events[name](this, first, second);
@@ -130,13 +130,13 @@ export function removeHandler(emitter: WebSocketEmitter, name: string, handler: 
   if (listener !== undefined) emitter.removeListener(name, listener);
 }
 
-/** The handler that was set as `onopen`, `onmessage`, …; null if there is none. */
+/** Returns the handler that was set as `onopen`, `onmessage`, …; null if there is none. */
 export function attributeOf(emitter: WebSocketEmitter, name: EventTargetName): AnyHandler | null {
   const listener = findAttribute(emitter, name);
   return listener === undefined ? null : (origins.get(listener)?.handler ?? null);
 }
 
-/** Sets `onopen`, `onmessage`, …; anything but a function removes what was there. */
+/** Sets `onopen`, `onmessage`, …. A value that is no function removes the handler. */
 export function setAttribute(emitter: WebSocketEmitter, name: EventTargetName, handler: unknown): void {
   const before = findAttribute(emitter, name);
   if (before !== undefined) emitter.removeListener(name, before);

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** What a 'message' listener gets: a Buffer for text; for binary messages what `binaryType` says. */
+/** The data of a 'message' event: a Buffer for text; for binary messages, the type that `binaryType` names. */
 export type RawData = Buffer | ArrayBuffer | Buffer[] | Blob;
 
 /** The events of a WebSocket with the arguments of their listeners, as in ws. */
@@ -9,9 +9,12 @@ export interface WebSocketEventMap {
   open: [];
   /** A message was received. */
   message: [data: RawData, isBinary: boolean];
-  /** The connection has ended: the code of the peer's Close, 1005 if it had none, 1006 without a Close. */
+  /**
+   * The connection has ended. The code is that of the peer's Close frame, 1005 if the frame has none, 1006 if there was
+   * no Close frame.
+   */
   close: [code: number, reason: Buffer];
-  /** The connection failed, other than by a Close or a loss. */
+  /** The connection has failed for another reason than a Close frame or a lost connection. */
   error: [error: Error];
   /** The peer sent a ping; the pong was sent. */
   ping: [data: Buffer];

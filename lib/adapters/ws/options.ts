@@ -19,7 +19,7 @@ export interface PerMessageDeflateOptions {
   zlibDeflateOptions?: { level?: number; memLevel?: number };
 }
 
-/** Our options that both ends take beside those of ws. */
+/** The options of this library that servers and clients accept beside those of ws. */
 type OwnOptions = Omit<OurServerOptions, 'perMessageDeflate' | 'filter' | 'messages'>;
 
 interface SharedOptions {
@@ -29,7 +29,7 @@ interface SharedOptions {
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
 }
 
-/** What a `verifyClient` is told of a request. */
+/** The request, as `verifyClient` gets it. */
 export interface VerifyClientInfo {
   /** The Origin header. */
   readonly origin: string | undefined;
@@ -102,7 +102,7 @@ export function toServerOptions(options: UpgradeOptions): OurServerOptions {
 export function toClientOptions(options: ClientOptions, protocols: readonly string[]): OurClientOptions {
   const { protocolVersion, followRedirects, maxRedirects = defaultRedirects, perMessageDeflate = true } = options;
   return {
-    // ws has no use for Node's timeout of sockets.
+    // ws does not use Node's option for the timeout of a socket.
     ...pick(
       options,
       nodeOptionNames.filter((name) => name !== 'timeout'),
@@ -141,7 +141,7 @@ function toDeflateOptions(
   };
 }
 
-/** The named options that were given. Those that are null are not: ws has null for many of its defaults. */
+/** Returns the named options that are set. Null counts as not set, because null is the default of many options of ws. */
 function pick<T extends object, K extends PropertyKey>(options: T, names: readonly K[]): Pick<T, K & keyof T> {
   const given = names.filter((name) => (options as Record<PropertyKey, unknown>)[name] != null);
   return Object.fromEntries(given.map((name) => [name, options[name as unknown as keyof T]])) as Pick<T, K & keyof T>;

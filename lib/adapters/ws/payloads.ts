@@ -4,7 +4,7 @@ import { describeValue } from '../../codec/describeValue';
 import { WebSocketError } from '../../webSocketHandler';
 import type { RawData } from './events';
 
-/** As what binary messages are delivered: one Buffer, its bytes alone, a list of Buffers (here always one), or a Blob. */
+/** The type of binary messages: a Buffer, an ArrayBuffer, an array of Buffers (here always one), or a Blob. */
 export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob';
 
 const conversions: Readonly<Record<BinaryType, (message: Buffer) => RawData>> = {
@@ -23,7 +23,7 @@ export function toBinaryType(message: Buffer, type: BinaryType): RawData {
 }
 
 /**
- * The data of a ping or pong.
+ * Returns the data of a ping or pong.
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
  */
 export function toPayload(data: unknown): string | Uint8Array {

@@ -31,7 +31,7 @@ export interface SendOptions {
 
 const [connecting, open, closing, closed] = [0, 1, 2, 3];
 
-/** Ends of which ws tells by the code of 'close' alone. */
+/** Errors that ws reports by the code of 'close' only, without an 'error' event. */
 const toldByCloseAlone: readonly WebSocketErrorCode[] = [
   'WS_ERR_CLOSED_BY_PEER',
   'WS_ERR_CONNECTION_LOST',
@@ -39,7 +39,8 @@ const toldByCloseAlone: readonly WebSocketErrorCode[] = [
 ];
 
 /**
- * A WebSocket with the face of ws and of the browser, over one of this library, which is its `stream`: for programs that were written for ws.
+ * A WebSocket with the API of ws and of the browser, around one of this library, which is its `stream`: for programs
+ * that were written for ws.
  */
 export class WebSocket extends WebSocketEmitter {
   /** A client that is not connected yet. */
@@ -64,7 +65,7 @@ export class WebSocket extends WebSocketEmitter {
   #readyState = connecting;
   #binaryType: BinaryType = 'nodebuffer';
   #isPaused = false;
-  /** Bytes that were given to `send()` after the end. */
+  /** Bytes that were passed to `send()` after the end. */
   #unsent = 0;
   /** Whether the program reads and writes the stream itself. */
   #handedOver = false;
@@ -110,7 +111,7 @@ export class WebSocket extends WebSocketEmitter {
     });
   }
 
-  /** As ws does: messages that come while nobody listens are dropped. */
+  /** As in ws, messages that are received while there is no 'message' listener are dropped. */
   #read(): void {
     if (this.#handedOver) return;
     this.#stream.on('data', (message) => {
@@ -128,8 +129,8 @@ export class WebSocket extends WebSocketEmitter {
   }
 
   /**
-   * The WebSocket of this library below this one. Who takes it in the turn in which this one was made or has opened reads it in place of
-   * 'message' listeners.
+   * The WebSocket of this library that this one is made of. If the program takes it in the turn of the event loop in
+   * which this WebSocket was made or has opened, the program reads it, and no 'message' events are emitted.
    */
   get stream(): Stream {
     this.#handedOver = true;
@@ -141,7 +142,7 @@ export class WebSocket extends WebSocketEmitter {
     return this.#readyState as 0 | 1 | 2 | 3;
   }
 
-  /** As what binary messages are delivered. Other values are ignored, as in ws. Default 'nodebuffer'. */
+  /** The type in which binary messages are delivered. Other values are ignored, as in ws. Default 'nodebuffer'. */
   get binaryType(): BinaryType {
     return this.#binaryType;
   }
@@ -172,7 +173,7 @@ export class WebSocket extends WebSocketEmitter {
   }
 
   /**
-   * Sends a message; a number as its text. The callback is called when it has left to the operating system.
+   * Sends a message; a number is sent as text. The callback is called when the message has reached the operating system.
    * @throws WebSocketError WS_ERR_NOT_OPEN while connecting, WS_ERR_INVALID_ARGUMENT, WS_ERR_UNSUPPORTED
    */
   send(data: unknown, callback?: WriteCallback): void;
@@ -180,7 +181,7 @@ export class WebSocket extends WebSocketEmitter {
   send(data: unknown, options?: SendOptions | WriteCallback, callback?: WriteCallback): void {
     if (typeof options === 'function') return this.send(data, undefined, options);
     this.#checkIsConnected();
-    // As ws does: a number as text, and nothing as no bytes.
+    // As in ws: a number is sent as text, and undefined or null as an empty message.
     const message = typeof data === 'number' ? String(data) : (data ?? Buffer.alloc(0));
     if (this.#readyState !== open) return this.#refuse(message, callback);
     if (message instanceof Blob) this.#stream.write(message.stream() as AsyncIterable<Uint8Array>, callback);
@@ -194,25 +195,28 @@ export class WebSocket extends WebSocketEmitter {
     else this.#stream.sendTextMessage(message as string, compression(options), callback);
   }
 
-  /** What is sent after the end fails its callback, and counts for `bufferedAmount`. */
+  /** Fails the callback of a message that is sent after the end, and counts its bytes in `bufferedAmount`. */
   #refuse(message: unknown, callback: WriteCallback | undefined): void {
     const size = typeof message === 'string' ? Buffer.byteLength(message) : (message as Partial<Buffer>).byteLength;
     this.#unsent += size ?? 0;
     if (callback !== undefined) process.nextTick(callback, notOpen(this.#readyState));
   }
 
-  /** Sends a ping. The mask is decided by the role, and ignored. */
+  /** Sends a ping. The parameter `mask` is ignored: the role decides whether frames are masked. */
   ping(data?: unknown, mask?: unknown, callback?: unknown): void {
     this.#control(
       (payload) => {
-        // What becomes of it is told by 'pong' and 'close'.
+        // The program learns of the answer by 'pong', and of a lost connection by 'close'.
         this.#stream.ping(payload).catch(() => {});
       },
       [data, mask, callback],
     );
   }
 
-  /** Sends a pong that answers no ping; pings are answered without the program. The mask is decided by the role, and ignored. */
+  /**
+   * Sends an unsolicited pong. Pings are answered by the library. The parameter `mask` is ignored: the role decides
+   * whether frames are masked.
+   */
   pong(data?: unknown, mask?: unknown, callback?: unknown): void {
     this.#control((payload) => void this.#stream.pong(payload), [data, mask, callback]);
   }
@@ -227,7 +231,8 @@ export class WebSocket extends WebSocketEmitter {
   }
 
   /**
-   * Starts the close handshake when everything that was sent has left. While connecting, gives up, with an 'error'.
+   * Starts the close handshake: the Close frame is sent after all messages. A client that is still connecting emits
+   * 'error' and 'close' instead.
    * @param code default 1000
    * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
    */
@@ -238,7 +243,7 @@ export class WebSocket extends WebSocketEmitter {
     this.#readyState = closing;
   }
 
-  /** Drops the connection without a Close. While connecting, gives up, with an 'error'. */
+  /** Closes the connection at once, without a Close frame. A client that is still connecting also emits 'error'. */
   terminate(): void {
     if (this.#readyState === connecting) return this.#giveUp();
     if (this.#readyState === closed) return;
@@ -253,7 +258,7 @@ export class WebSocket extends WebSocketEmitter {
     );
   }
 
-  /** Stops reading, so that the peer is held back. */
+  /** Stops reading from the connection, so that the peer has to wait (backpressure). */
   pause(): void {
     if (this.#readyState === connecting || this.#readyState === closed) return;
     this.#isPaused = true;
@@ -271,7 +276,7 @@ export class WebSocket extends WebSocketEmitter {
     if (this.#readyState === connecting) throw notOpen(connecting);
   }
 
-  /** Adds a listener as the browser does; the same one counts once. */
+  /** Adds a listener, as in the browser: the same listener is added once only. */
   addEventListener<E extends EventTargetName>(
     name: E,
     handler: EventTargetHandler<E, WebSocket>,

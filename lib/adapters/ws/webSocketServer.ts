@@ -17,18 +17,18 @@ type Upgraded = (webSocket: WebSocket, request: IncomingMessage) => void;
 type State = 'running' | 'closing' | 'closed';
 
 /**
- * A server with the face of ws: for programs that were written for ws. It accepts WebSockets in an 'upgrade' listener, past the handlers of
- * the HTTP server's ordinary requests; `configureServer()` does not.
+ * A server with the API of ws: for programs that were written for ws. It accepts WebSockets in an 'upgrade' listener, so
+ * the request handlers of the HTTP server are not called. With `configureServer()` they are.
  */
 export class WebSocketServer extends EventEmitter {
-  /** As given, with the defaults of ws. `handleProtocols`, `verifyClient` and `path` can be set later. */
+  /** The options, with the defaults of ws. `handleProtocols`, `verifyClient` and `path` can be set later. */
   readonly options: ServerOptions;
   /** The open WebSockets; undefined with `clientTracking: false`. */
   readonly clients: Set<WebSocket> | undefined;
   readonly #upgradeOptions: OurServerOptions;
-  /** Emits the opening request with a response, by which it is accepted or refused. It never listens. */
+  /** Emits the opening request with the response that accepts or refuses it. It never listens on a port. */
   readonly #gate = createServer((request, response) => this.#decide(request, response));
-  /** What to call with the WebSocket of each request that is being answered. */
+  /** For each request that is being answered: the function to call with its WebSocket. */
   readonly #waiting = new WeakMap<IncomingMessage, Upgraded>();
   readonly #sockets = new WeakSet<Duplex>();
   #server: Server | undefined;
@@ -71,7 +71,7 @@ export class WebSocketServer extends EventEmitter {
     return this.#server?.address() ?? null;
   }
 
-  /** Whether to take this request: by default, whether its path is that of the option `path`. To be overridden. */
+  /** Returns whether to take a request: by default, whether its path is that of the option `path`. Can be overridden. */
   shouldHandle(request: IncomingMessage): boolean {
     const { path } = this.options;
     return !path || request.url?.split('?', 1)[0] === path;
@@ -126,7 +126,7 @@ export class WebSocketServer extends EventEmitter {
     return (handleProtocols ? handleProtocols(new Set(offered), request) : offered[0]) || '';
   }
 
-  /** Shows listeners the lines of the 101. Lines that they add are sent; the others cannot be changed. */
+  /** Emits 'headers' with the lines of the 101. Lines that listeners add are sent; the others cannot be changed. */
   #emitHeaders(request: IncomingMessage, response: ServerResponse, protocol: string): void {
     if (this.listenerCount('headers') === 0) return;
     const lines = [
@@ -154,7 +154,7 @@ export class WebSocketServer extends EventEmitter {
   }
 
   /**
-   * Takes no more connections, and emits 'close' when those that are open have ended. It does not close them.
+   * Accepts no more connections, and emits 'close' when the open connections have ended. It does not close them.
    * @param callback a 'close' listener; it gets an error if the server was closed before
    */
   close(callback?: (error?: Error) => void): void {

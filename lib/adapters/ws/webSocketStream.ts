@@ -4,8 +4,8 @@ import type { WebSocket } from './webSocket';
 
 /**
  * Returns a Duplex over a WebSocket: `byteStream()` of its `stream`; or, in object mode, and where strings are to be written as text
- * (`decodeStrings: false`), the `stream` itself. Call it in the turn in which the WebSocket was made or has opened. Of the options for Node's
- * streams there are `objectMode`, `readableObjectMode`, `writableObjectMode`, `decodeStrings`, `encoding` and `defaultEncoding`.
+ * (`decodeStrings: false`), the `stream` itself. Call it in the turn in which the WebSocket was made or has opened. The
+ * options are `objectMode`, `readableObjectMode`, `writableObjectMode`, `decodeStrings`, `encoding` and `defaultEncoding`.
  */
 export function createWebSocketStream(webSocket: WebSocket, options: DuplexOptions = {}): Duplex {
   const { objectMode, readableObjectMode, writableObjectMode, decodeStrings, encoding, defaultEncoding } = options;

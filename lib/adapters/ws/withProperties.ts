@@ -2,7 +2,7 @@ import { WebSocket as WebSocketClass } from './webSocket';
 import { WebSocketServer } from './webSocketServer';
 import { createWebSocketStream } from './webSocketStream';
 
-/** As with ws: the class, which has the others as its properties. */
+/** The class, with the other exports as its properties, as in ws. */
 export const WebSocket: typeof WebSocketClass = Object.assign(WebSocketClass, {
   WebSocket: WebSocketClass,
   WebSocketServer,
@@ -10,5 +10,5 @@ export const WebSocket: typeof WebSocketClass = Object.assign(WebSocketClass, {
   createWebSocketStream,
 });
 
-/** The type of an instance, which goes by the same name as its class. */
+/** The type of an instance, with the same name as the class. */
 export type WebSocket = WebSocketClass;

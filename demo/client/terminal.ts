@@ -1,5 +1,5 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
-import type { Message } from '../lib/webSocketHandler';
+import type { Message } from '../../lib/webSocketHandler';
 
 type Output = NodeJS.WriteStream;
 
