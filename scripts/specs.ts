@@ -42,6 +42,7 @@ const withPrograms = [
   'spec/package.spec.ts',
   'spec/realPeers.spec.ts',
   'spec/realServers.spec.ts',
+  'spec/docs/scaling.spec.ts',
   'spec/topics/fire.spec.ts',
   'spec/topics/nats/natsBroker.spec.ts',
   'spec/topics/redis/redisBroker.spec.ts',

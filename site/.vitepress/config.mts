@@ -52,6 +52,7 @@ const sidebar = [
     items: [
       { text: 'Recipes', link: '/recipes' },
       { text: 'Topics', link: '/topics' },
+      { text: 'Scaling', link: '/scaling' },
       { text: 'Command line', link: '/cli' },
       { text: 'HTTP/2', link: '/http2' },
       { text: 'Runtimes and tools', link: '/runtimes' },

@@ -32,6 +32,8 @@ const entries: Readonly<Record<string, string>> = {
   'node-websocket-handler/ws': 'lib/adapters/ws',
   'node-websocket-handler/topics': 'lib/topics',
   'node-websocket-handler/topics/contract': 'lib/topics/contract',
+  'node-websocket-handler/topics/nats': 'lib/topics/nats',
+  'node-websocket-handler/topics/redis': 'lib/topics/redis',
   'node-websocket-handler/fastify': 'lib/integrations/fastify',
   'node-websocket-handler/koa': 'lib/integrations/koa',
   'node-websocket-handler/hono': 'lib/integrations/hono',
