@@ -67,7 +67,6 @@ const sidebar = [
       { text: 'Compatibility', link: '/compatibility' },
       { text: 'Security', link: '/security' },
       { text: 'Memory and capacity', link: '/capacity' },
-      { text: 'Reliability', link: '/reliability' },
       { text: 'Performance', link: '/performance' },
       { text: 'Reliability', link: '/reliability' },
     ],
