@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -236,7 +236,25 @@ async function webpack(block: CodeBlock): Promise<void> {
   await close({ server, handle: state['handle'] });
 }
 
+/** The adapter gets the upgrades for gateways, and no others. */
+async function besideGateway(block: CodeBlock): Promise<void> {
+  const server = new EventEmitter();
+  const seen: unknown[] = [];
+  class WsAdapter {
+    constructor(upgrades: EventEmitter) {
+      upgrades.on('upgrade', ({ url }, ...rest) => seen.push([url, ...rest]));
+    }
+  }
+  const app = { getHttpServer: () => server, useWebSocketAdapter: (adapter: unknown) => seen.push(adapter) };
+  await block.run({ names: { EventEmitter, app, WsAdapter } });
+  server.emit('upgrade', { url: '/chat' }, 'socket', 'head');
+  server.emit('upgrade', { url: '/gateway' }, 'socket', 'head');
+  expect(seen[0]).to.be.an.instanceOf(WsAdapter);
+  expect(seen.slice(1)).to.deep.equal([['/gateway', 'socket', 'head']]);
+}
+
 describeBlocks('docs/frameworks.md', {
+  'Beside other WebSocket servers': besideGateway,
   Express: express,
   Fastify: fastify,
   NestJS: nest,

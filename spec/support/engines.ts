@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -62,9 +63,20 @@ export async function startEngine(path: string, parameters: Parameters): Promise
     await stop();
     await rm(folder, { recursive: true });
   };
-  const engine: Engine = { port, start, stop, dispose, signal: (signal) => void child?.kill(signal) };
+  const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
+    child?.kill(name);
+    // Its threads go on for a moment, and may still answer.
+    while (name === 'SIGSTOP' && !isStopped(child?.pid));
+  };
+  const engine: Engine = { port, start, stop, dispose, signal };
   await start();
   return engine;
+}
+
+/** Whether all threads of the process are stopped. */
+function isStopped(pid: number | undefined): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((task) => / [Tt] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8').slice(0, 60)));
 }
 
 /** Whether the server is ready: both engines answer PING, NATS after it has greeted, Redis only when it has loaded its data. */
