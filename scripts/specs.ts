@@ -17,12 +17,7 @@ const root = join(__dirname, '..');
 const coverage = join(root, 'coverage');
 
 /** They measure real milliseconds, or start so many processes that nothing else should run beside them. */
-const alone = [
-  'spec/deadPeer.spec.ts',
-  'spec/topics/fire.spec.ts',
-  'spec/topics/nats/natsBroker.spec.ts',
-  'spec/topics/redis/redisBroker.spec.ts',
-];
+const alone = ['spec/deadPeer.spec.ts', 'spec/topics/fire.spec.ts', 'spec/topics/nats/natsBroker.spec.ts'];
 
 /** It runs programs of others on the adapters, from a folder of packages of their own. */
 const adapted = 'spec/adapters/ws/programs.spec.ts';
