@@ -114,17 +114,19 @@ const ignore = ownListener(() => {});
 
 /**
  * Lets the errors that are ignored on a stream be ignored on a stream that Node has made of it, which fails with the
- * same errors. Other errors, such as an exception in the function of `map()`, are thrown as without this listener.
+ * same errors, and lets the program destroy the stream, which makes the other one fail with `ERR_STREAM_PREMATURE_CLOSE`.
+ * Other errors, such as an exception in the function of `map()`, are thrown as without this listener.
  */
 export function tolerateSameErrors(
-  stream: Pick<Duplex, 'listeners' | 'errored'>,
+  stream: Pick<Duplex, 'destroyed' | 'errored' | 'listeners'>,
   derived: Pick<EventEmitter, 'listenerCount' | 'on'>,
 ): void {
   derived.on(
     'error',
-    ownListener((error: Error) => {
-      const isIgnored = error === stream.errored && stream.listeners('error').includes(ignore);
-      if (!isIgnored && derived.listenerCount('error') === 1) throw error;
+    ownListener((error: NodeJS.ErrnoException) => {
+      const isSame = error === stream.errored && stream.listeners('error').includes(ignore);
+      const wasDestroyed = stream.destroyed && stream.errored == null && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+      if (!isSame && !wasDestroyed && derived.listenerCount('error') === 1) throw error;
     }),
   );
 }

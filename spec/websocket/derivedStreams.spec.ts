@@ -27,6 +27,12 @@ const derivations: Record<string, (ws: WebSocket) => Readable> = {
   'compose().map()': (ws) => (ws.compose(upperCased) as unknown as Readable).map(upperCase),
 };
 
+/**
+ * Before Node 24, a stream that `compose()` returns, of any two streams, may stay open when the first one is destroyed:
+ * it waits for the generator, which waits for a message. Nothing holds such a stream then.
+ */
+const mayStayOpen = (name: string): boolean => name.includes('compose') && Number.parseInt(process.versions.node) < 24;
+
 /** Adds no 'error' listener, unlike `once()`. */
 const closingOf = (stream: Readable) => new Promise((resolve) => stream.on('close', resolve));
 
@@ -47,8 +53,43 @@ describe('A stream that Node makes of a WebSocket', () => {
             expect((await once(peer, 'message'))[0]).to.equal('HELLO');
             peer.abort();
             expect((await ending).error?.code).to.equal('WS_ERR_CONNECTION_LOST');
+            if (mayStayOpen(name)) return;
             await closed;
             expect(derived.errored).to.equal(ws.errored);
+          });
+          expect(caught).to.deep.equal([]);
+        }));
+
+      it(`closes when the program destroys the WebSocket, and throws nothing: ${name}, ${nameOf(place)}`, () =>
+        inVirtualTime(async () => {
+          const caught = await catching(async () => {
+            await using connection = await openBoth(place);
+            const { ws, peer } = connection;
+            peer.on('error', () => {});
+            const derived = derive(ws);
+            const closed = closingOf(derived);
+            derived.pipe(ws);
+            peer.write('HELLO');
+            await once(peer, 'message');
+            ws.destroy();
+            await once(ws, 'close');
+            if (!mayStayOpen(name)) await closed;
+          });
+          expect(caught).to.deep.equal([]);
+        }));
+
+      it(`ends after the goodbye of the peer: ${name}, ${nameOf(place)}`, () =>
+        inVirtualTime(async () => {
+          const caught = await catching(async () => {
+            await using connection = await openBoth(place);
+            const { ws, peer } = connection;
+            const derived = derive(ws);
+            const ended = new Promise((resolve) => derived.on('end', resolve));
+            derived.pipe(ws);
+            peer.end('HELLO');
+            peer.resume();
+            expect((await endingOf(ws)).error).to.equal(undefined);
+            await ended;
           });
           expect(caught).to.deep.equal([]);
         }));
