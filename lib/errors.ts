@@ -129,7 +129,14 @@ export const errorTable = {
    *
    * Connect again. Raise `sendTimeout`, or set it to `false`, for peers that pause longer.
    */
-  WS_ERR_SEND_TIMEOUT: { closeCode: abnormal, sentence: 'The peer does not read: no byte has left for sendTimeout' },
+  WS_ERR_SEND_TIMEOUT: { closeCode: abnormal, sentence: 'The peer does not read: no byte was sent for sendTimeout' },
+  /**
+   * The messages of all connections took more memory than `memoryBudget`, and this connection had the most. Its peer
+   * gets 1013.
+   *
+   * Connect again later. On the server, find out why messages are kept: peers or a program that do not read.
+   */
+  WS_ERR_MEMORY_BUDGET: { closeCode: abnormal, sentence: 'The memory of all connections exceeds memoryBudget' },
   /**
    * The `signal` of a client aborted, and `cause` has its reason; or the program destroyed the WebSocket in the middle
    * of a streamed message.
@@ -186,6 +193,13 @@ export const errorTable = {
    * Try again later, or on another server; the response is 503 with `Retry-After`.
    */
   WS_ERR_SHUTTING_DOWN: { sentence: 'The server is shutting down' },
+  /**
+   * As many WebSockets are open, or wait for the answer of the application, as `maxConnections` (the response is 503) or
+   * `maxConnectionsPerAddress` (429) allows.
+   *
+   * Try again later: the response has `Retry-After`.
+   */
+  WS_ERR_TOO_MANY_CONNECTIONS: { sentence: 'No more connections are accepted' },
   // Topics and their brokers.
   /**
    * Messages after the cursor were deleted (`'evicted'`), or the topic has a new log, for example after a restart (`'epoch'`).

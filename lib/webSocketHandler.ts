@@ -38,6 +38,7 @@ export {
   type SendOptions,
 } from './framing/outgoingMessage';
 export type {
+  AddressLimit,
   ConnectionOptions,
   ConnectOptions,
   HeartbeatOptions,
@@ -45,8 +46,10 @@ export type {
   HighWaterMarkOptions,
   Origins,
   RetryOptions,
+  ServerLimits,
   ServerOptions,
   Streamed,
+  UpgradeOptions,
 } from './options';
 export { createPair, type PairOptions } from './pair';
 export { configureServer, handleHttpUpgrade, type WebSocketServer } from './server/configureServer';

@@ -58,6 +58,11 @@ const more: Readonly<Record<string, string>> = {
   filter: '[other WebSocket servers](api.md#beside-other-websocket-servers)',
   highWaterMark: '[backpressure](api.md#backpressure)',
   maxBufferedAmount: '[peers that do not read](api.md#peers-that-do-not-read)',
+  maxConnections: '[greedy clients](api.md#greedy-clients)',
+  maxConnectionsPerAddress: '[greedy clients](api.md#greedy-clients)',
+  maxLifetime: '[greedy clients](api.md#greedy-clients)',
+  maxMessageRate: '[greedy clients](api.md#greedy-clients)',
+  memoryBudget: '[greedy clients](api.md#greedy-clients)',
   messages: '[one message as a stream](api.md#one-message-as-a-stream)',
   origins: '[origins](api.md#origins)',
   perMessageDeflate: '[compression](api.md#compression)',
@@ -116,7 +121,13 @@ function serverOptions(): string {
     const connection = membersOf(types, 'ConnectionOptions');
     const marks = membersOf(types, 'HighWaterMarkOptions');
     const extensions = membersOf('lib/contracts/extensions.ts', 'ExtensionOptions');
-    return options([...connection, ...marks, ...extensions, ...membersOf(types, 'ServerOptions')]);
+    return options([
+      ...connection,
+      ...marks,
+      ...extensions,
+      ...membersOf(types, 'UpgradeOptions'),
+      ...membersOf(types, 'ServerLimits'),
+    ]);
   } finally {
     marked = [];
   }
@@ -202,6 +213,7 @@ const tables: Readonly<Record<string, (...parameters: string[]) => string>> = {
   'broadcast-options': () => options(membersOf('lib/broadcast/broadcastStream.ts', 'BroadcastStreamOptions')),
   'compression-settings': () =>
     options(membersOf('lib/contracts/extensions.ts', 'PerMessageDeflateOptions'), 'perMessageDeflate'),
+  'address-limit': () => options(membersOf(types, 'AddressLimit'), 'maxConnectionsPerAddress'),
   'heartbeat-settings': () => options(membersOf(types, 'HeartbeatOptions'), 'heartbeat'),
 };
 

@@ -18,6 +18,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['versions/*', 3],
   ['options/*', 3],
   ['extensions/*', 4],
+  ['limits/*', 4],
   ['framing/*', 5],
   ['connection/*', 6],
   ['websocket/*', 7],

@@ -66,12 +66,12 @@ class ByteStream extends Duplex {
     this.#readQueue = new ReadQueue(this, noMarks);
     const owner = {
       get settings() {
-        return webSocket._settings;
+        return webSocket._core.settings;
       },
       readQueue: this.#readQueue,
     };
     this.#halfClose = new HalfClose(this, owner);
-    webSocket._handOver(this.#halfClose);
+    webSocket._core.halfClose.handOver(this.#halfClose);
     this.#followWebSocket();
     this.on(
       'end',
@@ -105,7 +105,7 @@ class ByteStream extends Duplex {
         if (webSocket.listenerCount('error') > 1) tolerateErrors(this);
         if (this.destroyed) return;
         this.#readQueue.failAfterReading(error);
-        this.#readQueue.keepUnreadFor(webSocket._settings.closeTimeout, (failure) => this.destroy(failure));
+        this.#readQueue.keepUnreadFor(webSocket._core.settings.closeTimeout, (failure) => this.destroy(failure));
       },
       close: () => {
         if (!webSocket.errored && !(webSocket.readableEnded && webSocket.writableFinished)) this.destroy();
@@ -287,7 +287,7 @@ class ByteStream extends Duplex {
       if (close !== undefined) stream.#halfClose.webStreamAdded(close);
     });
     overrideGetters(ByteStream.prototype, {
-      writableHighWaterMark: (stream) => stream.#webSocket._settings.writableMarks.bytes,
+      writableHighWaterMark: (stream) => stream.#webSocket._core.settings.writableMarks.bytes,
       writableLength: (stream) => stream.#webSocket.bufferedAmount,
       writableNeedDrain: (stream) => stream.#webSocket.writableNeedDrain && !stream.destroyed && !stream.writableEnded,
     });

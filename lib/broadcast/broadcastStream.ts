@@ -100,14 +100,14 @@ export class BroadcastStream extends Writable {
   add(webSocket: AnyWebSocket): this {
     checkMember(webSocket);
     if (!this.writable || !isOpen(webSocket)) return this;
-    if (this.#fanOut.add(webSocket)) webSocket._groups.add(this);
+    if (this.#fanOut.add(webSocket)) webSocket._core.closing.groups.add(this);
     return this;
   }
 
   /** Removes a member, and drops the messages that wait for it. Returns whether the WebSocket was a member. */
   delete(webSocket: AnyWebSocket): boolean {
     if (!this.#fanOut.webSockets.has(webSocket)) return false;
-    webSocket._groups.delete(this);
+    webSocket._core.closing.groups.delete(this);
     return this.#fanOut.delete(webSocket);
   }
 

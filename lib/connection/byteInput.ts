@@ -6,7 +6,10 @@ import type { CompressionCounter } from '../framing/counters';
 import type { MessageReader } from '../framing/messageReader';
 
 /** The methods of a MessageReader that the input uses. */
-export type InputReader = Pick<MessageReader, 'feed' | 'next' | 'finish' | 'release' | 'inMessage' | 'decompression'>;
+export type InputReader = Pick<
+  MessageReader,
+  'feed' | 'next' | 'finish' | 'release' | 'inMessage' | 'partialSize' | 'decompression'
+>;
 
 /** Lends readers to inputs. Implemented by FramingPool. */
 export interface ReaderPool {
@@ -50,6 +53,8 @@ export class ByteInput {
   #reader: InputReader | undefined;
   /** Whether the reader has bytes that have not been decoded. */
   #undecoded = false;
+  /** Made at the first `suspend()`, to save the memory on connections without limits. */
+  #suspension: Suspension | undefined;
   /** `'elsewhere'`: a message is being decompressed on another thread, and the messages after it wait. */
   #decoding: 'no' | 'here' | 'elsewhere' = 'no';
   /**
@@ -76,9 +81,9 @@ export class ByteInput {
     return this.#end === 'over' || this.#end === 'discarding';
   }
 
-  /** Whether reading is paused because the receiver accepts no more items (backpressure). */
+  /** Whether reading is paused, because the receiver accepts no more items (backpressure) or a limit has suspended it. */
   get isPaused(): boolean {
-    return this.#undecoded && !this.isOver;
+    return (this.#undecoded || this.#isSuspended) && !this.isOver;
   }
 
   /** Whether a message has been received in part. */
@@ -86,11 +91,16 @@ export class ByteInput {
     return this.#reader?.inMessage === true;
   }
 
+  /** Bytes that are kept of a message that has been received in part. */
+  get partialSize(): number {
+    return this.#reader?.partialSize ?? 0;
+  }
+
   get decompression(): Readonly<CompressionCounter> | undefined {
     return this.#reader?.decompression;
   }
 
-  /** Milliseconds for which the byte stream was paused because the receiver accepted no more items. */
+  /** Milliseconds for which the byte stream was paused. */
   get pausedTime(): number {
     return this.#pauses?.elapsed ?? 0;
   }
@@ -124,6 +134,37 @@ export class ByteInput {
     if (this.#undecoded) this.#decode();
   }
 
+  /** Reads and delivers nothing more, until `resume()` is called as often. */
+  suspend(): void {
+    this.#suspension ??= { count: 0, isAwaited: false };
+    this.#suspension.count++;
+    if (this.#decoding === 'no' && !this.isOver) this.#pause();
+  }
+
+  /** Goes on with reading after `suspend()`. */
+  resume(): void {
+    const suspension = this.#suspension as Suspension;
+    suspension.count--;
+    if (suspension.count > 0 || this.isOver) return;
+    const { isAwaited } = suspension;
+    // Before decoding: a receiver may suspend reading again.
+    suspension.isAwaited = false;
+    if (!this.#undecoded) this.#resumeStream();
+    // If the receiver accepts no more items, it will call readOn().
+    else if (isAwaited) this.#decode();
+  }
+
+  get #isSuspended(): boolean {
+    return this.#suspension !== undefined && this.#suspension.count > 0;
+  }
+
+  /** Returns whether decoding must stop here, although the receiver accepts more items. */
+  #stopsHere(): boolean {
+    if (this.#suspension === undefined || this.#suspension.count === 0) return false;
+    this.#suspension.isAwaited = true;
+    return true;
+  }
+
   /**
    * Called when the byte stream has emitted 'end' or 'close'. The receiver is told when all bytes received before have
    * been delivered.
@@ -140,17 +181,18 @@ export class ByteInput {
     this.#undecoded = false;
     // The reader must not be released while its next() is running; #decode() releases it afterwards.
     if (this.#decoding !== 'here') this.#release();
-    this.#resume();
+    this.#resumeStream();
   }
 
   #decode(): void {
     // A receiver may call readOn() inside of receive(). The loop that called receive() is still running and goes on by
     // itself.
     if (this.#decoding !== 'no') return;
+    if (this.#stopsHere()) return this.#pause();
     this.#decoding = 'here';
     let completed = false;
     try {
-      while (this.#undecoded && this.#decodeNext());
+      while (this.#undecoded && this.#decodeNext() && !this.#stopsHere());
       completed = true;
     } finally {
       if (this.#decoding === 'here') this.#decoding = 'no';
@@ -188,7 +230,8 @@ export class ByteInput {
     if (this.#undecoded) return this.#pause();
     if (this.#failure !== undefined || this.#end === 'ended') return this.#finish();
     this.#reader = this.#receiver.pool.returnReader(this.#reader);
-    this.#resume();
+    if (this.#isSuspended) this.#pause();
+    else this.#resumeStream();
   }
 
   #await(message: Promise<Message>): void {
@@ -249,11 +292,19 @@ export class ByteInput {
     this.#pauses.start();
   }
 
-  #resume(): void {
+  #resumeStream(): void {
     if (!this.#stream.isPaused()) return;
     this.#stream.resume();
     this.#pauses?.stop();
   }
+}
+
+/** Reading that is suspended by limits, beside what the receiver accepts. */
+interface Suspension {
+  /** How many limits have suspended it. */
+  count: number;
+  /** Whether the receiver accepts more items and waits. */
+  isAwaited: boolean;
 }
 
 /** Adds up the milliseconds between `start()` and `stop()`. */

@@ -113,6 +113,20 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     this.#channel.input.readOn();
   }
 
+  /** Bytes that are kept of a message that has been received in part. */
+  get partialSize(): number {
+    return this.#channel.input.partialSize;
+  }
+
+  /** Reads nothing more, for a limit, until `resumeReading()` is called as often. */
+  suspendReading(): void {
+    this.#channel.input.suspend();
+  }
+
+  resumeReading(): void {
+    this.#channel.inContext(() => this.#channel.input.resume());
+  }
+
   /**
    * Sends a ping and resolves with the round-trip time in milliseconds.
    * @param data default: a number that no other pending ping has
@@ -194,7 +208,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   sendTimedOut(): void {
     this.#channel.reset();
     this.#end.fail(
-      new WebSocketError('WS_ERR_SEND_TIMEOUT', `no byte has left for sendTimeout, ${this.settings.sendTimeout} ms`),
+      new WebSocketError('WS_ERR_SEND_TIMEOUT', `no byte was sent for sendTimeout, ${this.settings.sendTimeout} ms`),
     );
   }
 

@@ -117,6 +117,8 @@ export interface Decoder {
   readonly idle: boolean;
   /** Whether a message has been read in part. True also if a Close frame was read in the middle of it. */
   readonly inMessage: boolean;
+  /** Bytes that are kept of a message that has been read in part. */
+  readonly partialSize: number;
   /** Called when the byte stream has ended. Throws WS_ERR_TRUNCATED inside a frame or a message. */
   finish(): void;
 }

@@ -94,6 +94,11 @@ export class MessageReader {
     return this.#pieces !== undefined || this.#decoder.inMessage;
   }
 
+  /** Bytes that are kept of a message that has been read in part. */
+  get partialSize(): number {
+    return this.#decoder.partialSize;
+  }
+
   /** Bytes of the messages that were received compressed; undefined if there were none. */
   get decompression(): Readonly<CompressionCounter> | undefined {
     return this.#decompression;

@@ -17,6 +17,10 @@ export interface ConnectionSettings extends ExtensionOptions {
   readonly maxBufferedAmount: number;
   /** Milliseconds; undefined for no limit. */
   readonly sendTimeout: number | undefined;
+  /** Messages per second; undefined for no limit. */
+  readonly maxMessageRate: number | undefined;
+  /** Milliseconds; undefined for no limit. */
+  readonly maxLifetime: number | undefined;
   /** Milliseconds. */
   readonly closeTimeout: number;
   /** Undefined for no keepalive pings. */

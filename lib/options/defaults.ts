@@ -29,6 +29,8 @@ export const connectionOptionNames = [
   'writableHighWaterMark',
   'maxBufferedAmount',
   'sendTimeout',
+  'maxMessageRate',
+  'maxLifetime',
   'allowHalfOpen',
 ] as const;
 
@@ -45,6 +47,8 @@ export function connectionSettings(
     messages,
     maxBufferedAmount = defaults.maxBufferedAmount,
     sendTimeout = defaults.sendTimeout,
+    maxMessageRate,
+    maxLifetime = false,
     allowHalfOpen,
   }: ConnectionOptions,
   capabilities: Capabilities,
@@ -60,6 +64,8 @@ export function connectionSettings(
     parts,
     maxBufferedAmount,
     sendTimeout: sendTimeout === false ? undefined : sendTimeout,
+    maxMessageRate: maxMessageRate === Number.POSITIVE_INFINITY ? undefined : maxMessageRate,
+    maxLifetime: maxLifetime === false ? undefined : maxLifetime,
     allowHalfOpen,
   };
 }

@@ -2,6 +2,7 @@ import { isSendableCloseCode } from '../closeCodes';
 import { isToken, parseExtensions } from '../codec/headers';
 import type { PerMessageDeflateOptions, Role } from '../contracts';
 import type {
+  AddressLimit,
   ConnectOptions,
   HeartbeatOptions,
   HighWaterMark,
@@ -50,6 +51,8 @@ const isIntegerIn = (least: number, most: number) => (value: unknown) =>
 const isCount = isIntegerIn(0, Number.MAX_SAFE_INTEGER);
 const isPositive = isIntegerIn(1, Number.MAX_SAFE_INTEGER);
 const isPositiveOrInfinity = (value: unknown) => value === Number.POSITIVE_INFINITY || isPositive(value);
+const isCountOrInfinity = (value: unknown) => value === Number.POSITIVE_INFINITY || isCount(value);
+const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isBoolean = (value: unknown) => typeof value === 'boolean';
@@ -76,6 +79,11 @@ function isOrigin(value: unknown): boolean {
 
 const delay: Rule = ['milliseconds from 0 to 2147483647', isDelay];
 const interval: Rule = ['milliseconds from 1 to 2147483647', isInterval];
+const intervalOrFalse: Rule = [
+  'milliseconds from 1 to 2147483647, or false',
+  (value) => value === false || isInterval(value),
+];
+const countOrInfinity: Rule = ['a number of connections, 0 or more, or Infinity', isCountOrInfinity];
 const bytesOrInfinity: Rule = ['a positive integer of bytes, or Infinity', isPositiveOrInfinity];
 const marks: Rule = ['an object with messages and bytes', isObject];
 const boolean: Rule = ['a boolean', isBoolean];
@@ -92,7 +100,15 @@ export const rules: Record<keyof AllOptions, Rule> = {
   ],
   maxMessageSize: bytesOrInfinity,
   maxBufferedAmount: bytesOrInfinity,
-  sendTimeout: ['milliseconds from 1 to 2147483647, or false', (value) => value === false || isInterval(value)],
+  sendTimeout: intervalOrFalse,
+  maxMessageRate: ['a positive number of messages per second, or Infinity', (value) => isNumber(value) && value > 0],
+  maxLifetime: intervalOrFalse,
+  maxConnections: countOrInfinity,
+  maxConnectionsPerAddress: [
+    'a number of connections, 0 or more, Infinity, or an object with limit and addressOf',
+    (value) => isObject(value) || isCountOrInfinity(value),
+  ],
+  memoryBudget: bytesOrInfinity,
   allowHalfOpen: boolean,
   extensions: [
     'the value of a Sec-WebSocket-Extensions header',
@@ -169,6 +185,8 @@ const highWaterMarkRules: Record<keyof HighWaterMark, Rule> = { messages: positi
 
 const heartbeatRules: Record<keyof HeartbeatOptions, Rule> = { interval, timeout: interval };
 
+const addressLimitRules: Record<keyof AddressLimit, Rule> = { limit: countOrInfinity, addressOf: callback };
+
 const perMessageDeflateRules: Record<keyof PerMessageDeflateOptions, Rule> = {
   serverNoContextTakeover: boolean,
   clientNoContextTakeover: boolean,
@@ -185,6 +203,7 @@ export const settingRules: { readonly [name in keyof AllOptions]?: Readonly<Reco
   history: historyRules,
   perMessageDeflate: perMessageDeflateRules,
   heartbeat: heartbeatRules,
+  maxConnectionsPerAddress: addressLimitRules,
   highWaterMark: highWaterMarkRules,
   readableHighWaterMark: highWaterMarkRules,
   writableHighWaterMark: highWaterMarkRules,

@@ -66,6 +66,16 @@ export interface ConnectionOptions extends ExtensionOptions, HighWaterMarkOption
    */
   sendTimeout?: number | false;
   /**
+   * The most messages per second that are received; the messages of one second may come at once. When the peer sends
+   * more, reading pauses, so that they wait on its side. Default Infinity.
+   */
+  maxMessageRate?: number;
+  /**
+   * Milliseconds after which the connection is closed, at a random time in the last tenth: a server closes with 1012, so
+   * that clients connect again, a client with 1001. False for no limit. Default false.
+   */
+  maxLifetime?: number | false;
+  /**
    * True: the program always ends the writable side itself. False: the library ends it at 'end'. Default: the library
    * ends it after 'end'; but if a chain of streams leads from the readable side back to the writable side, the chain
    * ends it.
@@ -97,8 +107,37 @@ export interface HeartbeatOptions {
 
 export type HeartbeatSettings = Readonly<Required<HeartbeatOptions>>;
 
-/** The options of `configureServer()` and `handleHttpUpgrade()`. */
-export interface ServerOptions extends ConnectionOptions {
+/** Limits for all WebSockets of a server together. */
+export interface ServerLimits {
+  /**
+   * The most WebSockets: those that are open, and requests that the application has not answered. Further requests are
+   * answered with 503. Default Infinity.
+   */
+  maxConnections?: number;
+  /**
+   * The most WebSockets from one address; further requests are answered with 429. An IPv6 address stands for its first
+   * 64 bits. Behind a proxy, all clients have the proxy's address: pass an object with a function that finds out theirs.
+   * Default Infinity.
+   */
+  maxConnectionsPerAddress?: number | AddressLimit;
+  /**
+   * The most bytes of memory for the messages of all connections, received and written ones. Beyond it, the connections
+   * with the most memory stop reading; if that has not helped after a second, they end with WS_ERR_MEMORY_BUDGET and the
+   * close code 1013. Default Infinity.
+   */
+  memoryBudget?: number;
+}
+
+/** A limit by an address that the program finds out. */
+export interface AddressLimit {
+  /** The most WebSockets from one address. */
+  limit: number;
+  /** Returns the address of the client, or any other name of it; undefined for no limit. */
+  addressOf: (request: HttpRequest) => string | undefined;
+}
+
+/** The options of `handleHttpUpgrade()`. */
+export interface UpgradeOptions extends ConnectionOptions {
   /**
    * The versions to accept; others are answered with 426. Default: all but draft75, whose handshake does not prove that
    * the client speaks WebSocket.
@@ -122,6 +161,9 @@ export interface ServerOptions extends ConnectionOptions {
    */
   filter?: (request: HttpRequest) => boolean;
 }
+
+/** The options of `configureServer()`. */
+export interface ServerOptions extends UpgradeOptions, ServerLimits {}
 
 /** Options of `res.webSocket.connect()`. They override the server's options for this connection. */
 export interface ConnectOptions extends WholeMessages {

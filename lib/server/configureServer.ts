@@ -5,7 +5,9 @@ import { checkHeaders } from '../codec/headers';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
-import { defaults, type ServerOptions } from '../options';
+import { Admission, type Place } from '../limits/admission';
+import { MemoryBudget } from '../limits/memoryBudget';
+import { defaults, type ServerOptions, type UpgradeOptions } from '../options';
 import {
   addHandler,
   type ExchangeHandler,
@@ -19,7 +21,7 @@ import { isWebSocketRequest } from '../transports/webSocketRequest';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { negotiate } from './negotiation';
 import { guardRequestSocket } from './requestSocket';
-import { checkServer, checkServerOptions } from './serverArguments';
+import { checkServer, checkServerOptions, checkUpgradeOptions } from './serverArguments';
 import { type ServerCounters, ServerTotals } from './serverCounters';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './shutdown';
 
@@ -91,10 +93,10 @@ export function handleHttpUpgrade(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  options: ServerOptions = {},
+  options: UpgradeOptions = {},
 ): boolean {
   checkServer(server);
-  checkServerOptions(options);
+  checkUpgradeOptions(options);
   if (!isOurs(request, options)) return false;
   const timeout = options.handshakeTimeout ?? defaults.handshakeTimeout;
   exchangeUpgrade(
@@ -110,11 +112,19 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
   readonly #server: HttpServer;
   readonly #options: ServerOptions;
   readonly #sessions = new ServerSessions();
+  readonly #admission: Admission | undefined;
+  /** The places of the open connections, if the program limits their number. */
+  readonly #places = new Map<AnyWebSocket, Place>();
+  readonly #budget: MemoryBudget | undefined;
   #shutdown: Shutdown | undefined;
 
   constructor(server: HttpServer, options: ServerOptions) {
     this.#server = server;
     this.#options = options;
+    const { maxConnections, maxConnectionsPerAddress, memoryBudget = Number.POSITIVE_INFINITY } = options;
+    if (maxConnections !== undefined || maxConnectionsPerAddress !== undefined)
+      this.#admission = new Admission(options);
+    if (memoryBudget < Number.POSITIVE_INFINITY) this.#budget = new MemoryBudget(memoryBudget, this.connections);
   }
 
   get timeout(): number {
@@ -166,9 +176,12 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
     await this.close();
   }
 
-  /** @throws WebSocketError with a 503 */
-  checkOpen(): void {
-    if (this.#shutdown === undefined) return;
+  /**
+   * Takes a place for a request. Returns undefined if the number of connections is not limited.
+   * @throws WebSocketError with a 503 or a 429
+   */
+  admit(request: HttpRequest): Place | undefined {
+    if (this.#shutdown === undefined) return this.#admission?.admit(request);
     this.#shutdown.countRefusal();
     throw new WebSocketError('WS_ERR_SHUTTING_DOWN', undefined, { statusCode: 503, headers: { 'Retry-After': '1' } });
   }
@@ -177,10 +190,12 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
     this.#totals.refused();
   }
 
-  add(webSocket: WebSocket, { session }: Exchange): void {
+  add(webSocket: WebSocket, { session }: Exchange, place: Place | undefined): void {
     this.connections.add(webSocket);
+    if (place !== undefined) this.#places.set(webSocket, place);
     if (session !== undefined) this.#sessions.add(session);
     this.#totals.opened();
+    this.#budget?.start();
     this.#shutdown?.add(webSocket);
   }
 
@@ -188,6 +203,10 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
   readonly closed = (webSocket: AnyWebSocket, outcome: CloseOutcome) => {
     this.connections.delete(webSocket);
     this.#totals.closed(webSocket, outcome);
+    this.#places.get(webSocket)?.release();
+    this.#places.delete(webSocket);
+    this.#budget?.forget(webSocket);
+    if (this.connections.size === 0) this.#budget?.stop();
     this.#shutdown?.connectionClosed(webSocket, outcome);
   };
 }
@@ -195,8 +214,9 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
 /** Emits an opening request as an ordinary request, with a WebSocket on its response. */
 function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerOptions, handle?: ServerHandle): void {
   const { request, response } = exchange;
+  let place: Place | undefined;
   try {
-    handle?.checkOpen();
+    place = handle?.admit(request);
     exchange.check();
     const opening = exchange.opening(negotiate(exchange, options));
     const webSocket: WebSocket = new WebSocket({
@@ -208,7 +228,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
           checkHeaders(acceptance.headers);
           let added = false;
           const add = () => {
-            if (!added) handle?.add(webSocket, exchange);
+            if (!added) handle?.add(webSocket, exchange, place);
             added = true;
           };
           // The connection is added before it delivers messages. If a listener throws, the handle still has the
@@ -223,6 +243,7 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
         },
         onUnaccepted(callback) {
           exchange.onUnaccepted((how) => {
+            place?.release();
             if (how.refused) handle?.countRefusal();
             callback(how);
           });
@@ -232,9 +253,10 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
     });
     response.webSocket = webSocket;
   } catch (error) {
+    place?.release();
     handle?.countRefusal();
     if (error instanceof WebSocketError) return exchange.refuse(error);
-    // The function of the option origins has thrown, which is a mistake of the program.
+    // A function of the options, such as origins, has thrown, which is a mistake of the program.
     exchange.answer(500, '');
     throw error;
   }
@@ -242,6 +264,6 @@ function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerO
   if (!server.emit('request', request, response)) exchange.answer(404, '');
 }
 
-function isOurs(request: HttpRequest, { filter }: ServerOptions): boolean {
+function isOurs(request: HttpRequest, { filter }: UpgradeOptions): boolean {
   return isWebSocketRequest(request) && (filter === undefined || filter(request) === true);
 }

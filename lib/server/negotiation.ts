@@ -4,7 +4,7 @@ import { describeValue } from '../codec/describeValue';
 import { isHost, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
 import type { HttpRequest, Offer, OpeningRequest, ProtocolVersion, Version } from '../contracts';
 import { WebSocketError } from '../errors';
-import type { Origins, ServerOptions } from '../options';
+import type { Origins, UpgradeOptions } from '../options';
 import { claimedVersion, defaultVersions, findProtocolVersion } from '../versions';
 
 /**
@@ -12,7 +12,7 @@ import { claimedVersion, defaultVersions, findProtocolVersion } from '../version
  * extensions (RFC 6455 §4.2.1).
  * @throws WebSocketError with the `statusCode` and `headers` of the answer
  */
-export function negotiate(opening: OpeningRequest, { versions = defaultVersions, origins }: ServerOptions): Offer {
+export function negotiate(opening: OpeningRequest, { versions = defaultVersions, origins }: UpgradeOptions): Offer {
   const { request, authority } = opening;
   // The host is compared with the origin, so every parser must read it as the same host (RFC 9112 §3.2).
   if (authority !== undefined && !isHost(authority))

@@ -1,6 +1,6 @@
 import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
-import { checkOptions, connectionOptionNames, type ServerOptions } from '../options';
+import { checkOptions, connectionOptionNames, type ServerOptions, type UpgradeOptions } from '../options';
 import { protocolVersion } from '../versions';
 
 /**
@@ -23,8 +23,20 @@ function has(value: unknown, method: string): boolean {
   return typeof (value as Record<string, unknown> | null | undefined)?.[method] === 'function';
 }
 
+const upgradeOptionNames = ['versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames] as const;
+
 /** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
 export function checkServerOptions(options: ServerOptions): void {
-  checkOptions(options, 'versions', 'handshakeTimeout', 'origins', 'filter', ...connectionOptionNames);
-  for (const version of options.versions ?? []) protocolVersion(version, 'versions');
+  checkOptions(options, ...upgradeOptionNames, 'maxConnections', 'maxConnectionsPerAddress', 'memoryBudget');
+  checkVersions(options);
+}
+
+/** @throws WebSocketError WS_ERR_INVALID_ARGUMENT */
+export function checkUpgradeOptions(options: UpgradeOptions): void {
+  checkOptions(options, ...upgradeOptionNames);
+  checkVersions(options);
+}
+
+function checkVersions({ versions = [] }: UpgradeOptions): void {
+  for (const version of versions) protocolVersion(version, 'versions');
 }

@@ -98,7 +98,7 @@ export class Joined extends Duplex {
     const webSockets = [...this.#piped.keys()];
     this.#piped.clear();
     for (const webSocket of webSockets) {
-      webSocket._groups.delete(this.#group);
+      webSocket._core.closing.groups.delete(this.#group);
       if (error === null) continue;
       // The error is one of this stream, where it is loud if it must be.
       tolerateErrors(webSocket);
@@ -118,7 +118,7 @@ export class Joined extends Duplex {
   #leaveWith(webSocket: AnyWebSocket): void {
     const pipes = this.#piped.get(webSocket) ?? 0;
     this.#piped.set(webSocket, pipes + 1);
-    if (pipes === 0) webSocket._groups.add(this.#group);
+    if (pipes === 0) webSocket._core.closing.groups.add(this.#group);
   }
 
   #leaveWithout(webSocket: AnyWebSocket): void {
@@ -129,14 +129,14 @@ export class Joined extends Duplex {
     else if (pipes > 1) this.#piped.set(webSocket, pipes - 1);
     else {
       this.#piped.delete(webSocket);
-      webSocket._groups.delete(this.#group);
+      webSocket._core.closing.groups.delete(this.#group);
     }
   }
 
   /** Publishes what was received, gives nothing more to read, and ends. */
   #webSocketClosed(webSocket: AnyWebSocket): boolean {
     if (!this.#piped.delete(webSocket)) return false;
-    webSocket._groups.delete(this.#group);
+    webSocket._core.closing.groups.delete(this.#group);
     this.#leave();
     this.end();
     // A WebSocket that is gone reads nothing; without this, the stream would not end.

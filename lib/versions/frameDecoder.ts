@@ -81,6 +81,10 @@ export class FrameDecoder implements Decoder {
     return this.#message !== undefined;
   }
 
+  get partialSize(): number {
+    return this.#message?.kept ?? 0;
+  }
+
   finish(): void {
     if (!this.#closed && !this.idle) throw new WebSocketError('WS_ERR_TRUNCATED');
   }

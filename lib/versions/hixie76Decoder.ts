@@ -68,6 +68,10 @@ export class Hixie76Decoder implements Decoder {
     return this.#state.in === 'text';
   }
 
+  get partialSize(): number {
+    return this.#state.in === 'text' ? this.#state.text.length : 0;
+  }
+
   finish(): void {
     if (!this.idle && this.#state.in !== 'closed') throw new WebSocketError('WS_ERR_TRUNCATED');
   }

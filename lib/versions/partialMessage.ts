@@ -33,6 +33,11 @@ export class PartialMessage {
     return this.#size;
   }
 
+  /** The number of received bytes that are kept; 0 if they are returned in parts. */
+  get kept(): number {
+    return this.#joined?.length ?? 0;
+  }
+
   /** Announces the payload length of a frame header, so that memory can be allocated. */
   expect(size: number): void {
     this.#joined?.expect(size);

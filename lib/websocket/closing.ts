@@ -84,6 +84,13 @@ export class Closing {
     tolerateErrors(stream);
   }
 
+  /** Reports at the end, and returns, that the peer got our Close frame before the program had done this. */
+  answeredBefore(stream: Pick<Duplex, 'listeners' | 'on'>, what: string): WebSocketError {
+    const error = new WebSocketError('WS_ERR_CLOSE_TIMEOUT', `the peer was answered before ${what}`);
+    this.reportAtTheEnd(stream, error);
+    return error;
+  }
+
   /** Resolves with the outcome when there is one. Never rejects. */
   whenClosed(): Promise<CloseOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
@@ -95,10 +102,11 @@ export class Closing {
 }
 
 /**
- * Returns the close code for a WebSocket that is destroyed. A client that has sent everything closes with 1001, as a
+ * Returns the close code for a WebSocket that is destroyed: 1013 if the server needs its memory for others. A client that has sent everything closes with 1001, as a
  * browser does; in every other case the code is 1011, because the peer must not take the messages for complete.
  */
 export function destructionCode(role: Role, error: Error | null, hasSentAll: boolean): number {
+  if (error instanceof WebSocketError && error.code === 'WS_ERR_MEMORY_BUDGET') return closeCodes.tryAgainLater;
   return error === null && hasSentAll && role === 'client' ? closeCodes.goingAway : closeCodes.internalError;
 }
 

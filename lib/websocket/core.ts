@@ -7,6 +7,7 @@ import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
 import { invalidMessage, isBinary, noBinaryMessages } from '../framing/outgoingMessage';
+import { type Closable, type ConnectionLimits, connectionLimits } from '../limits/connectionLimits';
 import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
 import { Closing, destructionCode, tolerateErrors } from './closing';
 import { ownListener } from './duplexOverrides';
@@ -27,6 +28,9 @@ export interface CoreSetup extends HandshakeSetup {
   readonly closed?: (webSocket: never, outcome: CloseOutcome) => void;
 }
 
+/** The stream that the program sees: a WebSocket. */
+type CoreStream = DuplexOfMessages<Delivered> & Closable;
+
 /**
  * Connects the parts of one WebSocket: the stream that the program sees, its two queues, its handshake, its end, and
  * the connection. It decides nothing that a part can decide.
@@ -37,15 +41,17 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   readonly writeQueue: WriteQueue;
   #halfClose: HalfClose | undefined;
   #closing: Closing | undefined;
-  readonly #stream: DuplexOfMessages<Delivered>;
+  readonly #stream: CoreStream;
   readonly #closedHook: CoreSetup['closed'];
   #connection: Connection | undefined;
   /** Undefined without the option `messages: 'stream'`. */
   #streamedMessages: StreamedMessages | undefined;
+  /** Undefined without the options `maxMessageRate` and `maxLifetime`. */
+  #limits: ConnectionLimits | undefined;
   /** Made at the first write after the end of the writable side. */
   #lateWrites: LateWrites | undefined;
 
-  constructor(stream: DuplexOfMessages<Delivered>, setup: CoreSetup) {
+  constructor(stream: CoreStream, setup: CoreSetup) {
     this.#stream = stream;
     this.#closedHook = setup.closed;
     this.handshake = new Handshake(setup);
@@ -122,10 +128,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     const connection = new Connection(transport, this);
     this.#connection = connection;
     if (this.settings.parts)
-      this.#streamedMessages = new StreamedMessages(
-        (message) => this.#deliver(message),
-        () => connection.readOn(),
-      );
+      this.#streamedMessages = new StreamedMessages((message) => this.#deliver(message), connection);
+    this.#limits = connectionLimits(this.settings, connection, this.#stream);
     this.readQueue.open(connection);
     this.writeQueue.open(connection);
   }
@@ -183,7 +187,13 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
    * able to end the process.
    */
   writeFailed(error: WebSocketError, fromSource = false): void {
-    if (fromSource || error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
+    if (fromSource || error.code !== 'WS_ERR_INVALID_ARGUMENT') this.fail(error);
+    else this.#stream.destroy(error);
+  }
+
+  /** Destroys the stream with an error that is no mistake of the program. */
+  fail(error: WebSocketError): void {
+    this.#tolerateErrors();
     this.#stream.destroy(error);
   }
 
@@ -194,14 +204,14 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   #failWrite(callback: WriteCallback | undefined): boolean {
     const error = noBinaryMessages(this.handshake.version);
     this.#tolerateErrors();
-    if (callback !== undefined) process.nextTick(callback, error);
-    else process.nextTick(() => this.#stream.emit('error', error));
+    process.nextTick(callback ?? (() => this.#stream.emit('error', error)), error);
     return true;
   }
 
   // Calls of the connection (ConnectionOwner).
 
   received(message: Message | MessagePart): boolean {
+    this.#limits?.received(message);
     if (this.#streamedMessages !== undefined) return this.#streamedMessages.receive(message);
     return this.#deliver(message as Message);
   }
@@ -232,13 +242,9 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   answeredForProgram(): void {
     const hadEnded = this.#stream.writableEnded || this.#stream.destroyed;
-    const late = (what: string) => new WebSocketError('WS_ERR_CLOSE_TIMEOUT', `the peer was answered before ${what}`);
-    if (this.writeQueue.length > 0) {
-      const error = late('everything was sent');
-      this.closing.reportAtTheEnd(this.#stream, error);
-      this.writeQueue.drop(error);
-    } else if (!hadEnded && this.halfClose.isChain)
-      this.closing.reportAtTheEnd(this.#stream, late('the program had ended'));
+    if (this.writeQueue.length > 0)
+      this.writeQueue.drop(this.closing.answeredBefore(this.#stream, 'everything was sent'));
+    else if (!hadEnded && this.halfClose.isChain) this.closing.answeredBefore(this.#stream, 'the program had ended');
     this.halfClose.endForProgram();
   }
 
@@ -254,12 +260,15 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   disconnected(): void {
     if (this.#stream.destroyed) return;
-    if (this.writeQueue.length > 0) this.#failIfAwaited();
+    // The peer has sent its Close frame, and not everything that was written was sent: the program must know.
+    if (this.writeQueue.length > 0 && this.#connection?.isAwaited === true)
+      this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
     this.writeQueue.drop();
     this.keepUnread();
   }
 
   closed(): void {
+    this.#limits?.stop();
     const outcome = (this.#connection as Connection).outcome as CloseOutcome;
     this.closing.settle(outcome);
     this.#closedHook?.(this.#stream as never, outcome);
@@ -308,15 +317,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // Without an error, 'close' waits until the connection has ended. An error is reported at once.
     if (error === null && connection?.isClosed === false) this.closing.whenEnded = finish;
     else finish();
-  }
-
-  /**
-   * Fails the stream if the peer has sent its Close frame and the byte stream has closed before everything that was
-   * written was sent: the program must know.
-   */
-  #failIfAwaited(): void {
-    if (this.#connection?.isAwaited !== true) return;
-    this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
   }
 
   #deliver(message: Delivered): boolean {

@@ -4,7 +4,7 @@ import { costOf } from '../framing/cost';
 import type { Marks } from '../options';
 import { ownListener } from './duplexOverrides';
 import { emitMessage } from './events';
-import type { Delivered } from './streamedMessages';
+import type { Delivered, MessageSupply } from './streamedMessages';
 import { throwLater } from './throwLater';
 
 /** The properties of the WebSocket stream that the ReadQueue uses. */
@@ -28,11 +28,6 @@ export type ReadableSide = Pick<
   | 'readableEncoding'
 >;
 
-/** The source of the messages: a Connection. */
-export interface MessageSupply {
-  readOn(): void;
-}
-
 /**
  * Delivers messages to the readable side of a WebSocket, ahead of the reader up to two high water marks: a number of
  * messages, and the bytes of memory that they keep alive. At a mark, reading from the connection is paused. The queue
@@ -44,7 +39,6 @@ export class ReadQueue {
   marks: Marks;
   readonly #stream: ReadableSide;
   #supply: MessageSupply | undefined;
-  /** Bytes of memory that the messages in the queue keep alive. */
   #cost = 0;
   /** Whether the stream has asked for messages while a mark was reached. */
   #held = false;
@@ -63,6 +57,11 @@ export class ReadQueue {
   constructor(stream: ReadableSide, marks: Marks) {
     this.#stream = stream;
     this.marks = marks;
+  }
+
+  /** Bytes of memory that the messages in the queue keep alive. */
+  get cost(): number {
+    return this.#cost;
   }
 
   /** Whether the program reads in some way, or has called `pause()`. */

@@ -15,14 +15,8 @@ import {
   type SendOptions,
   textMessage,
 } from '../framing/outgoingMessage';
-import {
-  type ConnectionSettings,
-  type ConnectOptions,
-  checkOptions,
-  connectionOptionNames,
-  type Streamed,
-} from '../options';
-import { endingError, type Group, tolerateSameErrors } from './closing';
+import { type ConnectOptions, checkOptions, connectionOptionNames, type Streamed } from '../options';
+import { endingError, tolerateSameErrors } from './closing';
 import { Core, type CoreSetup } from './core';
 import {
   type AnyListener,
@@ -34,7 +28,6 @@ import {
   removeProgramListeners,
 } from './duplexOverrides';
 import { DuplexOfMessages } from './events';
-import type { HalfClose } from './halfClose';
 import type { MessageSource } from './messageSources';
 import type { MessageStream } from './messageStream';
 import type { Delivered } from './streamedMessages';
@@ -346,19 +339,9 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     return this;
   }
 
-  /** @internal The settings, for a stream around this one. */
-  get _settings(): ConnectionSettings {
-    return this.#core.settings;
-  }
-
-  /** @internal Lets the HalfClose of a stream around this one decide for both. */
-  _handOver(halfClose: HalfClose): void {
-    this.#core.halfClose.handOver(halfClose);
-  }
-
-  /** @internal The groups that forget this WebSocket when it is destroyed. */
-  get _groups(): Set<Group> {
-    return this.#core.closing.groups;
+  /** @internal The parts, for streams and servers around this WebSocket. */
+  get _core(): Core {
+    return this.#core;
   }
 
   /** @internal */

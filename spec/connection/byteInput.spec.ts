@@ -18,6 +18,7 @@ import { WebSocketError } from '../../lib/errors';
 class LetterReader implements InputReader {
   readonly decompression = undefined;
   inMessage = false;
+  partialSize = 0;
   releases = 0;
   /** Completes the decompression of the `~` that was read last. */
   decompressed!: (message: Message) => void;
@@ -138,6 +139,85 @@ describe('ByteInput', () => {
 
   const read = (letters: string) => input.read(Buffer.from(letters));
   const endCodes = () => receiver.ends.map((error) => error?.code);
+
+  it('suspend(): pauses the byte stream, and delivers nothing that comes all the same', () => {
+    input.suspend();
+    expect(stream.paused).to.equal(true);
+    read('ab');
+    expect(receiver.received).to.equal('');
+    input.resume();
+    expect(receiver.received).to.equal('ab');
+    expect(stream.paused).to.equal(false);
+  });
+
+  it('suspend(): stops after the message that is being delivered', () => {
+    receiver.onReceive = (item) => {
+      if (item === 'b') input.suspend();
+    };
+    read('abcd');
+    expect(receiver.received).to.equal('ab');
+    input.resume();
+    expect(receiver.received).to.equal('abcd');
+  });
+
+  it('suspend(): can be called again after each message', () => {
+    receiver.onReceive = () => input.suspend();
+    read('abc');
+    for (const received of ['a', 'ab', 'abc']) {
+      expect(receiver.received).to.equal(received);
+      input.resume();
+    }
+  });
+
+  it('resume(): goes on after as many calls as of suspend()', () => {
+    input.suspend();
+    input.suspend();
+    read('a');
+    input.resume();
+    expect(receiver.received).to.equal('');
+    input.resume();
+    expect(receiver.received).to.equal('a');
+  });
+
+  it('resume(): delivers nothing to a receiver that has enough', () => {
+    receiver.enoughAfter = 'a';
+    read('ab');
+    input.suspend();
+    input.resume();
+    expect(receiver.received).to.equal('a');
+    expect(stream.paused).to.equal(true);
+    input.readOn();
+    expect(receiver.received).to.equal('ab');
+  });
+
+  it('readOn(): is remembered while reading is suspended', () => {
+    receiver.enoughAfter = 'a';
+    read('ab');
+    input.suspend();
+    input.readOn();
+    expect(receiver.received).to.equal('a');
+    input.resume();
+    expect(receiver.received).to.equal('ab');
+  });
+
+  it('suspend(): delivers what was received before the end first, and then the end', () => {
+    input.suspend();
+    read('ab');
+    input.end();
+    expect(receiver.ends).to.have.lengthOf(0);
+    input.resume();
+    expect(receiver.received).to.equal('ab');
+    expect(endCodes()).to.deep.equal([undefined]);
+  });
+
+  it('discard(): reads on although reading is suspended', () => {
+    input.suspend();
+    input.discard();
+    expect(stream.paused).to.equal(false);
+    input.resume();
+    read('a');
+    expect(receiver.received).to.equal('');
+  });
 
   it('delivers each message of the bytes, and counts the bytes', () => {
     read('ab');

@@ -331,6 +331,7 @@ describeBlocks(page, {
   'Beside other WebSocket servers': configures(() => ({}), '/chat', {}, ['welcome']),
   'Shutting down': [runElsewhere('spec/server/shutdown.spec.ts'), disposes],
   Options: configures(() => ({ res: {} }), '/', {}, ['welcome']),
+  'Greedy clients': configures(() => ({}), '/', { headers: { 'X-Real-IP': '192.0.2.1' } }, ['welcome']),
   Origins: [
     configures(() => ({}), '/', { origin: 'https://evil.example', headers: { Cookie: 'a=1' } }, 403),
     runElsewhere('spec/docs/proxies.spec.ts'),

@@ -18,6 +18,7 @@ import {
   connect,
   createPair,
   type Message,
+  type ServerOptions,
   type WebSocket,
 } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
@@ -148,22 +149,20 @@ async function slowClient(block: CodeBlock): Promise<void> {
 }
 
 async function connectionsOfAddress(block: CodeBlock): Promise<void> {
-  const { admit, open } = await block.run({ returns: ['admit', 'open'] });
-  await using server = await listen((req, res) => admit(req, res, 1)?.resume());
-  const first = connect(urlOf(server)).resume();
-  await once(first, 'open');
+  let options: ServerOptions = {};
+  await block.run({
+    names: { server: undefined, configureServer: (_: unknown, given: ServerOptions) => (options = given) },
+  });
+  await using server = await listen((_, { webSocket }) => webSocket?.connect().resume(), options);
+  const open = Array.from({ length: 20 }, () => connect(urlOf(server)).resume());
+  await Promise.all(open.map((ws) => once(ws, 'open')));
   const [error] = await once(connect(urlOf(server)).resume(), 'error');
   expect([error.statusCode, error.headers['retry-after']]).to.deep.equal([429, '10']);
-  first.end();
-  await first.whenClosed();
-  while (open.size > 0) await new Promise(setImmediate);
-  const again = connect(urlOf(server)).resume();
-  await once(again, 'open');
-  again.end();
-  await again.whenClosed();
+  for (const ws of open) ws.end();
+  await Promise.all(open.map((ws) => ws.whenClosed()));
 }
 
-async function messagesOfClient(block: CodeBlock): Promise<void> {
+async function messagesOfRoute(block: CodeBlock): Promise<void> {
   const waits: number[] = [];
   const [ws, peer] = createPair();
   const answers = peer.toArray();
@@ -312,7 +311,7 @@ describeBlocks(page, {
   'Several WebSocket libraries on one server': besideWs,
   Rooms: rooms,
   'One slow client': slowClient,
-  'Rate limits': [connectionsOfAddress, messagesOfClient],
+  'Rate limits': [connectionsOfAddress, messagesOfRoute],
   'An upload with progress': [upload, runAbove],
   Codecs: async (block) => {
     const { each } = await block.run({ names, returns: ['each'] });

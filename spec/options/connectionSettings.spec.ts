@@ -20,6 +20,8 @@ describe('settingsFor()', () => {
       writableMarks: { messages: 2, bytes: 64 * 1024 },
       maxBufferedAmount: defaults.maxBufferedAmount,
       sendTimeout: defaults.sendTimeout,
+      maxMessageRate: undefined,
+      maxLifetime: undefined,
       closeTimeout: 5,
       heartbeat: defaults.heartbeat,
       allowHalfOpen: undefined,

@@ -154,10 +154,12 @@ export async function ask(port: number, request: string): Promise<RawAnswer> {
   return answer;
 }
 
-/** A client's frame, masked, with a payload shorter than 126 bytes. */
+/** A client's frame, masked, with a payload shorter than 64 KiB. */
 export function clientFrame(first: number, payload: string | Uint8Array): Buffer {
   const bytes = Buffer.from(payload as Uint8Array);
   const key = Buffer.from('37fa213d', 'hex');
   const masked = bytes.map((byte, i) => byte ^ (key[i & 3] as number));
-  return Buffer.concat([Buffer.from([first, 0x80 | bytes.length]), key, masked]);
+  const { length } = bytes;
+  const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([first, ...size]), key, masked]);
 }

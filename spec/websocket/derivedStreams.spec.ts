@@ -31,7 +31,8 @@ const derivations: Record<string, (ws: WebSocket) => Readable> = {
  * Before Node 24, a stream that `compose()` returns, of any two streams, may stay open when the first one is destroyed:
  * it waits for the generator, which waits for a message. Nothing holds such a stream then.
  */
-const mayStayOpen = (name: string): boolean => name.includes('compose') && Number.parseInt(process.versions.node) < 24;
+const mayStayOpen = (name: string): boolean =>
+  name.includes('compose') && Number.parseInt(process.versions.node, 10) < 24;
 
 /** Adds no 'error' listener, unlike `once()`. */
 const closingOf = (stream: Readable) => new Promise((resolve) => stream.on('close', resolve));

@@ -34,7 +34,7 @@ describe('StreamedMessages', () => {
         delivered.push(message);
         return takesMore;
       },
-      () => asked++,
+      { readOn: () => asked++ },
     );
   });
 
@@ -98,7 +98,7 @@ describe('StreamedMessages', () => {
         delivered.push(message);
         throw new Error('a listener has thrown');
       },
-      () => {},
+      { readOn() {} },
     );
     expect(() => throwing.receive(part('a', { first: true }))).to.throw('a listener');
     throwing.receive(part('b', { last: true }));

@@ -124,7 +124,7 @@ export class WebSocket extends WebSocketEmitter {
     this.#readyState = closing;
     if (toldByCloseAlone.includes(error.code)) return;
     // A peer must not be able to end the process of a server that does not listen for 'error'.
-    if (this.#stream._settings.role === 'server' && this.listenerCount('error') === 0) return;
+    if (this.#stream._core.settings.role === 'server' && this.listenerCount('error') === 0) return;
     this.emit('error', error);
   }
 

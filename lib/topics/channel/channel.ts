@@ -100,7 +100,7 @@ export class Channel implements Live {
     member.group.users++;
     this.#members.set(webSocket, member);
     this.#webSockets.add(webSocket);
-    webSocket._groups.add(this);
+    webSocket._core.closing.groups.add(this);
     this.enter(member);
     const { after } = options;
     if (after == null) member.caughtUp();
@@ -113,7 +113,7 @@ export class Channel implements Live {
     if (member === undefined) return false;
     this.#members.delete(webSocket);
     this.#webSockets.delete(webSocket);
-    webSocket._groups.delete(this);
+    webSocket._core.closing.groups.delete(this);
     member.catchUp?.stop();
     member.leaveGroup();
     const { sent, dropped } = member.counts;
