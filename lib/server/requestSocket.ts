@@ -10,7 +10,9 @@ import type { AnyWebSocket } from '../websocket/webSocket';
  */
 export function guardRequestSocket(request: HttpRequest, webSocket: AnyWebSocket): void {
   const value = new Proxy<Socket>(request.socket as Socket, new Guard(webSocket));
-  Object.defineProperty(request, 'socket', { value, configurable: true, enumerable: true, writable: true });
+  // Over HTTP/2, `socket` is an accessor of the prototype. To define the property would be slower in HTTP/1.1.
+  if (Object.hasOwn(request, 'socket')) (request as { socket: Socket }).socket = value;
+  else Object.defineProperty(request, 'socket', { value, configurable: true, enumerable: true, writable: true });
 }
 
 class Guard implements ProxyHandler<Socket> {

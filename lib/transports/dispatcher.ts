@@ -125,9 +125,13 @@ class Dispatcher {
    * other one takes it.
    */
   #handlerFor(request: HttpRequest): ExchangeHandler | undefined {
-    const takes = (closing: boolean) => (handler: ExchangeHandler) =>
-      handler.isClosing === closing && handler.takes(request);
-    return this.#handlers.find(takes(false)) ?? this.#handlers.find(takes(true));
+    let closing: ExchangeHandler | undefined;
+    for (const handler of this.#handlers) {
+      if (!handler.takes(request)) continue;
+      if (!handler.isClosing) return handler;
+      closing ??= handler;
+    }
+    return closing;
   }
 
   /**

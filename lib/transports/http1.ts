@@ -67,7 +67,8 @@ export class UpgradeExchange implements Exchange {
     const { method, httpVersion, headers, rawHeaders } = this.request;
     if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
     if (httpVersion !== '1.1') throw invalid(400, `the HTTP version must be 1.1, not ${httpVersion}`);
-    const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+    let hosts = 0;
+    for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts++;
     if (hosts !== 1) throw invalid(400, `there must be one Host header, not ${hosts}`);
     if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
   }

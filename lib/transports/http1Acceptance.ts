@@ -34,6 +34,8 @@ export class Http1Acceptance {
   readonly #response: ServerResponse;
   /** Node's own methods of the response. */
   readonly #node: Readonly<Record<Method, AnyFunction>>;
+  /** Our `writeHead()`. */
+  readonly #guard: AnyFunction;
   /** Undefined except during `send()`. */
   #answer: SwitchingProtocols | undefined;
   #sent = false;
@@ -51,6 +53,12 @@ export class Http1Acceptance {
       destroy: (...parameters) => (this.#sent ? response : this.#call('destroy', ...parameters)),
     };
     Object.assign(response, guards);
+    this.#guard = response.writeHead as AnyFunction;
+  }
+
+  /** Whether no middleware has wrapped `writeHead()` or set a header, so that nothing can change the 101. */
+  get #isUntouched(): boolean {
+    return this.#response.writeHead === this.#guard && rawHeaderNames(this.#response).length === 0;
   }
 
   /** Whether the 101 was sent, also if a hook that was called later has thrown. */
@@ -66,10 +74,12 @@ export class Http1Acceptance {
     const response = this.#response;
     const { sendDate, statusCode } = response;
     const before = Object.keys(answer.headers).map((name) => [name, response.getHeader(name)] as const);
+    const isUntouched = this.#isUntouched;
     this.#answer = answer;
     try {
       for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-      response.writeHead(101, answer.statusMessage);
+      if (isUntouched) this.#writeNow(answer);
+      else response.writeHead(101, answer.statusMessage);
       // A hook has not called the original writeHead().
       if (!this.#sent) this.#writeHead([]);
       response.flushHeaders();
@@ -91,12 +101,16 @@ export class Http1Acceptance {
     if (this.#sent) return response;
     this.#setFields(parameters.at(-1));
     this.#putRight(answer.headers);
-    response.sendDate = false;
+    this.#writeNow(answer);
+    return response;
+  }
+
+  #writeNow({ statusMessage }: SwitchingProtocols): void {
+    this.#response.sendDate = false;
     // Deno would add it to a 101; it is added to no response from which it was removed.
     this.#call('removeHeader', 'Transfer-Encoding');
-    this.#call('writeHead', 101, answer.statusMessage);
+    this.#call('writeHead', 101, statusMessage);
     this.#sent = true;
-    return response;
   }
 
   /** Sets header fields that a hook has given to `writeHead()`: an object, or an array of names and values in turn. */
