@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -127,5 +128,22 @@ describe('WebSocketError', () => {
   it('has its name and its origin in the stack trace', () => {
     const { stack } = new WebSocketError('WS_ERR_NOT_OPEN');
     expect(stack).to.include('The connection is not open').and.to.include('errors.spec');
+  });
+
+  it('has no stack if the peer has ended the connection, and leaves the stacks of other errors as they were', () => {
+    const { stack } = new WebSocketError('WS_ERR_CONNECTION_LOST', 'read ECONNRESET');
+    expect(stack).to.equal('WebSocketError: The connection ended without a Close frame: read ECONNRESET');
+    expect(new Error('another').stack).to.include('errors.spec');
+  });
+
+  it('can be made where the intrinsics are frozen', () => {
+    const code = `const { WebSocketError } = require('./lib/errors.ts'); console.log(new WebSocketError('WS_ERR_CONNECTION_LOST').code)`;
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--frozen-intrinsics', '--no-warnings', '-r', 'ts-node/register', '-e', code],
+      { encoding: 'utf8' },
+    );
+    expect(stderr).to.equal('');
+    expect(stdout).to.equal('WS_ERR_CONNECTION_LOST\n');
   });
 });
