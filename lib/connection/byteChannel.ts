@@ -57,8 +57,8 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   readonly #reset: Transport['reset'];
   readonly #owner: ChannelOwner;
   #streamError: Error | undefined;
-  #finishing = false;
-  #state: 'open' | 'disconnected' | 'closed' = 'open';
+  /** `'finishing'`: our side of the byte stream is being ended; `'disconnected'`: it has closed. */
+  #state: 'open' | 'finishing' | 'disconnected' | 'closed' = 'open';
   /** Runs for sendTimeout while bytes wait for the byte stream. */
   #sendDeadline: Deadline | undefined;
 
@@ -75,7 +75,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   }
 
   get isDisconnected(): boolean {
-    return this.#state !== 'open';
+    return this.#state === 'disconnected' || this.#state === 'closed';
   }
 
   /** Whether the byte stream has closed, and all received bytes have been delivered or discarded. */
@@ -132,7 +132,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
 
   /** Sends an item. If the byte stream is full or has closed, does nothing and returns false. */
   offer(item: Outgoing, callback?: WriteCallback): boolean {
-    return this.#state === 'open' && this.output.offer(item, callback);
+    return !this.isDisconnected && this.output.offer(item, callback);
   }
 
   /** Discards all bytes that are received from now on, and those that have not been decoded. */
@@ -154,8 +154,10 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
    */
   finish(afterPeer: boolean): void {
     const stream = this.stream;
-    if (!this.#finishing) discardUntilClosed({ stream, reset: this.#reset }, this.#owner.settings.closeTimeout);
-    this.#finishing = true;
+    if (this.#state === 'open') {
+      discardUntilClosed({ stream, reset: this.#reset }, this.#owner.settings.closeTimeout);
+      this.#state = 'finishing';
+    }
     this.discard();
     if (afterPeer && !stream.readableEnded) stream.once('end', () => this.output.end());
     else this.output.end();
@@ -204,7 +206,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
 
   streamClosed(): void {
     // For a stream that was destroyed before start() and had not emitted 'close' yet, this is called twice.
-    if (this.#state !== 'open') return;
+    if (this.isDisconnected) return;
     this.#state = 'disconnected';
     // 'close' without 'end': the byte stream was reset.
     if (!this.stream.readableEnded && !this.input.isOver)

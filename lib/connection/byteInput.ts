@@ -53,20 +53,17 @@ export class ByteInput {
   #reader: InputReader | undefined;
   /** Whether the reader has bytes that have not been decoded. */
   #undecoded = false;
-  /** Made at the first `suspend()`, to save the memory on connections without limits. */
-  #suspension: Suspension | undefined;
   /** `'elsewhere'`: a message is being decompressed on another thread, and the messages after it wait. */
   #decoding: 'no' | 'here' | 'elsewhere' = 'no';
   /**
-   * `'ended'`: the byte stream has emitted 'end'; `'over'`: all received bytes have also been delivered;
-   * `'discarding'`: received bytes are dropped.
+   * `'ended'`: the byte stream has emitted 'end'; an error: the received bytes are invalid; `'over'`: all received bytes
+   * have also been delivered; `'discarding'`: received bytes are dropped.
    */
-  #end: 'open' | 'ended' | 'over' | 'discarding' = 'open';
-  #failure: Error | undefined;
+  #end: 'open' | 'ended' | Error | 'over' | 'discarding' = 'open';
   /** The value of `received` when `hasReceived()` was last called. */
   #receivedBefore = 0;
   /** Made at the first pause, to save the memory on idle connections. */
-  #pauses: Stopwatch | undefined;
+  #pauses: Pauses | undefined;
 
   constructor(receiver: InputReceiver) {
     this.#receiver = receiver;
@@ -136,32 +133,32 @@ export class ByteInput {
 
   /** Reads and delivers nothing more, until `resume()` is called as often. */
   suspend(): void {
-    this.#suspension ??= { count: 0, isAwaited: false };
-    this.#suspension.count++;
+    this.#pauses ??= new Pauses();
+    this.#pauses.suspensions++;
     if (this.#decoding === 'no' && !this.isOver) this.#pause();
   }
 
   /** Goes on with reading after `suspend()`. */
   resume(): void {
-    const suspension = this.#suspension as Suspension;
-    suspension.count--;
-    if (suspension.count > 0 || this.isOver) return;
-    const { isAwaited } = suspension;
+    const pauses = this.#pauses as Pauses;
+    pauses.suspensions--;
+    if (pauses.suspensions > 0 || this.isOver) return;
+    const { isAwaited } = pauses;
     // Before decoding: a receiver may suspend reading again.
-    suspension.isAwaited = false;
+    pauses.isAwaited = false;
     if (!this.#undecoded) this.#resumeStream();
     // If the receiver accepts no more items, it will call readOn().
     else if (isAwaited) this.#decode();
   }
 
   get #isSuspended(): boolean {
-    return this.#suspension !== undefined && this.#suspension.count > 0;
+    return this.#pauses !== undefined && this.#pauses.suspensions > 0;
   }
 
   /** Returns whether decoding must stop here, although the receiver accepts more items. */
   #stopsHere(): boolean {
-    if (this.#suspension === undefined || this.#suspension.count === 0) return false;
-    this.#suspension.isAwaited = true;
+    if (this.#pauses === undefined || this.#pauses.suspensions === 0) return false;
+    this.#pauses.isAwaited = true;
     return true;
   }
 
@@ -220,7 +217,7 @@ export class ByteInput {
     try {
       return (this.#reader as InputReader).next();
     } catch (error) {
-      this.#failure = error as Error;
+      this.#end = error as Error;
       return undefined;
     }
   }
@@ -228,7 +225,7 @@ export class ByteInput {
   #afterDecoding(): void {
     if (this.#end === 'discarding') return this.#release();
     if (this.#undecoded) return this.#pause();
-    if (this.#failure !== undefined || this.#end === 'ended') return this.#finish();
+    if (this.#end !== 'open') return this.#finish();
     this.#reader = this.#receiver.pool.returnReader(this.#reader);
     if (this.#isSuspended) this.#pause();
     else this.#resumeStream();
@@ -254,7 +251,7 @@ export class ByteInput {
     };
     const fail = (error: Error) => {
       goOn(() => {
-        this.#failure = error;
+        this.#end = error;
         this.#undecoded = false;
         this.#finish();
       });
@@ -269,8 +266,8 @@ export class ByteInput {
 
   #finish(): void {
     if (this.isOver) return;
+    let error = typeof this.#end === 'object' ? this.#end : undefined;
     this.#end = 'over';
-    let error = this.#failure;
     try {
       if (error === undefined) this.#reader?.finish();
     } catch (cause) {
@@ -288,7 +285,7 @@ export class ByteInput {
   #pause(): void {
     if (this.#stream.isPaused()) return;
     this.#stream.pause();
-    this.#pauses ??= new Stopwatch();
+    this.#pauses ??= new Pauses();
     this.#pauses.start();
   }
 
@@ -299,16 +296,12 @@ export class ByteInput {
   }
 }
 
-/** Reading that is suspended by limits, beside what the receiver accepts. */
-interface Suspension {
-  /** How many limits have suspended it. */
-  count: number;
-  /** Whether the receiver accepts more items and waits. */
-  isAwaited: boolean;
-}
-
-/** Adds up the milliseconds between `start()` and `stop()`. */
-class Stopwatch {
+/** The pauses of a byte stream: adds up the milliseconds between `start()` and `stop()`. */
+class Pauses {
+  /** How many limits have suspended reading, whatever the receiver accepts. */
+  suspensions = 0;
+  /** Whether the receiver accepts more items and waits for the end of the suspensions. */
+  isAwaited = false;
   #before = 0;
   #since: number | undefined;
 

@@ -61,6 +61,11 @@ export class CloseSequence {
     this.#owner = owner;
   }
 
+  /** Whether the WebSocket was destroyed. */
+  get isLeft(): boolean {
+    return this.#left;
+  }
+
   get closeSent(): boolean {
     return this.#handshake.closeSent;
   }

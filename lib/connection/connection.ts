@@ -26,8 +26,6 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
    * (RFC 6455 §5.5.3).
    */
   #waitingPong: PingFrame | undefined;
-  /** Whether the WebSocket was destroyed: received items are not delivered. */
-  #left = false;
 
   constructor(transport: Transport, owner: ConnectionOwner) {
     this.#owner = owner;
@@ -48,6 +46,11 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   get #end(): CloseSequence {
     this.#closeSequence ??= new CloseSequence(this.#channel, this.settings, this.#owner);
     return this.#closeSequence;
+  }
+
+  /** Whether the WebSocket was destroyed: received items are not delivered. */
+  get #left(): boolean {
+    return this.#closeSequence?.isLeft === true;
   }
 
   /** Whether messages can be sent. */
@@ -166,16 +169,14 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
    * @param error the cause of the errors that pending pings are rejected with
    */
   leave(code: number, error: Error | null): void {
-    this.#left = true;
-    this.#pings?.rejectAll(error);
     this.#end.leave(code);
+    this.#pings?.rejectAll(error);
   }
 
   /** Destroys the byte stream without a Close frame. */
   abort(): void {
-    this.#left = true;
-    this.#pings?.rejectAll(null);
     this.#end.abort();
+    this.#pings?.rejectAll(null);
   }
 
   // Calls of the byte channel (ChannelOwner).

@@ -4,6 +4,8 @@ import type { ConnectionOptions, HeartbeatSettings } from './types';
 
 /** The settings of a connection: the options with their defaults, the role, and the result of the handshake. */
 export interface ConnectionSettings extends ExtensionOptions {
+  /** The options that these settings were made of. */
+  readonly options: ConnectionOptions;
   readonly role: Role;
   readonly version: Version;
   readonly capabilities: Capabilities;
@@ -50,6 +52,7 @@ export function settingsFor(
   let settings = variants.get(key);
   if (settings === undefined) {
     settings = {
+      options,
       role,
       version,
       capabilities,

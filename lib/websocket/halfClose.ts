@@ -29,6 +29,13 @@ export interface HalfCloseOwner {
   readonly readQueue: { readonly loops: number };
 }
 
+interface Wrappers {
+  /** The HalfClose of the byte stream around the WebSocket, which the program uses instead of the WebSocket. */
+  readonly successor?: HalfClose;
+  /** Close the web streams that read the WebSocket. */
+  readonly closeWebStreams?: (() => void)[];
+}
+
 /**
  * Decides who ends the writable side after the readable side has ended, so that the peer's Close frame is answered
  * (RFC 6455 §5.5.1). If a chain of streams leads from the readable side back to the writable side, the chain ends it
@@ -54,11 +61,10 @@ export class HalfClose {
   /** The streams that the WebSocket is piped into. */
   #destinations: OneOrMany<Writable>;
   #readers: readonly Reader[] = noReaders;
-  #closeWebStreams: (() => void)[] | undefined;
   /** Lets the WebSocket emit 'finish'. */
   #finish: (() => void) | undefined;
-  /** The HalfClose of the byte stream around the WebSocket, which the program uses instead of the WebSocket. */
-  #successor: HalfClose | undefined;
+  /** Made when something reads the WebSocket in place of the program, to save the memory on pipes. */
+  #wrappers: Wrappers | undefined;
 
   constructor(stream: HalfCloseStream, owner: HalfCloseOwner) {
     this.#stream = stream;
@@ -67,7 +73,7 @@ export class HalfClose {
 
   /** Called when the program uses a byte stream around the WebSocket, whose HalfClose decides when to end both. */
   handOver(successor: HalfClose): void {
-    this.#successor = successor;
+    this.#wrappers = { ...this.#wrappers, successor };
   }
 
   sourceAdded(source: Readable): void {
@@ -94,8 +100,7 @@ export class HalfClose {
 
   /** @param close closes a web stream that reads the WebSocket; called when everything has been read */
   webStreamAdded(close: () => void): void {
-    this.#closeWebStreams ??= [];
-    this.#closeWebStreams.push(close);
+    this.#wrappers = { ...this.#wrappers, closeWebStreams: [...(this.#wrappers?.closeWebStreams ?? []), close] };
   }
 
   operatorAdded(): void {
@@ -117,8 +122,9 @@ export class HalfClose {
 
   /** Called when the peer has closed and nobody reads its messages, so that 'end' will not be emitted. */
   nobodyReads(): void {
-    if (this.#successor === undefined) this.#endSoon();
-    else this.#successor.nobodyReads();
+    const successor = this.#wrappers?.successor;
+    if (successor === undefined) this.#endSoon();
+    else successor.nobodyReads();
   }
 
   /**
@@ -134,7 +140,8 @@ export class HalfClose {
 
   /** Whether a chain leads from the readable side back to the writable side. */
   get isChain(): boolean {
-    if (this.#successor !== undefined) return this.#successor.isChain;
+    const successor = this.#wrappers?.successor;
+    if (successor !== undefined) return successor.isChain;
     if (this.#sources === undefined) return this.#isChainWithoutPipe;
     if (this.#readers.includes('operator')) return true;
     const leadsOn = listOf(this.#destinations).some(isReadable);
@@ -194,11 +201,11 @@ export class HalfClose {
    */
   #endSoon(): void {
     const { allowHalfOpen } = this.#owner.settings;
-    if (allowHalfOpen === true || this.#successor !== undefined) return;
+    if (allowHalfOpen === true || this.#wrappers?.successor !== undefined) return;
     setImmediate(() => {
       // If the writable side has ended, closing the web stream makes Node throw; the web stream then closes at 'close'
       // of the Duplex.
-      if (!this.#stream.writableEnded) for (const close of this.#closeWebStreams?.splice(0) ?? []) close();
+      if (!this.#stream.writableEnded) for (const close of this.#wrappers?.closeWebStreams?.splice(0) ?? []) close();
       if (allowHalfOpen === false || (this.#owner.readQueue.loops === 0 && !this.isChain)) this.endForProgram();
     });
   }

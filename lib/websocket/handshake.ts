@@ -52,14 +52,12 @@ export class Handshake {
   #pending: Opening | Pick<Opening, 'abandon'> | undefined;
   #agreement: Pick<Agreement, 'version' | 'protocol' | 'extensions'> & { readonly transport?: TransportName };
   #responseHeaders: OutgoingHttpHeaders | undefined;
-  readonly #options: ConnectionOptions;
 
   constructor({ role, opening, options = noOptions, version = defaults.version, protocols }: HandshakeSetup) {
     this.request = opening?.request;
     const offered = opening?.protocols ?? protocols ?? noProtocols;
     this.protocols = offered.length === 0 ? noProtocols : offered;
     this.#pending = opening;
-    this.#options = options;
     this.#agreement = {
       version: opening?.version ?? version,
       protocol: '',
@@ -128,7 +126,7 @@ export class Handshake {
     opened: (transport: Transport, agreement: Agreement, options: ConnectionOptions) => void,
   ): void {
     // To save memory, connections without options of their own share the options of the server.
-    const connectionOptions = options === undefined ? this.#options : { ...this.#options, ...options };
+    const connectionOptions = options === undefined ? this.settings.options : { ...this.settings.options, ...options };
     const extensions = answerExtensions(opening.extensions, connectionOptions);
     const headers = { ...this.#responseHeaders, ...options?.headers };
     const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
@@ -155,7 +153,7 @@ export class Handshake {
     if (!isOpen) this.#pending = { abandon };
   }
 
-  agreeOn(agreement: Agreement, options: ConnectionOptions = this.#options): void {
+  agreeOn(agreement: Agreement, options: ConnectionOptions = this.settings.options): void {
     this.#agreement = sharedAgreement(agreement);
     this.settings = settingsFor(options, this.role, agreement, protocolVersion(agreement.version).capabilities);
   }

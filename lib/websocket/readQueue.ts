@@ -28,6 +28,13 @@ export type ReadableSide = Pick<
   | 'readableEncoding'
 >;
 
+interface EndOfReading {
+  /** The error to destroy the stream with when all messages received before it have been read. */
+  failure?: Error;
+  /** Runs while nobody reads what was received. */
+  unread?: NodeJS.Timeout;
+}
+
 /**
  * Delivers messages to the readable side of a WebSocket, ahead of the reader up to two high water marks: a number of
  * messages, and the bytes of memory that they keep alive. At a mark, reading from the connection is paused. The queue
@@ -40,19 +47,19 @@ export class ReadQueue {
   readonly #stream: ReadableSide;
   #supply: MessageSupply | undefined;
   #cost = 0;
-  /** Whether the stream has asked for messages while a mark was reached. */
-  #held = false;
-  /** Whether messages are dropped, because the program has closed and has never read. */
-  #discarding = false;
+  /**
+   * `'held'`: the stream has asked for messages while a mark was reached; `'discarding'`: messages are dropped, because
+   * the program has closed and has never read.
+   */
+  #flow: 'free' | 'held' | 'discarding' = 'free';
   /** `'message'`: there are 'message' listeners; `'onlyMessage'`: and their `emitMessage` is the only 'data' listener. */
   #listening: 'no' | 'message' | 'onlyMessage' = 'no';
   /** Whether the flow was paused because the last 'message' listener was removed. */
   #pausedForLackOfListeners = false;
   /** The number of `for await` loops that read at the moment. */
   #loops = 0;
-  /** The error to destroy the stream with when all messages received before it have been read. */
-  #failure: Error | undefined;
-  #unread: NodeJS.Timeout | undefined;
+  /** Made when the connection has failed or was lost, to save the memory on open connections. */
+  #end: EndOfReading | undefined;
 
   constructor(stream: ReadableSide, marks: Marks) {
     this.#stream = stream;
@@ -79,7 +86,7 @@ export class ReadQueue {
   /** Delivers a message. Returns false if a mark is reached. */
   deliver(message: Delivered): boolean {
     this.received++;
-    if (this.#discarding) return true;
+    if (this.#flow === 'discarding') return true;
     const stream = this.#stream;
     // If the stream flows and its queue is empty, emit 'data' without push(), which would schedule a tick of the event
     // loop for each message (0.3 of 10 µs for a small echo). The first message always goes through push(), which sets
@@ -109,12 +116,12 @@ export class ReadQueue {
   /** Called when the stream asks for more messages. */
   requested(): void {
     if (this.#wantsMore) throwLater(() => this.#supply?.readOn());
-    else this.#held = true;
+    else if (this.#flow === 'free') this.#flow = 'held';
   }
 
   /** Called after `read()` has returned a message, or null for an empty queue. */
   taken(message: unknown): void {
-    if (message !== null && (this.#held || this.#cost > 0)) this.#makeRoom(message);
+    if (message !== null && (this.#flow === 'held' || this.#cost > 0)) this.#makeRoom(message);
     this.#failWhenEmpty();
   }
 
@@ -134,8 +141,8 @@ export class ReadQueue {
    */
   discardUnread(): void {
     const stream = this.#stream;
-    if (this.hasReader || stream.readableDidRead || this.#discarding) return;
-    this.#discarding = true;
+    if (this.hasReader || stream.readableDidRead || this.#flow === 'discarding') return;
+    this.#flow = 'discarding';
     while (stream.read() !== null);
     this.#supply?.readOn();
   }
@@ -156,7 +163,8 @@ export class ReadQueue {
       this.#stream.destroy(error);
       return false;
     }
-    this.#failure ??= error;
+    this.#end ??= {};
+    this.#end.failure ??= error;
     return this.#stream.readableFlowing === true || this.#loops > 0;
   }
 
@@ -166,19 +174,17 @@ export class ReadQueue {
    */
   keepUnreadFor(time: number, expired: (failure: Error | undefined) => void): void {
     if (this.hasReader || this.#stream.destroyed) return;
-    if (this.#unread !== undefined) {
-      this.#unread.refresh();
-      return;
-    }
-    this.#unread = setTimeout(() => {
-      if (!this.hasReader) expired(this.#failure);
+    this.#end ??= {};
+    this.#end.unread ??= setTimeout(() => {
+      if (!this.hasReader) expired(this.#end?.failure);
     }, time).unref();
+    this.#end.unread.refresh();
   }
 
   /** Called when the stream is destroyed. */
   stop(): void {
-    clearTimeout(this.#unread);
-    this.#failure = undefined;
+    clearTimeout(this.#end?.unread);
+    this.#end = undefined;
   }
 
   loopStarted(): void {
@@ -230,15 +236,15 @@ export class ReadQueue {
   #makeRoom(message: unknown): void {
     // Messages that the program has put back with unshift() were not counted, so the cost could fall below 0.
     this.#cost = this.#stream.readableLength === 0 ? 0 : Math.max(0, this.#cost - costOf(message));
-    if (!this.#held || !this.#wantsMore) return;
-    this.#held = false;
+    if (this.#flow !== 'held' || !this.#wantsMore) return;
+    this.#flow = 'free';
     // nextTick(): this message must reach the reader before the end of the connection does, which a stream may report
     // at once.
     process.nextTick(() => this.#supply?.readOn());
   }
 
   #failWhenEmpty(): void {
-    const failure = this.#failure;
+    const failure = this.#end?.failure;
     if (failure === undefined || this.#stream.readableLength > 0) return;
     // setImmediate(): the last message must reach the reader before the error does, and a `for await` loop may answer
     // it.

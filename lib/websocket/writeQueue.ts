@@ -41,6 +41,12 @@ interface Entry {
   readonly cost: number;
 }
 
+interface Fragment {
+  readonly item: DataFrame;
+  /** Called when the connection has accepted it. */
+  readonly sent: () => void;
+}
+
 /** The shared array of all empty queues, to save memory. It is never changed. */
 const none: Entry[] = [];
 
@@ -55,9 +61,11 @@ export class WriteQueue {
   readonly #owner: WriteQueueOwner;
   #outlet: Outlet | undefined;
   #entries: Entry[] = none;
-  /** A fragment of the first source, which waits until the byte stream has drained. */
-  #fragment: { readonly item: DataFrame; readonly sent: WriteCallback } | undefined;
-  #sourceInFront = false;
+  /**
+   * The first entry: `'message'`, also if the queue is empty; `'source'`: a source that is being sent; or the fragment of
+   * this source that waits until the byte stream has drained.
+   */
+  #front: 'message' | 'source' | Fragment = 'message';
   #corked = false;
   #size = 0;
   #cost = 0;
@@ -79,7 +87,7 @@ export class WriteQueue {
 
   /** Bytes that wait in the queue and in the connection. */
   get bufferedAmount(): number {
-    const fragment = this.#fragment === undefined ? 0 : messageSize(this.#fragment.item.payload);
+    const fragment = typeof this.#front === 'object' ? messageSize(this.#front.item.payload) : 0;
     return this.#size + fragment + (this.#outlet?.bufferedAmount ?? 0);
   }
 
@@ -134,7 +142,7 @@ export class WriteQueue {
   /** Sends messages from the queue until the byte stream is full. */
   sendWaiting(): void {
     this.#sendFragmentAgain();
-    while (!this.#sourceInFront && !this.#corked && this.#sendFirst());
+    while (this.#front === 'message' && !this.#corked && this.#sendFirst());
     this.#drainIfEmpty();
     this.#endIfSent();
   }
@@ -170,13 +178,13 @@ export class WriteQueue {
     const error = failure();
     this.#entries = none;
     this.#size = this.#cost = 0;
-    this.#fragment = undefined;
+    const sourceInFront = this.#front !== 'message';
+    this.#front = 'message';
     for (const { item, callback } of entries) {
       // The first source, which is being sent, calls its callback itself.
       if (item instanceof OutgoingSource) item.stop(error);
-      if (!(this.#sourceInFront && item === entries[0]?.item)) callLater(callback, error);
+      if (!(sourceInFront && item === entries[0]?.item)) callLater(callback, error);
     }
-    this.#sourceInFront = false;
   }
 
   #sendFirst(): boolean {
@@ -199,11 +207,11 @@ export class WriteQueue {
   }
 
   #sendSource(source: OutgoingSource, callback: WriteCallback | undefined): void {
-    this.#sourceInFront = true;
+    this.#front = 'source';
     const { capabilities, maxMessageSize } = this.#owner.settings;
     source.send(
       (item, sent) => {
-        this.#fragment = { item, sent };
+        this.#front = { item, sent };
         this.#sendFragmentAgain();
       },
       { capabilities, maxMessageSize },
@@ -211,7 +219,7 @@ export class WriteQueue {
         // After fail(), this source is not the first entry any more.
         const isInFront = this.#entries[0]?.item === source;
         if (isInFront) {
-          this.#sourceInFront = false;
+          this.#front = 'message';
           this.#removeFirst();
         }
         callLater(callback, error ?? null);
@@ -223,9 +231,9 @@ export class WriteQueue {
   }
 
   #sendFragmentAgain(): void {
-    const fragment = this.#fragment;
-    if (fragment === undefined || !this.#offer(fragment.item, undefined)) return;
-    this.#fragment = undefined;
+    const fragment = this.#front;
+    if (typeof fragment !== 'object' || !this.#offer(fragment.item, undefined)) return;
+    this.#front = 'source';
     fragment.sent();
   }
 

@@ -9,7 +9,9 @@ const { capabilities } = rfc6455;
 describe('settingsFor()', () => {
   it('contains the options, their defaults, the role and the agreement of the handshake', () => {
     const agreement = { version: '8', extensions: 'permessage-deflate' } as const;
-    expect(settingsFor({ closeTimeout: 5, messages: 'stream' }, 'client', agreement, capabilities)).to.deep.equal({
+    const options = { closeTimeout: 5, messages: 'stream' } as const;
+    expect(settingsFor(options, 'client', agreement, capabilities)).to.deep.equal({
+      options,
       role: 'client',
       version: '8',
       capabilities,
