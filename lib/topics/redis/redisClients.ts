@@ -113,6 +113,8 @@ function ofIoRedis(client: IoRedisClient, events: ConnectionEvents, lost: (error
     keyPrefix: '',
     retryStrategy: () => null,
     reconnectOnError: null,
+    // Without it, a timer of two seconds would outlive the driver while the server does not answer to the end of a socket.
+    disconnectTimeout: 0,
   });
   let error: unknown;
   own.on('error', (reason) => {
