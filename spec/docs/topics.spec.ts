@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { expect } from 'chai';
 import { memoryBroker, Topics } from '../../lib/topics';
 import { brokerContract } from '../../lib/topics/contract';
-import { connect, createPair } from '../../lib/webSocketHandler';
+import { configureServer, connect, createPair } from '../../lib/webSocketHandler';
 import type { CodeBlock } from '../support/codeBlocks';
 import { describeBlocks } from '../support/describeBlocks';
 import { nextMessage, RecordingConsole } from './stage';
@@ -73,9 +74,32 @@ async function contract(block: CodeBlock): Promise<void> {
   expect(titles).to.have.lengthOf(brokerContract.length).and.not.be.empty;
 }
 
+async function stopping(block: CodeBlock): Promise<void> {
+  const topics = new Topics();
+  const server = createServer((_, { webSocket }) => {
+    const ws = webSocket?.connect();
+    ws?.pipe(topics.join('lobby')).pipe(ws);
+  });
+  const handle = configureServer(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const reading = topics.topic('lobby').since('start');
+  const client = connect(`ws://127.0.0.1:${port}`).resume();
+  await once(client, 'open');
+  client.write('the last message');
+  const [message] = await once(reading, 'data');
+  expect(message.data).to.equal('the last message');
+  reading.destroy();
+  await block.run({ names: { server, handle, topics } });
+  expect(await client.whenClosed()).to.deep.include({ code: 1001, wasClean: true });
+  expect(server.listening).to.equal(false);
+}
+
 describeBlocks('docs/topics.md', {
   Topics: chat,
   'Resume after a lost connection': resume,
   'Who is present': presence,
   'Share topics between processes': [share, contract],
+  Stopping: stopping,
 });
