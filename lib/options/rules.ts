@@ -31,6 +31,7 @@ export interface AllOptions
   compress: boolean;
   broker: unknown;
   history: object;
+  maxBytes: number;
   publishTimeout: number;
   presenceTimeout: number;
   after: string | null;
@@ -164,6 +165,7 @@ export const rules: Record<keyof AllOptions, Rule> = {
   binary: boolean,
   compress: boolean,
   broker: ['a driver: a function that returns a broker, such as memoryBroker()', isFunction],
+  maxBytes: bytesOrInfinity,
   history: ['an object with messages, bytes and maxAge', isObject],
   publishTimeout: delay,
   presenceTimeout: interval,

@@ -12,7 +12,7 @@ export type {
 export type { TopicTotals } from './channel/channel';
 export type { MemberCounts } from './channel/socketMember';
 export type { Joined } from './joined';
-export { memoryBroker } from './memoryBroker';
+export { type MemoryBrokerOptions, memoryBroker } from './memoryBroker';
 export type { AddOptions, JoinOptions, MemberOptions, Resumption, TopicPolicy, TopicsOptions } from './options';
 export type { Presence } from './presence/presence';
 export type { PresenceChange, PresentMember } from './presence/presenceState';

@@ -12,6 +12,9 @@ interface Entry {
 
 const smallestRing = 16;
 
+/** What a message takes beside its data, in bytes: its entry, its cursor, and its place in the ring. */
+const overhead = 200;
+
 /** The messages of one topic in memory: a ring buffer that is bounded by messages, bytes and age. */
 export class MemoryLog {
   readonly topic: string;
@@ -23,10 +26,13 @@ export class MemoryLog {
   #last = 0;
   #bytes = 0;
   readonly #readers = new Set<LogReader>();
+  readonly #resized: (bytes: number) => void;
 
-  constructor(topic: string, limits: Required<HistoryLimits>) {
+  /** @param resized called with the bytes of memory that a message takes, or, below 0, that a removed message took */
+  constructor(topic: string, limits: Required<HistoryLimits>, resized: (bytes: number) => void = () => {}) {
     this.topic = topic;
     this.#limits = limits;
+    this.#resized = resized;
   }
 
   /** Whether nothing would be lost, except the epoch, if the log were forgotten. */
@@ -48,6 +54,7 @@ export class MemoryLog {
     if (this.#last - this.#first >= this.#ring.length) this.#grow();
     this.#ring[offset % this.#ring.length] = { message, size, at: Date.now() };
     this.#bytes += size;
+    this.#resized(size + overhead);
     // Waiting readers get the message before it can be removed: a message that is larger than the limit is not kept.
     for (const reader of this.#readers) reader.added(offset, message);
     this.#removeAboveLimits();
@@ -61,9 +68,18 @@ export class MemoryLog {
 
   /** Removes messages that have reached the age limit. */
   removeAged(): void {
-    const oldest = Date.now() - this.#limits.maxAge;
-    while (this.#first <= this.#last && (this.#ring[this.#first % this.#ring.length] as Entry).at <= oldest)
-      this.#removeFirst();
+    this.removeUntil(Date.now() - this.#limits.maxAge);
+  }
+
+  /** Removes the messages that were added until this time, in milliseconds since 1970. */
+  removeUntil(time: number): void {
+    while (this.oldest <= time) this.#removeFirst();
+  }
+
+  /** When the oldest message was added; Infinity if there is none. */
+  get oldest(): number {
+    if (this.#first > this.#last) return Number.POSITIVE_INFINITY;
+    return (this.#ring[this.#first % this.#ring.length] as Entry).at;
   }
 
   /** @param ofBroker the readers of a broker, in which this one is until it ends */
@@ -79,7 +95,9 @@ export class MemoryLog {
 
   #removeFirst(): void {
     const place = this.#first++ % this.#ring.length;
-    this.#bytes -= (this.#ring[place] as Entry).size;
+    const { size } = this.#ring[place] as Entry;
+    this.#bytes -= size;
+    this.#resized(-size - overhead);
     this.#ring[place] = undefined;
     // A topic that was busy once and is empty now needs no large ring.
     if (this.#first > this.#last && this.#ring.length > smallestRing) this.#ring = new Array(smallestRing);

@@ -4,6 +4,8 @@ import type { Broker } from '../../lib/topics/broker';
 import { brokerContract } from '../../lib/topics/contract';
 import { memoryBroker } from '../../lib/topics/memoryBroker';
 import { retainedBytes } from '../support/garbage';
+import { rejectionOf } from '../support/rejection';
+import { thrownBy } from '../support/thrown';
 
 const history = { messages: 1000, bytes: 64 * 1024 * 1024, maxAge: 60_000 };
 const mebibyte = 1024 * 1024;
@@ -49,6 +51,63 @@ describe('memoryBroker()', () => {
       await broker.publish('read', 'text');
       expect((await reading.next()).value).to.deep.equal({ id: `${epoch}:1`, data: 'text', binary: false });
       controller.abort();
+    });
+  });
+
+  describe('maxBytes', () => {
+    let broker: Broker;
+    beforeEach(() => {
+      broker = memoryBroker({ maxBytes: 10 * mebibyte })({ history });
+    });
+    afterEach(() => broker.close());
+
+    /** Publishes a message of one mebibyte in each second, each in a topic of its own. */
+    async function publishMebibytes(count: number): Promise<void> {
+      for (let i = 0; i < count; i++) {
+        await broker.publish(`topic ${i}`, Buffer.alloc(mebibyte));
+        mock.timers.tick(1000);
+      }
+    }
+
+    const isKept = async (topic: string) => {
+      const { first, last } = await broker.bounds(topic);
+      return first <= last;
+    };
+
+    it('deletes the oldest messages of all topics, and keeps the newest', async () => {
+      await publishMebibytes(30);
+      const kept: number[] = [];
+      for (let i = 0; i < 30; i++) if (await isKept(`topic ${i}`)) kept.push(i);
+      expect(kept.length).to.be.within(4, 10);
+      expect(kept).to.deep.equal(Array.from({ length: kept.length }, (_, i) => 30 - kept.length + i));
+    });
+
+    it('tells a reader of what was deleted', async () => {
+      const { epoch } = await broker.bounds('topic 0');
+      await publishMebibytes(30);
+      const reading = broker.read('topic 0', `${epoch}:0`, new AbortController().signal)[Symbol.asyncIterator]();
+      expect(await rejectionOf(reading.next())).to.include({ code: 'WS_ERR_TOPIC_LOST', lost: 'evicted' });
+    });
+
+    it('counts what a message takes beside its data', async () => {
+      for (let i = 0; i < 100_000; i++) await broker.publish(`topic ${i % 1000}`, 'x');
+      let kept = 0;
+      for (let i = 0; i < 1000; i++) {
+        const { first, last } = await broker.bounds(`topic ${i}`);
+        kept += last - first + 1;
+      }
+      expect(kept).to.be.below((10 * mebibyte) / 200);
+    });
+
+    it('frees what it counts when messages reach their age', async () => {
+      await publishMebibytes(9);
+      mock.timers.tick(60_000);
+      await publishMebibytes(9);
+      expect(await isKept('topic 0')).to.equal(true);
+    });
+
+    it('must be a number of bytes', () => {
+      expect(thrownBy(() => memoryBroker({ maxBytes: -1 })).message).to.include('option maxBytes');
     });
   });
 
