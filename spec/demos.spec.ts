@@ -196,6 +196,27 @@ describe('The pages of npm run demo, in Chromium', function () {
         return Number(value) * { byte: 1, bytes: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit];
       })()`;
 
+    it('starts to read at the first click, also while the server with ws has not started yet', async () => {
+      let release = () => {};
+      await page.routeWebSocket('**/backpressure/figures', (toPage) => {
+        toPage.connectToServer().onMessage((message) => {
+          // The figures come after the port.
+          if (!String(message).includes('portOfTheOther')) return toPage.send(message);
+          release = () => toPage.send(message);
+        });
+      });
+      await open('/backpressure.html');
+      await page.click('#start');
+      await page.getByRole('button', { name: 'Stop reading' }).waitFor();
+      await page.getByText('The server with ws is still starting.').waitFor();
+      await page.waitForFunction(`${bytes('ours', 'rate')} > 0`);
+      release();
+      await page.waitForFunction(`${bytes('other', 'rate')} > 0`);
+      expect(await page.locator('#note').textContent()).to.equal('');
+      await page.click('#start');
+      await page.getByRole('button', { name: 'Start reading' }).waitFor();
+    });
+
     it('keeps the queue of this library at its mark while that of ws grows, until the demo cuts it', async () => {
       await open('/backpressure.html');
       await page.waitForFunction(`${bytes('other', 'memory')} > 0`);
