@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { WebSocket as WsClient } from 'ws';
 import { homepage } from '../package.json';
+import { accessibilityViolations, keyboardFaults } from './support/accessibility';
 import { launchChromium } from './support/peers';
 import { type RunningDemo, runDemo } from './support/runDemo';
 
@@ -142,6 +143,58 @@ describe('The pages of npm run demo, in Chromium', function () {
       await page.goto(demos.httpUrl(`/${name}.html`), { waitUntil: 'networkidle' });
       expect(await page.evaluate('document.documentElement.scrollWidth'), name).to.equal(360);
     }
+  });
+
+  describe('can be used by everyone: axe-core finds no fault, wide and light or narrow and dark, and Tab reaches all', () => {
+    /** What is done on a page before it is checked, so that it shows more than its empty forms. */
+    const uses: Readonly<Record<string, () => Promise<void>>> = {
+      backpressure: async () => {},
+      chat: async () => {
+        await page.fill('#message', 'hello');
+        await page.keyboard.press('Enter');
+        await page.locator('#log p').first().waitFor();
+      },
+      echoes: async () => {},
+      echotest: () => page.locator('#log .received').first().waitFor(),
+      files: async () => {
+        await page.setInputFiles('#file', { name: 'a', mimeType: 'text/plain', buffer: Buffer.alloc(1000) });
+        await page.getByText('The file came back as it was sent.').waitFor();
+      },
+      http2: async () => {
+        await page.fill('#number', '2');
+        await page.click('#open');
+        await page.locator('#results tr').nth(1).waitFor();
+      },
+      index: async () => {},
+      mqtt: async () => {
+        await page.getByRole('button', { name: 'Publish' }).click();
+        await page.locator('#received p').first().waitFor();
+      },
+      status: async () => {},
+      tail: () => page.locator('#lines p').first().waitFor(),
+      tcp: async () => {
+        await page.getByRole('button', { name: 'Send' }).click();
+        await page.getByText('closed: 1000, normal closure').waitFor();
+      },
+      transforms: () => page.locator('#results p').first().waitFor(),
+    };
+
+    for (const [name, use] of Object.entries(uses))
+      it(`${name}.html`, async () => {
+        await page.goto(demos.httpUrl(`/${name}.html`), { waitUntil: 'networkidle' });
+        await use();
+        await page.emulateMedia({ colorScheme: 'light' });
+        expect(await accessibilityViolations(page)).to.deep.equal([]);
+        await page.emulateMedia({ colorScheme: 'dark' });
+        await page.setViewportSize({ width: 360, height: 640 });
+        expect(await accessibilityViolations(page)).to.deep.equal([]);
+        expect(await keyboardFaults(page)).to.deep.equal([]);
+      });
+
+    it('every page is checked', () => {
+      const pages = readdirSync(join(__dirname, '..', 'demo', 'public')).filter((file) => file.endsWith('.html'));
+      expect(Object.keys(uses).map((name) => `${name}.html`)).to.have.members(pages);
+    });
   });
 
   it('the source of a demo is the text of its file', async () => {
