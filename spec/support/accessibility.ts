@@ -19,33 +19,38 @@ export async function accessibilityViolations(page: Page): Promise<string[]> {
   );
 }
 
-/** Finds what a user can operate, and names each element by its position in the page. The focus is moved in the page itself. */
-const operable = `(() => {
+/** Remembers what Tab has to reach. Elements are compared by identity, because pages may change their attributes and add others. */
+const start = `(() => {
   const selector = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
-  return [...document.querySelectorAll(selector)].filter((each) => !each.disabled && each.checkVisibility());
+  const operable = [...document.querySelectorAll(selector)].filter((each) => !each.disabled && each.checkVisibility());
+  window.tabbing = { missed: new Set(operable), reached: new Set() };
 })()`;
-const nameOf = (element: string) => `((element) =>
-  [...document.querySelectorAll('*')].indexOf(element) + ' ' + element.outerHTML.slice(0, 80))(${element})`;
+
+/** Returns what is wrong with the focused element, or undefined if it was focused before: Tab has been everywhere. */
+const look = `(() => {
+  const { activeElement: focused, body } = document;
+  const { missed, reached } = window.tabbing;
+  if (reached.has(focused)) return undefined;
+  reached.add(focused);
+  missed.delete(focused);
+  // After the last element the focus leaves the page for the browser's own buttons.
+  const isShown = focused === body || getComputedStyle(focused).outlineStyle !== 'none';
+  return isShown ? [] : ['shows no focus: ' + focused.outerHTML.slice(0, 100)];
+})()`;
+
+const notReached = `[...window.tabbing.missed].map((each) => 'is not reached by Tab: ' + each.outerHTML.slice(0, 100))`;
 
 /**
  * Presses Tab until the focus is where it has been before.
  * @returns the elements that Tab does not reach, and those that do not show that they have the focus
  */
 export async function keyboardFaults(page: Page): Promise<string[]> {
-  const missed = new Set((await page.evaluate(`${operable}.map((each) => ${nameOf('each')})`)) as string[]);
-  const reached = new Set<string>();
   const faults: string[] = [];
+  await page.evaluate(start);
   for (;;) {
     await page.keyboard.press('Tab');
-    const focused = (await page.evaluate(nameOf('document.activeElement'))) as string;
-    if (reached.has(focused)) break;
-    reached.add(focused);
-    missed.delete(focused);
-    // After the last element the focus leaves the page for the browser's own buttons.
-    const outline = await page.evaluate(
-      `document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== 'none'`,
-    );
-    if (outline !== true) faults.push(`shows no focus: ${focused}`);
+    const found = (await page.evaluate(look)) as string[] | undefined;
+    if (found === undefined) return [...faults, ...((await page.evaluate(notReached)) as string[])];
+    faults.push(...found);
   }
-  return [...faults, ...[...missed].map((element) => `is not reached by Tab: ${element}`)];
 }
