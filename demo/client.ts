@@ -67,7 +67,8 @@ function talk({ url, binary, repeat, json, close, ping, deflate, options }: Comm
     output.end(() => {
       const { closeCode = 1006, closeReason = '' } = ws;
       if (closeCode !== 1006) note(describeClose(closeCode, closeReason));
-      if (closedFirst)
+      // A connection that was never open has no download to be cut short.
+      if (closedFirst && isOpen)
         note('the input ended before the server closed, which may have had more to send: see --no-close');
     });
   });

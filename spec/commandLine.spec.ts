@@ -203,6 +203,20 @@ describe('The command line', () => {
     expect(complaints).to.equal('connected: version 13\nclosed: 1000 (normal closure)\n');
   });
 
+  it('does not say so if the connection was never open: refused, or no server', async () => {
+    await using refusing = await listen((_request, response) => void response.writeHead(403).end());
+    const gone = await rawServer(() => {});
+    await gone[Symbol.asyncDispose]();
+    for (const [server, error] of [
+      [refusing, 'WS_ERR_HANDSHAKE_REFUSED'],
+      [gone, 'WS_ERR_CONNECTION_FAILED'],
+    ] as const) {
+      const { code, complaints } = await converse([urlOf(server)], 'a line\n');
+      expect(complaints).to.match(new RegExp(`^${error}: .*\\n$`));
+      expect(code).to.equal(3);
+    }
+  });
+
   it('fails if its Close frame has cut a message short', async () => {
     await using server = await rawServer((head, socket) => {
       socket.write(switching(head));

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { WebSocket as WsClient } from 'ws';
 import { homepage } from '../package.json';
+import { accessibilityViolations, keyboardFaults } from './support/accessibility';
 import { launchChromium } from './support/peers';
 import { type RunningDemo, runDemo } from './support/runDemo';
 
@@ -144,6 +145,58 @@ describe('The pages of npm run demo, in Chromium', function () {
     }
   });
 
+  describe('can be used by everyone: axe-core finds no fault, wide and light or narrow and dark, and Tab reaches all', () => {
+    /** What is done on a page before it is checked, so that it shows more than its empty forms. */
+    const uses: Readonly<Record<string, () => Promise<void>>> = {
+      backpressure: async () => {},
+      chat: async () => {
+        await page.fill('#message', 'hello');
+        await page.keyboard.press('Enter');
+        await page.locator('#log p').first().waitFor();
+      },
+      echoes: async () => {},
+      echotest: () => page.locator('#log .received').first().waitFor(),
+      files: async () => {
+        await page.setInputFiles('#file', { name: 'a', mimeType: 'text/plain', buffer: Buffer.alloc(1000) });
+        await page.getByText('The file came back as it was sent.').waitFor();
+      },
+      http2: async () => {
+        await page.fill('#number', '2');
+        await page.click('#open');
+        await page.locator('#results tr').nth(1).waitFor();
+      },
+      index: async () => {},
+      mqtt: async () => {
+        await page.getByRole('button', { name: 'Publish' }).click();
+        await page.locator('#received p').first().waitFor();
+      },
+      status: async () => {},
+      tail: () => page.locator('#lines p').first().waitFor(),
+      tcp: async () => {
+        await page.getByRole('button', { name: 'Send' }).click();
+        await page.getByText('closed: 1000, normal closure').waitFor();
+      },
+      transforms: () => page.locator('#results p').first().waitFor(),
+    };
+
+    for (const [name, use] of Object.entries(uses))
+      it(`${name}.html`, async () => {
+        await page.goto(demos.httpUrl(`/${name}.html`), { waitUntil: 'networkidle' });
+        await use();
+        await page.emulateMedia({ colorScheme: 'light' });
+        expect(await accessibilityViolations(page)).to.deep.equal([]);
+        await page.emulateMedia({ colorScheme: 'dark' });
+        await page.setViewportSize({ width: 360, height: 640 });
+        expect(await accessibilityViolations(page)).to.deep.equal([]);
+        expect(await keyboardFaults(page)).to.deep.equal([]);
+      });
+
+    it('every page is checked', () => {
+      const pages = readdirSync(join(__dirname, '..', 'demo', 'public')).filter((file) => file.endsWith('.html'));
+      expect(Object.keys(uses).map((name) => `${name}.html`)).to.have.members(pages);
+    });
+  });
+
   it('the source of a demo is the text of its file', async () => {
     const response = await page.request.get(demos.httpUrl('/source/index.ts'));
     expect(response.headers()['content-type']).to.equal('text/plain; charset=utf-8');
@@ -195,6 +248,27 @@ describe('The pages of npm run demo, in Chromium', function () {
         const [value, unit] = document.getElementById('${server}').cells[index].textContent.split(/ |\\//);
         return Number(value) * { byte: 1, bytes: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit];
       })()`;
+
+    it('starts to read at the first click, also while the server with ws has not started yet', async () => {
+      let release = () => {};
+      await page.routeWebSocket('**/backpressure/figures', (toPage) => {
+        toPage.connectToServer().onMessage((message) => {
+          // The figures come after the port.
+          if (!String(message).includes('portOfTheOther')) return toPage.send(message);
+          release = () => toPage.send(message);
+        });
+      });
+      await open('/backpressure.html');
+      await page.click('#start');
+      await page.getByRole('button', { name: 'Stop reading' }).waitFor();
+      await page.getByText('The server with ws is still starting.').waitFor();
+      await page.waitForFunction(`${bytes('ours', 'rate')} > 0`);
+      release();
+      await page.waitForFunction(`${bytes('other', 'rate')} > 0`);
+      expect(await page.locator('#note').textContent()).to.equal('');
+      await page.click('#start');
+      await page.getByRole('button', { name: 'Start reading' }).waitFor();
+    });
 
     it('keeps the queue of this library at its mark while that of ws grows, until the demo cuts it', async () => {
       await open('/backpressure.html');

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { WebSocketServer as WsServer } from 'ws';
+import { overhead } from '../lib/framing/cost';
 import { defaults } from '../lib/options';
 import { fillPage } from '../scripts/docTables';
 import { codeBlocks, programs } from './support/codeBlocks';
@@ -96,6 +98,14 @@ function exportedNames(source: string): string[] {
 
 const marksAsText = ({ messages, bytes }: { readonly messages: number; readonly bytes: number }) =>
   `${messages} messages or ${bytes / 1024} KiB`;
+
+/** The value of a constant of a source file, which is a product such as `256 * 1024`. */
+function sizeInSource(file: string, name: string): number {
+  const [, product = ''] = new RegExp(`^const ${name} = ([\\d *]+);$`, 'm').exec(read(file)) ?? [];
+  return product.split('*').reduce((result, factor) => result * Number(factor), 1);
+}
+
+const inWords = (count: number) => ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'][count];
 
 /** The figures in the cells of the tables between `<!-- figures -->` and `<!-- /figures -->`. */
 function figuresOf(markdown: string): string[] {
@@ -212,6 +222,65 @@ describe('What the documentation takes from the source', () => {
       writableHighWaterMark: marksAsText(defaults.writableHighWaterMark),
     };
     for (const [name, text] of Object.entries(inSource)) expect(inTables.get(name), name).to.equal(text);
+  });
+
+  it('docs/api.md: the figures in its text follow from the defaults', () => {
+    const { heartbeat, maxBufferedAmount, maxMessageSize, sendTimeout, closeTimeout } = defaults;
+    const seconds = sendTimeout / 1000;
+    const largestWrite = sizeInSource('lib/connection/byteChannel.ts', 'largestWrite');
+    const largestHttp2Write = sizeInSource('lib/transports/http2Streams.ts', 'largestWrite');
+    const perSecond = (bytes: number) => Number((bytes / seconds / 1000).toPrecision(2));
+    const text = read('docs/api.md').replaceAll(/\s+/g, ' ');
+    for (const claim of [
+      `after half of \`closeTimeout\` (${closeTimeout / 2000} seconds with the default)`,
+      `another ${overhead} bytes`,
+      `\`maxBufferedAmount\`, ${maxBufferedAmount / 1024 ** 2} MiB`,
+      `${maxBufferedAmount / 1024 ** 2} MiB are ${inWords(maxBufferedAmount / maxMessageSize)} of the largest messages`,
+      `\`sendTimeout\`, ${seconds} s`,
+      `less than ${perSecond(maxBufferedAmount)} KB/s (${maxBufferedAmount / 1024 ** 2} MiB in ${seconds} s)`,
+      `reads ${perSecond(largestWrite)} KB/s or more (${largestWrite / 1024} KiB in ${seconds} s)`,
+      `pieces of up to ${largestWrite / 1024} KiB (over HTTP/2, ${largestHttp2Write / 1024} KiB)`,
+      `every ${Math.min(heartbeat.interval, heartbeat.timeout) / 2000} seconds with the default \`heartbeat\``,
+      `interval plus timeout, ${(heartbeat.interval + heartbeat.timeout) / 1000} seconds with the default`,
+    ])
+      expect(text).to.include(claim);
+  });
+
+  it('docs/api.md and docs/capacity.md: the memory of zlib follows from its settings', () => {
+    const api = read('docs/api.md');
+    const exponent = (option: string) =>
+      Number(new RegExp(`^\\| \`${option}\` \\| [^|]* \\| (\\d+)`, 'm').exec(api)?.[1]);
+    const windowBits = exponent('serverMaxWindowBits');
+    // zconf.h of zlib has both formulas, and "a few kilobytes for small objects".
+    const compressor = (2 ** (windowBits + 2) + 2 ** (exponent('memLevel') + 9)) / 1024;
+    const decompressor = 2 ** exponent('clientMaxWindowBits') / 1024;
+    const outputs = (2 * sizeInSource('lib/extensions/zlibEngines.ts', 'chunkSize')) / 1024;
+    const [, sum, ofCompressor, ofDecompressor, ofOutputs, ofStates] =
+      /about (\d+) KiB of memory for zlib: (\d+) KiB .* (\d+) KiB .* (\d+) KiB .* (\d+) KiB/
+        .exec(api.replaceAll(/\s+/g, ' ').replace(/the state of both.*/, ''))
+        ?.map(Number) ?? [];
+    expect([ofCompressor, ofDecompressor, ofOutputs]).to.deep.equal([compressor, decompressor, outputs]);
+    expect(compressor + decompressor + outputs + Number(ofStates)).to.be.closeTo(Number(sum), 5);
+    expect(read('docs/capacity.md')).to.include(`about ${sum} KiB`);
+  });
+
+  it('docs/from-ws.md: the figures are those of bench/results.md, of the bench, and of the ws package', () => {
+    const page = read('docs/from-ws.md').replaceAll(/\s+/g, ' ');
+    const ratio = (kind: string) => {
+      const row = new RegExp(`^\\| Echoes: ${kind}, 20 B, 64 in flight, .* \\| ws [\\d.]+ \\| ([\\d.]+) `, 'm');
+      return Number(row.exec(read('bench/results.md'))?.[1]).toFixed(2);
+    };
+    const [, target] = /cpu\('ours, API of ws', \{ ws: ([\d.]+) \}\)/.exec(read('bench/scenarios.ts')) ?? [];
+    const wss = new WsServer({ noServer: true }).options as { maxPayload: number; closeTimeout: number };
+    for (const claim of [
+      `takes ${ratio('text')} of the CPU time that it takes with ws for text, and ${ratio('binary')} for bytes`,
+      `The target of the bench is at most ${target};`,
+      `\`maxPayload\`, ${wss.maxPayload / 1024 ** 2} MiB`,
+      `\`closeTimeout\`, ${wss.closeTimeout / 1000} s | same, with ${defaults.closeTimeout / 1000} s`,
+      `if more than ${defaults.maxBufferedAmount / 1024 ** 2} MiB wait for a peer`,
+      `\`handshakeTimeout\` | same, with a default of ${defaults.handshakeTimeout / 1000} s`,
+    ])
+      expect(page).to.include(claim);
   });
 
   it('docs/reference.md and docs/reference-ws.md: have every name that is exported', () => {

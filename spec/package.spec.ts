@@ -190,8 +190,9 @@ describe('The package', function () {
     expect(files.filter(({ name }) => name.endsWith('ts') && !/\.d\.m?ts$/.test(name))).to.deep.equal([]);
     const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
     const readme = readFileSync(join(root, 'README.md'), 'utf8');
-    const [, packedKiB, unpackedKiB] = /(\d+) KiB packed, (\d+) KiB unpacked/.exec(readme) as RegExpExecArray;
-    expect(statSync(tarball).size / 1024).to.be.closeTo(Number(packedKiB), Number(packedKiB) / 10);
-    expect(bytes / 1024).to.be.closeTo(Number(unpackedKiB), Number(unpackedKiB) / 10);
+    // npm prints kilobytes of 1,000 bytes, and megabytes of 1,000,000.
+    const [, kilobytes, megabytes] = /About (\d+) kB packed and ([\d.]+) MB unpacked/.exec(readme) as RegExpExecArray;
+    expect(statSync(tarball).size / 1000).to.be.closeTo(Number(kilobytes), Number(kilobytes) / 10);
+    expect(bytes / 1_000_000).to.be.closeTo(Number(megabytes), Number(megabytes) / 10);
   });
 });

@@ -63,7 +63,10 @@ class Server {
   }
 }
 
+/** Undefined until the process of the other server has started: the first page that is opened starts it. */
 let portOfTheOther;
+/** Whether the user has started the readers. */
+let isReading = false;
 const otherAddress = (path) => `ws://${location.hostname}:${portOfTheOther}${path}`;
 const servers = [
   new Server(ours, () => new URL('/backpressure', location.href).href.replace(/^http/, 'ws')),
@@ -81,6 +84,10 @@ connection.addEventListener('message', ({ data }) => {
     return;
   }
   portOfTheOther = figures.portOfTheOther;
+  if (isReading) {
+    note.textContent = '';
+    otherServer.read();
+  }
   otherFigures?.close();
   otherFigures = new Connection(otherAddress('/figures'));
   otherFigures.addEventListener('message', (event) => {
@@ -91,19 +98,25 @@ connection.addEventListener('message', ({ data }) => {
     }
   });
 });
-connection.addEventListener('close', stop);
+connection.addEventListener('close', () => {
+  stop();
+  // The next process may have another port.
+  portOfTheOther = undefined;
+});
 
 function stop() {
+  isReading = false;
   for (const server of servers) server.stop();
   start.textContent = 'Start reading';
 }
 
 start.addEventListener('click', () => {
-  if (servers.some(({ isRead }) => isRead)) return stop();
-  if (portOfTheOther === undefined) return;
-  note.textContent = '';
+  if (isReading) return stop();
+  isReading = true;
   start.textContent = 'Stop reading';
-  for (const server of servers) server.read();
+  ourServer.read();
+  note.textContent = portOfTheOther === undefined ? 'The server with ws is still starting.' : '';
+  if (portOfTheOther !== undefined) otherServer.read();
 });
 
 speed.addEventListener('input', () => {

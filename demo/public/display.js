@@ -5,6 +5,11 @@ export function element(name, properties = {}, ...children) {
   return created;
 }
 
+/** Lets the keyboard reach what scrolls: not every browser focuses such an area by itself (WCAG 2.1.1). */
+export function makeScrollable(...areas) {
+  for (const area of areas) area.tabIndex = 0;
+}
+
 /** The elements of the page with these ids. */
 export function byId(...ids) {
   return Object.fromEntries(ids.map((id) => [id, document.getElementById(id)]));

@@ -1,5 +1,5 @@
 import { explainClose, greeting, webSocketAddress } from './common.js';
-import { describe } from './display.js';
+import { describe, makeScrollable } from './display.js';
 
 const [state, message, send, log, close, reconnect] = ['state', 'message', 'send', 'log', 'close', 'reconnect'].map(
   (id) => document.getElementById(id),
@@ -8,6 +8,7 @@ const [state, message, send, log, close, reconnect] = ['state', 'message', 'send
 // The Connect demo echoes at /echoserver; ?endpoint=/pipe tries another one of the same server.
 const address = webSocketAddress(new URLSearchParams(location.search).get('endpoint') ?? '/echoserver');
 document.getElementById('address').textContent = address;
+makeScrollable(log);
 
 let webSocket;
 

@@ -1,4 +1,4 @@
-import { element } from './display.js';
+import { element, makeScrollable } from './display.js';
 import { documentation, pages } from './pages.js';
 import { showSource } from './source.js';
 
@@ -17,6 +17,7 @@ async function repository() {
 const main = document.querySelector('main');
 main.id ||= 'main';
 main.tabIndex = -1;
+makeScrollable(...main.querySelectorAll('.scrolls, .output, #log, .demo pre'));
 
 const more = element('ul', {}, ...documentation.map(link));
 document.body.prepend(

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type {
   ContextConfigDefault,
   FastifyBaseLogger,
@@ -14,6 +15,7 @@ import type {
   RouteOptions,
   RouteShorthandOptions,
 } from 'fastify';
+import { checkConnectOptions } from '../options';
 import {
   type CloseOptions,
   type ConnectOptions,
@@ -21,6 +23,7 @@ import {
   type HttpServer,
   type ServerOptions,
   type WebSocket,
+  WebSocketError,
   type WebSocketServer,
 } from '../webSocketHandler';
 import { prepareRoute, sendAcceptance } from './fastifyReply';
@@ -197,6 +200,28 @@ export function configureInstance(app: AnyInstance, { close, ...options }: Fasti
 }
 
 /**
+ * Returns the options of `connect()` for a route, or undefined if the route does not take WebSockets.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT
+ */
+function connectOptionsOf(instance: AnyInstance, route: object): ConnectOptions | undefined {
+  const { webSocket, websocket } = route as { webSocket?: true | ConnectOptions; websocket?: unknown };
+  // The package @fastify/websocket has routes with `websocket`. If it is registered as well, they are its own.
+  if (websocket !== undefined && !instance.hasDecorator('websocketServer'))
+    throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'unknown option websocket of a route; did you mean webSocket?');
+  if (webSocket === undefined) return undefined;
+  if (webSocket === true) return {};
+  if (typeof webSocket !== 'object' || webSocket === null) {
+    const accepted = 'true or an object with the options of connect()';
+    throw new WebSocketError(
+      'WS_ERR_INVALID_ARGUMENT',
+      `option webSocket of a route must be ${accepted}, not ${inspect(webSocket)}`,
+    );
+  }
+  checkConnectOptions(webSocket);
+  return webSocket;
+}
+
+/**
  * The Fastify plugin: routes with `{ webSocket: true }` take WebSockets, after all hooks, and `app.close()` closes them.
  * @example
  * await app.register(plugin);
@@ -204,11 +229,10 @@ export function configureInstance(app: AnyInstance, { close, ...options }: Fasti
  */
 async function plugin(app: AnyInstance, options: FastifyWebSocketOptions): Promise<void> {
   configureInstance(app, options);
-  app.addHook('onRoute', (route) => {
-    const { webSocket } = route as { webSocket?: true | ConnectOptions };
-    if (webSocket === undefined) return;
+  app.addHook('onRoute', function (route) {
+    const connectOptions = connectOptionsOf(this, route);
+    if (connectOptions === undefined) return;
     const handler = route.handler as unknown as (webSocket: WebSocket, request: FastifyRequest) => unknown;
-    const connectOptions = webSocket === true ? {} : webSocket;
     route.handler = function (request, reply) {
       const log = (error: unknown) => request.log.error(error);
       sendAcceptance(reply, connectOptions, (ws) => void callHandler(ws, () => handler.call(this, ws, request), log));

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Context, Env, Input } from 'hono';
+import { checkConnectOptions } from '../options';
 import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandler';
 import { acceptInPlaceOf, callHandler, upgradeRequired } from './route';
 
@@ -14,6 +15,7 @@ const notForAcceptance = new Set(['upgrade', 'content-type', 'content-length']);
  * body. If it sets another status, that response is sent, and the WebSocket is refused.
  * @param handler what it throws or rejects with ends the WebSocket with 1011, and is printed, as Hono does
  * @param options those of `connect()`
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for an option that `connect()` does not accept
  * @example
  * app.get('/chat/:room', webSocket((ws, c) => ws.pipe(rooms.join(c.req.param('room'))).pipe(ws)));
  */
@@ -24,6 +26,7 @@ export default function webSocket<E extends Env = any, P extends string = any, I
   handler: (webSocket: WebSocket, c: Context<E, P, I>) => unknown,
   options: ConnectOptions = {},
 ): (c: Context<E, P, I>) => Response {
+  checkConnectOptions(options);
   return (c) => {
     const { incoming, outgoing } = (c.env ?? {}) as Partial<NodeBindings>;
     const ws = outgoing?.webSocket;

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Context } from 'koa';
+import { checkConnectOptions } from '../options';
 import type { ConnectOptions, HttpResponse, WebSocket } from '../webSocketHandler';
 import { acceptanceStatus, acceptInPlaceOf, callHandler, upgradeRequired } from './route';
 
@@ -11,6 +12,7 @@ import { acceptanceStatus, acceptInPlaceOf, callHandler, upgradeRequired } from 
  * that response, and the WebSocket is refused.
  * @param handler what it throws or rejects with ends the WebSocket with 1011, and is an 'error' of the application
  * @param options those of `connect()`
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT for an option that `connect()` does not accept
  * @example
  * router.get('/chat/:room', webSocket((ws, ctx) => ws.pipe(rooms.join(ctx.params.room)).pipe(ws)));
  */
@@ -18,6 +20,7 @@ export default function webSocket<C extends Context = Context>(
   handler: (webSocket: WebSocket, ctx: C) => unknown,
   options: ConnectOptions = {},
 ): (ctx: C) => void {
+  checkConnectOptions(options);
   return (ctx) => {
     const response = ctx.res as HttpResponse;
     const ws = response.webSocket;

@@ -1,6 +1,8 @@
 import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
+import { connectionOptionNames } from './defaults';
 import { type AllOptions, type Rule, rules, settingRules } from './rules';
+import type { ConnectOptions, Streamed } from './types';
 import { refuseUnknown } from './unknownOptions';
 
 /**
@@ -12,6 +14,19 @@ export function checkOptions<T extends object, K extends keyof T & keyof AllOpti
   checkIsObject(options);
   refuseUnknown(options, names);
   return checkValues(options, names);
+}
+
+/**
+ * Checks the options of `connect()` of a server's WebSocket.
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and the accepted values
+ */
+export function checkConnectOptions(options: ConnectOptions | Streamed<ConnectOptions>): void {
+  checkOptions<ConnectOptions | Streamed<ConnectOptions>, keyof ConnectOptions>(
+    options,
+    'protocol',
+    'headers',
+    ...connectionOptionNames,
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-export { checkIsObject, checkOptions, checkValues } from './checkOptions';
+export { checkConnectOptions, checkIsObject, checkOptions, checkValues } from './checkOptions';
 export { type ConnectionSettings, settingsFor } from './connectionSettings';
 export * from './defaults';
 export type * from './types';

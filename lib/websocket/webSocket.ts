@@ -15,7 +15,7 @@ import {
   type SendOptions,
   textMessage,
 } from '../framing/outgoingMessage';
-import { type ConnectOptions, checkOptions, connectionOptionNames, type Streamed } from '../options';
+import { type ConnectOptions, checkConnectOptions, type Streamed } from '../options';
 import { endingError, tolerateSameErrors } from './closing';
 import { Core, type CoreSetup } from './core';
 import {
@@ -154,7 +154,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
   connect(options: Streamed<ConnectOptions>): WebSocket<MessageStream>;
   connect(options: ConnectOptions | Streamed<ConnectOptions>): AnyWebSocket;
   connect(options?: ConnectOptions | Streamed<ConnectOptions>): AnyWebSocket {
-    if (options !== undefined) checkOptions(options, 'protocol', 'headers', ...connectionOptionNames);
+    if (options !== undefined) checkConnectOptions(options);
     this.#core.connect(options);
     return this;
   }

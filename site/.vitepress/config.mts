@@ -36,6 +36,14 @@ function linksToRepository(markdown: Markdown): void {
   });
 }
 
+/** Shows `{{` in inline code as it is written. Without this, Vue evaluates what follows, and the page fails. */
+function literalInlineCode(markdown: Markdown): void {
+  markdown.core.ruler.push('literal inline code', ({ tokens }) => {
+    for (const { children } of tokens)
+      for (const token of children ?? []) if (token.type === 'code_inline') token.attrSet('v-pre', '');
+  });
+}
+
 /** The pages of docs/, in the order of docs/README.md. */
 const sidebar = [
   {
@@ -94,7 +102,15 @@ export default defineConfig({
   rewrites: { 'README.md': 'index.md' },
   cleanUrls: true,
   ignoreDeadLinks: ['http://localhost:4080'],
-  markdown: { config: linksToRepository },
+  // The colours of the default are too faint for their backgrounds (WCAG 1.4.3).
+  head: [['style', {}, 'html:root { --vp-code-lang-color: var(--vp-c-text-2); }']],
+  markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+    config(markdown) {
+      linksToRepository(markdown);
+      literalInlineCode(markdown);
+    },
+  },
   // The pages are outside of this folder, and would not find the package that they are compiled for.
   vite: {
     resolve: { alias: [{ find: /^vue(?=$|\/)/, replacement: join(import.meta.dirname, '..', 'node_modules', 'vue') }] },

@@ -85,6 +85,34 @@ const configures =
     await handle?.close();
   };
 
+/** The order in which things end: a request that is still being answered keeps the database open. */
+async function stops(block: CodeBlock): Promise<void> {
+  const events: string[] = [];
+  const waiting: ServerResponse[] = [];
+  const server = createServer((_req, res) => {
+    const ws = res.webSocket?.connect();
+    if (!ws) return void waiting.push(res);
+    ws.resume().once('close', () => {
+      events.push('WebSocket');
+      waiting[0]?.end('answered');
+    });
+  });
+  const handle = configureServer(server);
+  server.once('close', () => events.push('server'));
+  server.listen(0);
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const client = connect(urlOf({ port })).resume();
+  await once(client, 'open');
+  const asked = fetch(`http://localhost:${port}`, { headers: { Connection: 'close' } });
+  await once(server, 'request');
+  const database = { close: async () => void events.push('database') };
+  const { stop } = await block.run({ names: { once, server, handle, database }, returns: ['stop'] });
+  await stop();
+  expect(await (await asked).text()).to.equal('answered');
+  expect(events).to.deep.equal(['WebSocket', 'server', 'database']);
+}
+
 async function disposes(block: CodeBlock): Promise<void> {
   const sockets: library.WebSocket[] = [];
   const handler = (_req: IncomingMessage, res: ServerResponse) => res.webSocket?.connect().resume();
@@ -329,7 +357,7 @@ describeBlocks(page, {
   API: imports,
   Servers: servers,
   'Beside other WebSocket servers': configures(() => ({}), '/chat', {}, ['welcome']),
-  'Shutting down': [runElsewhere('spec/server/shutdown.spec.ts'), disposes],
+  'Shutting down': [runElsewhere('spec/server/shutdown.spec.ts'), stops, disposes],
   Options: configures(() => ({ res: {} }), '/', {}, ['welcome']),
   'Greedy clients': configures(() => ({}), '/', { headers: { 'X-Real-IP': '192.0.2.1' } }, ['welcome']),
   Origins: [

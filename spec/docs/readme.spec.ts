@@ -76,6 +76,26 @@ async function events(block: CodeBlock): Promise<void> {
   expect((await fetch(`http://localhost:${server.port}`)).status).to.equal(426);
 }
 
+/** Against the first server of the page, and then without a server. */
+async function completeClient(block: CodeBlock): Promise<void> {
+  const server = codeBlock(page, 'node-websocket-handler');
+  await server.run();
+  const process: { exitCode?: number } = {};
+  const console = new RecordingConsole();
+  let host: string;
+  try {
+    host = `localhost:${await server.port()}`;
+    await block.run({ names: { console, process }, replace: { 'localhost:4080': host } });
+    expect(console.lines).to.deep.equal([['hello']]);
+    expect(process.exitCode).to.equal(undefined);
+  } finally {
+    await server.stop();
+  }
+  await block.run({ names: { console, process }, replace: { 'localhost:4080': host } });
+  expect(console.lines.at(-1)?.[0]).to.equal('WS_ERR_CONNECTION_FAILED');
+  expect(process.exitCode).to.equal(1);
+}
+
 async function client(block: CodeBlock): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'readme-'));
   try {
@@ -151,6 +171,6 @@ describeBlocks(page, {
   'node-websocket-handler': [firstServer, fromBrowser],
   'Use it as a stream': streams,
   'Or with events': events,
-  'Connect to a server': [client, reconnects],
+  'Connect to a server': [completeClient, client, reconnects],
   'In your application': application,
 });

@@ -5,6 +5,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { createApp, start } from '../../demo/frameworks/fastify';
 import plugin from '../../lib/integrations/fastify';
 import { createCertificate } from '../support/certificate';
+import { thrownBy } from '../support/thrown';
 import { itKeepsTheContract, nextMessage, type Running } from './contract';
 import { Visitor } from './visitor';
 
@@ -107,8 +108,10 @@ describe('Fastify', () => {
     });
     // Other routes have Fastify's own handler.
     app.route({ method: 'GET', url: '/', handler: async (request, reply) => reply.send(request.url) });
-    // @ts-expect-error webSocket takes true or the options of connect()
-    app.route({ method: 'GET', url: '/typed', webSocket: 'yes', handler: () => {} });
+    thrownBy(() =>
+      // @ts-expect-error webSocket takes true or the options of connect()
+      app.route({ method: 'GET', url: '/typed', webSocket: 'yes', handler: () => {} }),
+    );
     await using server = await listening(app);
     for (const [path, answer] of [
       ['/route/lobby', 'lobby of true'],
@@ -116,6 +119,32 @@ describe('Fastify', () => {
     ] as const)
       expect(await server.visitor.open(path).toArray()).to.deep.equal([answer]);
     expect(await server.visitor.ask('GET', '/')).to.include({ status: 200, body: '/' });
+  });
+
+  it('refuses wrong options of a route when the route is added, with the error of connect()', async () => {
+    const app = fastify();
+    await app.register(plugin);
+    for (const [wrong, message] of [
+      [{ webSocket: { maxPayload: 1 } }, /unknown option maxPayload; did you mean maxMessageSize\?$/],
+      [{ webSocket: { protocol: 7 } }, /option protocol must be the name of a subprotocol \(a token\), not 7$/],
+      [{ webSocket: false }, /option webSocket of a route must be true or an object .*, not false$/],
+      [{ webSocket: 'yes' }, /option webSocket of a route must be true or an object .*, not 'yes'$/],
+      [{ websocket: true }, /unknown option websocket of a route; did you mean webSocket\?$/],
+    ] as const) {
+      const error = thrownBy(() => app.get('/', wrong as object, () => {}));
+      expect(error).to.include({ code: 'WS_ERR_INVALID_ARGUMENT' }).and.have.property('message').that.matches(message);
+    }
+    await app.close();
+  });
+
+  it('leaves routes with { websocket: true } to @fastify/websocket, if that is registered as well', async () => {
+    const app = fastify();
+    // What that package adds to an instance, and by which its own plugins look for it.
+    app.decorate('websocketServer', {});
+    await app.register(plugin);
+    app.get('/', { websocket: true } as object, async () => 'its own');
+    expect((await app.inject('/')).body).to.equal('its own');
+    await app.close();
   });
 
   it('refuses a wrong option of the plugin when it starts', async () => {

@@ -1,7 +1,9 @@
 import { createSecureServer } from 'node:http2';
 import { expect } from 'chai';
 import { createApp, start } from '../../demo/frameworks/hono';
+import webSocket from '../../lib/integrations/hono';
 import { createCertificate } from '../support/certificate';
+import { thrownBy } from '../support/thrown';
 import { itKeepsTheContract, type Running } from './contract';
 import { Visitor } from './visitor';
 
@@ -15,6 +17,12 @@ async function startHttp2(): Promise<Running> {
 describe('Hono', () => {
   describe('over HTTP/1.1', () => itKeepsTheContract(() => start(0)));
   describe('over HTTP/2', () => itKeepsTheContract(startHttp2));
+
+  it('refuses a wrong option when the handler is made, before any request', () => {
+    const { code, message } = thrownBy(() => webSocket(() => {}, { maxPayload: 1 } as object));
+    expect(code).to.equal('WS_ERR_INVALID_ARGUMENT');
+    expect(message).to.match(/unknown option maxPayload; did you mean maxMessageSize\?$/);
+  });
 
   it('sends the header fields of middleware with the 101: those of cors(), and those that are set after the handler', async () => {
     const demo = await start(0);

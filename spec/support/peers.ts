@@ -43,8 +43,12 @@ export const peers: Readonly<Record<string, (context: Context) => Promise<Peer>>
 };
 
 export function launchChromium(context: Context): Promise<Browser> {
+  return startChromium(need(chromium, context));
+}
+
+export function startChromium(executablePath: string): Promise<Browser> {
   return playwright.launch({
-    executablePath: need(chromium, context),
+    executablePath,
     args: [
       '--no-sandbox',
       '--disable-gpu',
