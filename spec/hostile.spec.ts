@@ -174,3 +174,38 @@ describe('A peer', () => {
     expect((await retainedBytes()) - before).to.be.below(mebibyte);
   });
 });
+
+describe('A program that passes a number or another value for bytes', () => {
+  it('sends no memory of the process: each is refused at once, and the connection goes on', async () => {
+    const peer = serverFor();
+    const { webSocket } = peer;
+    for (const value of [1000, 0, Number.NaN, new Float32Array(8), new Float64Array(8), [1, 2], { length: 8 }, true]) {
+      const calls: [what: string, call: () => unknown][] = [
+        ['write', () => webSocket.write(value as never)],
+        ['close', () => webSocket.close(1000, value as never)],
+      ];
+      // For a ping and a binary message, any view is the bytes of its memory.
+      if (ArrayBuffer.isView(value)) calls.shift();
+      else calls.push(['ping', () => webSocket.ping(value as never)]);
+      for (const [what, call] of calls)
+        expect(await codeOf(call), `${what}(${String(value)})`).to.equal('WS_ERR_INVALID_ARGUMENT');
+    }
+    await turn();
+    expect(peer.frames).to.deep.equal([]);
+    const bytes = Float32Array.of(1, 2);
+    webSocket.write(bytes as never);
+    await peer.until(() => peer.frames.length === 1);
+    expect(peer.frames[0]?.payload).to.deep.equal(Buffer.from(bytes.buffer));
+    webSocket.abort();
+  });
+});
+
+/** The code of the error that a call throws, or with which its promise is rejected. */
+async function codeOf(call: () => unknown): Promise<string | undefined> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
