@@ -50,13 +50,13 @@ describe('An opening request', () => {
 
   it('whose headers never end gets 431 from Node', async () => {
     await using server = await listen(echo);
+    const connected = once(server.server, 'connection') as Promise<[Socket]>;
     using client = await RawClient.connect(server.port);
-    client.write('GET / HTTP/1.1\r\nX-Filler: ');
-    // The server may close the connection before it has read all of this.
-    for (let i = 0; i < 100 && !client.ended; i++) {
-      client.write('x'.repeat(1024));
-      await turn();
-    }
+    const [socket] = await connected;
+    // Just below the limit of 16 KiB, and above it only when the server has read this: bytes that it leaves unread would reset the connection.
+    client.write(`GET / HTTP/1.1\r\nX-Filler: ${'x'.repeat(16_000)}`);
+    while (socket.bytesRead < 16_000) await turn();
+    client.write('x'.repeat(1000));
     expect((await client.answer()).statusCode).to.equal(431);
   });
 
