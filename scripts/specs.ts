@@ -63,6 +63,8 @@ const longest = [
   'spec/hostileHttp2Resets.spec.ts',
   'spec/http2Servers.spec.ts',
   'spec/http2ClientStages.spec.ts',
+  'spec/hostileHeaders.spec.ts',
+  'spec/regularExpressions.spec.ts',
 ];
 
 function findSpecs(): string[] {
