@@ -36,6 +36,7 @@ const withPrograms = [
   'spec/demos.spec.ts',
   'spec/docs/scaling.spec.ts',
   'spec/docs/proxies.spec.ts',
+  'spec/hijacking.spec.ts',
   'spec/http2Peers.spec.ts',
   'spec/http2Servers.spec.ts',
   'spec/leaks.spec.ts',
@@ -62,6 +63,8 @@ const longest = [
   'spec/hostileHttp2Resets.spec.ts',
   'spec/http2Servers.spec.ts',
   'spec/http2ClientStages.spec.ts',
+  'spec/hostileHeaders.spec.ts',
+  'spec/regularExpressions.spec.ts',
 ];
 
 function findSpecs(): string[] {

@@ -174,3 +174,53 @@ describe('A peer', () => {
     expect((await retainedBytes()) - before).to.be.below(mebibyte);
   });
 });
+
+describe('A program that passes a number or another value for bytes', () => {
+  const numbers = [1000, 0, Number.NaN, [1, 2], { length: 8 }, true];
+
+  it('sends no memory of the process with ping() and close(): they are refused at once', async () => {
+    const peer = serverFor();
+    const { webSocket } = peer;
+    for (const value of numbers) expect(await codeOf(() => webSocket.ping(value as never))).to.equal(invalid);
+    for (const value of [...numbers, new Float32Array(8), new ArrayBuffer(8)])
+      expect(await codeOf(() => webSocket.close(1000, value as never))).to.equal(invalid);
+    await turn();
+    expect(peer.frames).to.deep.equal([]);
+    webSocket.abort();
+  });
+
+  it('sends no memory of the process with write(): the stream fails', async () => {
+    for (const value of numbers) {
+      const peer = serverFor();
+      peer.webSocket.write(value as never);
+      const [error] = await once(peer.webSocket, 'error');
+      expect(error.code).to.equal(invalid);
+      await peer.ended();
+      // A Close frame at most.
+      expect(peer.frames.filter(({ first }) => first !== 0x88)).to.deep.equal([]);
+    }
+  });
+
+  it('sends the bytes of a view, and no others of its memory', async () => {
+    const memory = new ArrayBuffer(64);
+    for (const view of [new Float32Array(memory, 8, 2), new DataView(memory, 3, 5), new Uint16Array(memory, 2, 0)]) {
+      const peer = serverFor();
+      peer.webSocket.write(view as never);
+      await peer.until(() => peer.frames.length === 1);
+      expect(peer.frames[0]?.payload.length).to.equal(view.byteLength);
+      peer.webSocket.abort();
+    }
+  });
+});
+
+const invalid = 'WS_ERR_INVALID_ARGUMENT';
+
+/** The code of the error that a call throws, or with which its promise is rejected. */
+async function codeOf(call: () => unknown): Promise<string | undefined> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}

@@ -174,9 +174,16 @@ const permanentCloseCodes: ReadonlySet<number | undefined> = new Set([
   closeCodes.missingExtension,
 ]);
 
-/** Errors of Node about a certificate: errors of OpenSSL's verification, of the host name, and alerts of the server. */
+/** Errors of Node about the certificate of the server: errors of OpenSSL's verification, and of the host name. */
 const certificateError =
-  /^(?:CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_|HOSTNAME_MISMATCH$|ERR_TLS_CERT_|ERR_SSL_\w*ALERT_\w*(?:CERTIFICATE|UNKNOWN_CA))/;
+  /^(?:CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_|HOSTNAME_MISMATCH$|ERR_TLS_CERT_)/;
+
+/** An alert of the server, which may be about the certificate of the client. */
+const alertOfServer = /^ERR_SSL_[A-Z0-9]+_ALERT_/;
+
+function isCertificateError(code: string): boolean {
+  return certificateError.test(code) || (alertOfServer.test(code) && /CERTIFICATE|UNKNOWN_CA/.test(code));
+}
 
 /** Statuses after which another request may succeed (RFC 9110 §15, RFC 8470 §5.2, RFC 6585 §4). */
 const transientStatuses = new Set([408, 425, 429]);
@@ -190,7 +197,7 @@ function isTransient(error: Error): boolean {
   const { code, closeCode, statusCode, cause } = error;
   // WS_ERR_TRUNCATED has one of these codes, but it is caused by a lost server, not by a disagreement.
   if (permanentCloseCodes.has(closeCode) && code !== 'WS_ERR_TRUNCATED') return false;
-  if (certificateError.test((cause as NodeJS.ErrnoException | undefined)?.code ?? '')) return false;
+  if (isCertificateError((cause as NodeJS.ErrnoException | undefined)?.code ?? '')) return false;
   return statusCode === undefined || statusCode >= 500 || transientStatuses.has(statusCode);
 }
 

@@ -257,6 +257,18 @@ describe('reconnecting()', () => {
     }
   });
 
+  it('ends with an error if the server asks for a certificate that the client has not', async () => {
+    const certificate = createCertificate();
+    let attempts = 0;
+    const server = createSecureServer({ ...certificate, requestCert: true });
+    server.on('tlsClientError', () => attempts++);
+    await using running = await serve(server as never);
+    const url = `wss://localhost:${running.port}/`;
+    const { error } = await readAll(reconnecting(url, { ...quick, ca: certificate.cert, family: 4, maxAttempts: 5 }));
+    expect([error?.code, attempts <= 1]).to.deep.equal(['WS_ERR_CONNECTION_FAILED', true]);
+    expect((error?.cause as NodeJS.ErrnoException | undefined)?.code).to.match(/ALERT_CERTIFICATE_REQUIRED/);
+  });
+
   it('throws after maxAttempts failures in a row and starts the count again after a success', async () => {
     let requests = 0;
     await using server = await listen((_request, response) => {

@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { pipeline } from 'node:stream/promises';
@@ -207,6 +208,22 @@ async function answerTo(block: CodeBlock, options: ClientOptions = {}) {
 }
 
 describeBlocks('docs/security.md', {
+  'Compare a secret': async (block) => {
+    const names = { createServer, createHash, timingSafeEqual, token: 'right' };
+    const { server } = await block.run({ names, returns: ['server'] });
+    const handle = configureServer(server);
+    server.listen(0);
+    await once(server, 'listening');
+    const url = urlOf(server.address());
+    const headers = { Authorization: 'Bearer right' };
+    expect(await connect(url, { headers }).toArray()).to.deep.equal(['welcome']);
+    for (const Authorization of ['Bearer wrong', 'Bearer righ', 'Bearer rights', '']) {
+      const [error] = await once(connect(url, { headers: { Authorization } }).resume(), 'error');
+      expect(error.statusCode, Authorization).to.equal(401);
+    }
+    server.close();
+    await handle.close();
+  },
   'Cross-site hijacking': async (block) => {
     const headers = { Cookie: 'session=1' };
     expect(await answerTo(block, { headers, origin: 'https://app.example' })).to.deep.equal(['welcome']);

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Context } from 'mocha';
-import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
 import { Agent, WebSocket as UndiciClient } from 'undici';
 import { WebSocket as WsClient } from 'ws';
 import type { Message } from '../../lib/webSocketHandler';
@@ -42,23 +42,34 @@ export const peers: Readonly<Record<string, (context: Context) => Promise<Peer>>
   Chromium: async (context) => openChromium(await launchChromium(context)),
 };
 
+const switches = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
 export function launchChromium(context: Context): Promise<Browser> {
   return startChromium(need(chromium, context));
 }
 
 export function startChromium(executablePath: string): Promise<Browser> {
-  return playwright.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  return playwright.launch({ executablePath, args: switches });
+}
+
+/**
+ * Chromium as its user sees it, with a profile in this folder. Other contexts are private windows, in which it sends no cookies to another
+ * site.
+ */
+export function launchProfile(context: Context, folder: string): Promise<BrowserContext> {
+  const executablePath = need(chromium, context);
+  const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } };
+  mkdirSync(join(folder, 'Default'));
+  writeFileSync(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences));
+  return playwright.launchPersistentContext(folder, { executablePath, args: switches, ignoreHTTPSErrors: true });
 }
 
 function converseWithWs({ url, messages = [], close }: Conversation): Promise<Outcome> {
