@@ -118,7 +118,8 @@ export default defineConfig({
   /** VitePress prints the error of a page that Vue cannot render, writes the page without its text, and ends with the code 0. */
   transformHtml(html, page) {
     // The page 404 is rendered in the browser.
-    if (!page.endsWith('404.html') && !html.includes('<h1')) throw new Error(`${page} has no heading: see the error above`);
+    if (!page.endsWith('404.html') && !html.includes('<h1'))
+      throw new Error(`${page} has no heading: see the error above`);
   },
   /** For coding assistants: llms.txt, SKILL.md and the pages as Markdown, which they link to. */
   buildEnd({ outDir }) {
