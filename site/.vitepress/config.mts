@@ -115,6 +115,12 @@ export default defineConfig({
   vite: {
     resolve: { alias: [{ find: /^vue(?=$|\/)/, replacement: join(import.meta.dirname, '..', 'node_modules', 'vue') }] },
   },
+  /** VitePress prints the error of a page that Vue cannot render, writes the page without its text, and ends with the code 0. */
+  transformHtml(html, page) {
+    // The page 404 is rendered in the browser.
+    if (!page.endsWith('404.html') && !html.includes('<h1'))
+      throw new Error(`${page} has no heading: see the error above`);
+  },
   /** For coding assistants: llms.txt, SKILL.md and the pages as Markdown, which they link to. */
   buildEnd({ outDir }) {
     for (const name of ['llms.txt', 'SKILL.md']) cpSync(join(root, name), join(outDir, name));
