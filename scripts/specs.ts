@@ -23,7 +23,13 @@ const alone = ['spec/deadPeer.spec.ts', 'spec/topics/fire.spec.ts', 'spec/topics
 const adapted = 'spec/adapters/ws/programs.spec.ts';
 
 /** They take long: ten thousand connections, each stage of a handshake, real outages. Only with --all, --coverage or --ours. */
-const slow = ['spec/deadPeer.spec.ts', 'spec/hostileHttp2Resets.spec.ts', 'spec/http2ClientStages.spec.ts'];
+const slow = [
+  'spec/deadPeer.spec.ts',
+  'spec/badNetworks.spec.ts',
+  'spec/processFaults.spec.ts',
+  'spec/hostileHttp2Resets.spec.ts',
+  'spec/http2ClientStages.spec.ts',
+];
 
 /** They run with frameworks that have a folder of packages of their own: only with --all and --coverage, which install it if it is missing. */
 const frameworks = join('demo', 'frameworks');
