@@ -96,7 +96,7 @@ describe('A process in trouble', function () {
     await using starved = await EchoProcess.start('ulimit -n 100');
     const open: WebSocket[] = [];
     let refused = 0;
-    while (refused < 5) {
+    while (refused < 2) {
       const ws = starved.connect({ handshakeTimeout: 3000 }).on('error', () => {});
       const isOpen = await Promise.race([once(ws, 'open').then(() => true), once(ws, 'close').then(() => false)]).catch(
         () => false,
