@@ -206,7 +206,7 @@ describe('A header of an opening request', () => {
   };
   for (const [name, prepare] of Object.entries(works)) {
     it(`is read in linear time: ${name}`, async () => {
-      expect(await growth(many, prepare)).to.be.below(linear);
+      expect(await growth(10 * many, prepare)).to.be.below(linear);
     });
   }
 });
@@ -349,7 +349,7 @@ describe('A header of the answer to a client', () => {
   };
   for (const [name, prepare] of Object.entries(works)) {
     it(`is read in linear time: ${name}`, async () => {
-      expect(await growth(many, prepare)).to.be.below(linear);
+      expect(await growth(10 * many, prepare)).to.be.below(linear);
     });
   }
 
@@ -361,7 +361,7 @@ describe('A header of the answer to a client', () => {
   };
   for (const [name, line] of Object.entries(received)) {
     it(`is read in linear time: ${name}`, async () => {
-      const answers = new Map([many, many * 10].map((size) => [size, lines('HTTP/1.1 400 Bad Request', line(size))]));
+      const answers = new Map([many / 10, many * 10].map((size) => [size, lines('HTTP/1.1 400 Bad Request', line(size))]));
       let current = '';
       await using server = await answering(() => current);
       const prepare = (size: number) => async () => {
@@ -369,7 +369,7 @@ describe('A header of the answer to a client', () => {
         const ws = connect(`ws://127.0.0.1:${server.port}/`, { ...options, versions: ['13', '8'] });
         expect((await failureOf(ws)).statusCode).to.equal(400);
       };
-      expect(await growth(many, prepare)).to.be.below(linear);
+      expect(await growth(10 * many, prepare)).to.be.below(linear);
     });
   }
 });
@@ -381,6 +381,6 @@ describe('growth()', () => {
       for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) sum += i ^ j;
       return sum;
     };
-    expect(await growth(300, square)).to.be.above(linear);
+    expect(await growth(3000, square)).to.be.above(linear);
   });
 });

@@ -1,24 +1,30 @@
-/** The times as much work that are still taken for linear growth, when quadratic growth would be a hundred times as much. */
-export const linear = 40;
+/** How many times as large the larger size is. */
+const factor = 100;
+
+/**
+ * The times as much work that are still taken for linear growth. It is `factor`, and up to eight times of that with the collection of
+ * garbage; with the square it is 10,000.
+ */
+export const linear = 3000;
 
 /** More tries do not make the result smaller. */
 const mostTries = 20;
 
 /**
- * How many times as much CPU time ten times the size takes: about 10 if the work grows linearly, and 100 if it grows with the square. The
- * least time of several tries counts, so that it does not matter what else the machine does.
- * @param size the smaller of both sizes
+ * How many times as much CPU time a hundred times the size takes: about 100 if the work grows linearly, and 10,000 if it grows with the
+ * square. The least time of several tries counts, so that it does not matter what else the machine does.
+ * @param size the larger of both sizes
  * @param prepare returns the work for a size; what this itself does is not measured
  */
 export async function growth(size: number, prepare: (size: number) => () => unknown): Promise<number> {
-  const [small, large] = [prepare(size), prepare(size * 10)];
+  const [small, large] = [prepare(size / factor), prepare(size)];
   let [leastSmall, leastLarge] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   let grown = Number.POSITIVE_INFINITY;
   for (let tries = 0; tries < mostTries && (tries < 3 || grown >= linear); tries++) {
     // The same amount of work if it is linear, so that both are measured alike.
-    leastSmall = Math.min(leastSmall, await cpuTime(small, 10));
+    leastSmall = Math.min(leastSmall, await cpuTime(small, factor));
     leastLarge = Math.min(leastLarge, await cpuTime(large, 1));
-    grown = (leastLarge / leastSmall) * 10;
+    grown = (leastLarge / leastSmall) * factor;
   }
   return grown;
 }
