@@ -361,7 +361,9 @@ describe('A header of the answer to a client', () => {
   };
   for (const [name, line] of Object.entries(received)) {
     it(`is read in linear time: ${name}`, async () => {
-      const answers = new Map([many / 10, many * 10].map((size) => [size, lines('HTTP/1.1 400 Bad Request', line(size))]));
+      const answers = new Map(
+        [many / 10, many * 10].map((size) => [size, lines('HTTP/1.1 400 Bad Request', line(size))]),
+      );
       let current = '';
       await using server = await answering(() => current);
       const prepare = (size: number) => async () => {
