@@ -2,17 +2,22 @@
 export class ForgettingMap<V extends { readonly isIdle: boolean }> {
   readonly #values = new Map<string, V>();
   readonly #mostIdle: number;
+  readonly #forgotten: (value: V) => void;
   #most: number;
 
-  /** @param mostIdle the size up to which nothing is forgotten */
-  constructor(mostIdle: number) {
+  /**
+   * @param mostIdle the size up to which nothing is forgotten by itself
+   * @param forgotten called for each value that is forgotten
+   */
+  constructor(mostIdle: number, forgotten: (value: V) => void = () => {}) {
     this.#mostIdle = this.#most = mostIdle;
+    this.#forgotten = forgotten;
   }
 
   get(name: string, make: () => V): V {
     let value = this.#values.get(name);
     if (value === undefined) {
-      if (this.#values.size >= this.#most) this.#forgetIdle();
+      if (this.#values.size >= this.#most) this.forgetIdle();
       value = make();
       this.#values.set(name, value);
     }
@@ -27,8 +32,13 @@ export class ForgettingMap<V extends { readonly isIdle: boolean }> {
     this.#values.clear();
   }
 
-  #forgetIdle(): void {
-    for (const [name, { isIdle }] of this.#values) if (isIdle) this.#values.delete(name);
+  /** Forgets the values that are not in use. */
+  forgetIdle(): void {
+    for (const [name, value] of this.#values) {
+      if (!value.isIdle) continue;
+      this.#values.delete(name);
+      this.#forgotten(value);
+    }
     // If most are in use, looking at all of them for each new name would take long.
     this.#most = Math.max(this.#mostIdle, 2 * this.#values.size);
   }

@@ -19,14 +19,20 @@ const mostIdleTopics = 10_000;
 /** The least time between two searches for messages that have reached their age. Readers never get them, however rarely it is. */
 const leastSweep = 1000;
 
-/** The part of `maxBytes` that the messages may take after the oldest ones were deleted, so that this is not done for each message. */
+/** The part of `maxBytes` that is in use after memory was freed, so that this is not done for each message. */
 const relief = 0.75;
 
 /** The options of `memoryBroker()`. */
 export interface MemoryBrokerOptions {
   /**
-   * The most bytes of memory for the messages of all topics. Beyond it, the oldest messages are deleted, whatever their topic: clients may
-   * choose the names of topics, and `history` limits only each of them. Default 256 MiB.
+   * The most bytes of memory for all topics: their messages, with 200 bytes for each, and their names, with 700 bytes for each topic. `history`
+   * limits only each topic, and clients may choose the names of topics, so they could make any number of them. There is no limit for the
+   * number of topics beside it: a topic counts by what it takes.
+   *
+   * Beyond it, messages of topics that nobody reads are deleted, the oldest first, and topics that are empty then are forgotten. Only if that
+   * is not enough, the oldest messages of all topics are deleted. Who continues after a cursor is told: `'evicted'` if the topic is still
+   * known, else `'epoch'`. Default 256 MiB: 16 topics with a full history of 16 MiB, or a quarter of a million with one short message, in a
+   * process that may have 2 GiB.
    */
   maxBytes?: number;
 }
@@ -44,15 +50,19 @@ export function memoryBroker(options: MemoryBrokerOptions = {}): BrokerDriver {
 
 /** The logs that all brokers of one driver share. */
 class Memory {
-  readonly #logs = new ForgettingMap<MemoryLog>(mostIdleTopics);
+  readonly #logs = new ForgettingMap<MemoryLog>(mostIdleTopics, (log) => {
+    this.#bytes -= log.ownBytes;
+  });
   readonly #brokers = new Set<MemoryBroker>();
   readonly #maxBytes: number;
-  /** Bytes of all messages. */
+  /** Bytes of all topics and messages. */
   #bytes = 0;
+  /** The number of bytes at which memory is freed: `maxBytes`, or more if topics that are read take more without any messages. */
+  #most: number;
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#maxBytes = this.#most = maxBytes;
   }
 
   open(broker: MemoryBroker): void {
@@ -64,30 +74,46 @@ class Memory {
     if (this.#brokers.size > 0) return;
     this.#logs.clear();
     this.#bytes = 0;
+    this.#most = this.#maxBytes;
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
   }
 
   log(topic: string, history: Required<HistoryLimits>): MemoryLog {
     return this.#logs.get(topic, () => {
+      this.makeRoom();
       this.#sweepEvery(Math.max(leastSweep, history.maxAge / 2));
-      return new MemoryLog(topic, history, (bytes) => {
+      const log = new MemoryLog(topic, history, (bytes) => {
         this.#bytes += bytes;
       });
+      this.#bytes += log.ownBytes;
+      return log;
     });
   }
 
-  /** Deletes the oldest messages of all topics if they take too much memory. */
+  /** Frees memory if the topics take too much: first that of topics that nobody reads, then that of the oldest messages of all topics. */
   makeRoom(): void {
-    if (this.#bytes <= this.#maxBytes) return;
+    if (this.#bytes <= this.#most) return;
+    this.#deleteOldest((log) => !log.isRead);
+    this.#deleteOldest(() => true);
+    this.#most = Math.max(this.#maxBytes, this.#bytes / relief);
+  }
+
+  get #hasRoom(): boolean {
+    return this.#bytes <= this.#maxBytes * relief;
+  }
+
+  /** Deletes the older half of the messages, and again of those that are left, until there is room, and forgets topics that are empty. */
+  #deleteOldest(isMeant: (log: MemoryLog) => boolean): void {
     const now = Date.now();
     let oldest = now;
-    for (const log of this.#logs.values()) oldest = Math.min(oldest, log.oldest);
-    let age = now - oldest;
-    do {
+    for (const log of this.#logs.values()) if (isMeant(log)) oldest = Math.min(oldest, log.oldest);
+    for (let age = now - oldest, isLast = false; !this.#hasRoom && !isLast; ) {
+      isLast = age === 0;
       age = Math.floor(age / 2);
-      for (const log of this.#logs.values()) log.removeUntil(now - age);
-    } while (this.#bytes > this.#maxBytes * relief && age > 0);
+      for (const log of this.#logs.values()) if (isMeant(log) && !this.#hasRoom) log.removeUntil(now - age);
+      if (!this.#hasRoom) this.#logs.forgetIdle();
+    }
   }
 
   /** Frees the memory of messages that have reached their age, also in topics that nobody reads or writes. */

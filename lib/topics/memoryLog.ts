@@ -15,6 +15,9 @@ const smallestRing = 16;
 /** What a message takes beside its data, in bytes: its entry, its cursor, and its place in the ring. */
 const overhead = 200;
 
+/** What a topic without messages takes beside its name, in bytes: the log, its smallest ring, its epoch, and its place in a Map. */
+const topicOverhead = 700;
+
 /** The messages of one topic in memory: a ring buffer that is bounded by messages, bytes and age. */
 export class MemoryLog {
   readonly topic: string;
@@ -37,7 +40,16 @@ export class MemoryLog {
 
   /** Whether nothing would be lost, except the epoch, if the log were forgotten. */
   get isIdle(): boolean {
-    return this.#first > this.#last && this.#readers.size === 0;
+    return this.#first > this.#last && !this.isRead;
+  }
+
+  get isRead(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  /** Bytes of memory that the log takes without messages. */
+  get ownBytes(): number {
+    return topicOverhead + 2 * this.topic.length;
   }
 
   get bounds(): TopicBounds {
@@ -51,7 +63,7 @@ export class MemoryLog {
     const id = toCursor({ epoch: this.epoch, offset });
     const size = Buffer.byteLength(data);
     const message = { id, data, binary: typeof data !== 'string' };
-    if (this.#last - this.#first >= this.#ring.length) this.#grow();
+    if (this.#last - this.#first >= this.#ring.length) this.#resize(this.#ring.length * 2, offset);
     this.#ring[offset % this.#ring.length] = { message, size, at: Date.now() };
     this.#bytes += size;
     this.#resized(size + overhead);
@@ -99,14 +111,16 @@ export class MemoryLog {
     this.#bytes -= size;
     this.#resized(-size - overhead);
     this.#ring[place] = undefined;
-    // A topic that was busy once and is empty now needs no large ring.
-    if (this.#first > this.#last && this.#ring.length > smallestRing) this.#ring = new Array(smallestRing);
+    // A topic that was busy once and is quiet now needs no large ring.
+    const { length } = this.#ring;
+    if (length > smallestRing && this.#last - this.#first < length / 4) this.#resize(length / 2, this.#last + 1);
   }
 
-  #grow(): void {
-    const larger: (Entry | undefined)[] = new Array(this.#ring.length * 2);
-    for (let n = this.#first; n < this.#last; n++) larger[n % larger.length] = this.#ring[n % this.#ring.length];
-    this.#ring = larger;
+  /** Moves the entries below an offset to a ring of another length. */
+  #resize(length: number, end: number): void {
+    const other: (Entry | undefined)[] = new Array(length);
+    for (let n = this.#first; n < end; n++) other[n % length] = this.#ring[n % this.#ring.length];
+    this.#ring = other;
   }
 }
 

@@ -17,7 +17,8 @@ export interface TopicsOptions {
   history?: HistoryLimits;
   /**
    * Milliseconds for which a message is published again and again while the broker is away, if it can recognize a message that it has
-   * already. Default 30,000; 0 to try once.
+   * already; 0 to try once. It is also the time that the broker has to answer, but at least 10,000: after that, a message fails with
+   * WS_ERR_BROKER_UNAVAILABLE, also if the driver never says so. Default 30,000.
    */
   publishTimeout?: number;
   /** Milliseconds after which those who are present in a process that is not heard of any more have left. Default 30,000. */

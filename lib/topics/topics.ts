@@ -78,7 +78,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       initialDelay: initialDelay ?? defaults.initialDelay,
       maxDelay: maxDelay ?? defaults.maxDelay,
     };
-    this.#link = new Link(this.#broker, this.#closing.signal, owner, delays);
+    this.#link = new Link(this.#broker, this.#closing.signal, owner, delays, this.#publishTimeout);
   }
 
   /** What the broker promises. */
@@ -157,7 +157,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       joined.destroy(topicsClosed());
     }
     for (const channel of this.#channels.values()) channel.close();
-    await this.#broker.close();
+    await this.#link.close();
   }
 
   #checkOpen(): void {

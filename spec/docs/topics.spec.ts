@@ -24,6 +24,21 @@ async function chat(block: CodeBlock): Promise<void> {
   await topics.close();
 }
 
+async function sign(block: CodeBlock): Promise<void> {
+  await using topics = new Topics();
+  const messages = topics.topic('lobby').since('start')[Symbol.asyncIterator]();
+  const [ws, client] = createPair();
+  await block.run({ names: { topics, ws, user: { name: 'Ada' } } });
+  const received = nextMessage(client);
+  client.write('hello');
+  const { id, data } = (await messages.next()).value;
+  expect(JSON.parse(data)).to.deep.equal({ from: 'Ada', text: 'hello' });
+  expect(JSON.parse(String(await received))).to.deep.equal({ id, from: 'Ada', text: 'hello' });
+  await messages.return?.();
+  client.resume().end();
+  expect(await client.whenClosed()).to.include({ wasClean: true });
+}
+
 async function resume(block: CodeBlock): Promise<void> {
   await using topics = new Topics();
   const prices = topics.topic('prices');
@@ -98,6 +113,7 @@ async function stopping(block: CodeBlock): Promise<void> {
 
 describeBlocks('docs/topics.md', {
   Topics: chat,
+  'Send more than the text': sign,
   'Resume after a lost connection': resume,
   'Who is present': presence,
   'Share topics between processes': [share, contract],

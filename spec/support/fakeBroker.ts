@@ -15,7 +15,11 @@ export interface FakeBroker {
   restart(): Promise<void>;
   /** The next message is added, but the answer is lost. */
   loseAnswer(): void;
+  /** From now on, no call of these functions settles, not even when the broker is closed, until it is restored. */
+  hang(...names: readonly ('publish' | 'bounds')[]): void;
 }
+
+const never = new Promise<never>(() => {});
 
 const away = () => new WebSocketError('WS_ERR_BROKER_UNAVAILABLE', 'it was taken away');
 
@@ -27,6 +31,7 @@ export function fakeBroker({
   let settings: Parameters<BrokerDriver>[0];
   let failure: Error | undefined;
   let answerIsLost = false;
+  let hanging: readonly string[] = [];
   let interrupted = new AbortController();
   const calls = { publish: 0, read: 0, bounds: 0 };
   const keys = new Map<string, string>();
@@ -39,6 +44,7 @@ export function fakeBroker({
     maxMessageSize,
     async publish(topic: string, data: string | Buffer, options: PublishOptions = {}) {
       calls.publish++;
+      if (hanging.includes('publish')) await never;
       const { key } = options;
       const before = key === undefined ? undefined : keys.get(key);
       const id = before ?? (await check().publish(topic, data, options));
@@ -58,6 +64,7 @@ export function fakeBroker({
     },
     async bounds(topic: string) {
       calls.bounds++;
+      if (hanging.includes('bounds')) await never;
       return check().bounds(topic);
     },
     async close() {
@@ -66,6 +73,7 @@ export function fakeBroker({
   };
   const restore = () => {
     failure = undefined;
+    hanging = [];
     interrupted = new AbortController();
   };
   return {
@@ -87,6 +95,9 @@ export function fakeBroker({
     },
     loseAnswer() {
       answerIsLost = true;
+    },
+    hang(...names) {
+      hanging = names;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { mock } from 'node:test';
 import { expect } from 'chai';
-import type { Broker } from '../../lib/topics/broker';
+import type { Broker, TopicMessage } from '../../lib/topics/broker';
 import { brokerContract } from '../../lib/topics/contract';
 import { memoryBroker } from '../../lib/topics/memoryBroker';
 import { retainedBytes } from '../support/garbage';
@@ -33,6 +33,15 @@ describe('memoryBroker()', () => {
       expect((await retainedBytes()) - before).to.be.above(19 * mebibyte);
       mock.timers.tick(90_000);
       expect((await retainedBytes()) - before).to.be.below(mebibyte);
+    });
+
+    it('frees what a topic has taken that was busy once, also if a message is left', async () => {
+      const before = await retainedBytes();
+      for (let i = 0; i < 1000; i++) for (let n = 0; n < 300; n++) await broker.publish(`topic ${i}`, 'x');
+      mock.timers.tick(50_000);
+      for (let i = 0; i < 1000; i++) await broker.publish(`topic ${i}`, 'x');
+      mock.timers.tick(40_000);
+      expect((await retainedBytes()) - before).to.be.below(2.5 * mebibyte);
     });
 
     it('keeps a small message without the large buffer that it is a part of', async () => {
@@ -97,6 +106,58 @@ describe('memoryBroker()', () => {
         kept += last - first + 1;
       }
       expect(kept).to.be.below((10 * mebibyte) / 200);
+    });
+
+    it('holds also for topics that a client has made up, each with a long name and a short message', async () => {
+      const before = await retainedBytes();
+      for (let i = 0; i < 50_000; i++) await broker.publish(`${i}`.padStart(200, 'name '), 'x');
+      expect((await retainedBytes()) - before).to.be.below(10 * mebibyte);
+    });
+
+    it('takes messages of topics that nobody reads first', async () => {
+      const { epoch } = await broker.bounds('read');
+      const controller = new AbortController();
+      const reading = broker.read('read', `${epoch}:0`, controller.signal)[Symbol.asyncIterator]();
+      await broker.publish('read', 'the oldest message of all');
+      await publishMebibytes(30);
+      expect((await reading.next()).value).to.include({ id: `${epoch}:1`, data: 'the oldest message of all' });
+      controller.abort();
+    });
+
+    it('takes the oldest messages of topics that are read if there is nothing else, and tells their readers', async () => {
+      const controller = new AbortController();
+      const readers: AsyncIterator<TopicMessage>[] = [];
+      for (let i = 0; i < 30; i++) {
+        const { epoch } = await broker.bounds(`topic ${i}`);
+        readers.push(broker.read(`topic ${i}`, `${epoch}:0`, controller.signal)[Symbol.asyncIterator]());
+      }
+      await publishMebibytes(30);
+      const [oldest, newest] = [readers[0], readers[29]] as [AsyncIterator<TopicMessage>, AsyncIterator<TopicMessage>];
+      expect(await rejectionOf(oldest.next())).to.include({ code: 'WS_ERR_TOPIC_LOST', lost: 'evicted' });
+      expect((await newest.next()).value.data).to.have.lengthOf(mebibyte);
+      controller.abort();
+    });
+
+    it('makes a topic that was forgotten a new log, of another epoch', async () => {
+      const id = await broker.publish('forgotten', 'text');
+      for (let i = 0; i < 50_000; i++) {
+        await broker.publish(`topic ${i}`, 'x');
+        if (i % 100 === 0) mock.timers.tick(10);
+      }
+      const reading = broker.read('forgotten', id, new AbortController().signal)[Symbol.asyncIterator]();
+      expect(await rejectionOf(reading.next())).to.include({ code: 'WS_ERR_TOPIC_LOST', lost: 'epoch' });
+    });
+
+    it('keeps the newest messages of topics that are read also if these take more than it without messages', async () => {
+      const small = memoryBroker({ maxBytes: 1000 })({ history });
+      const controller = new AbortController();
+      for (let i = 0; i < 100; i++) small.read(`topic ${i}`, 'epoch:0', controller.signal);
+      const { epoch } = await small.bounds('topic 0');
+      const ids = [await small.publish('topic 0', '1'), await small.publish('topic 0', '2')];
+      expect(ids).to.deep.equal([`${epoch}:1`, `${epoch}:2`]);
+      expect(await small.bounds('topic 0')).to.deep.equal({ epoch, first: 1, last: 2 });
+      controller.abort();
+      await small.close();
     });
 
     it('frees what it counts when messages reach their age', async () => {

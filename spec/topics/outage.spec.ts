@@ -8,6 +8,7 @@ import { type Resumption, type Topic, type TopicMessage, Topics, type TopicsOpti
 import { WebSocketError } from '../../lib/webSocketHandler';
 import { type FakeBroker, fakeBroker } from '../support/fakeBroker';
 import { passUntil } from '../support/mockedTime';
+import { rejectionOf } from '../support/rejection';
 import { numberOf, publishNumbers, range, type TestMember, testMember, until } from '../support/topicMembers';
 
 describe('When the broker of topics', () => {
@@ -228,6 +229,75 @@ describe('When the broker of topics', () => {
       await once(topics, 'offline');
       await topics.close();
       expect(await failed).to.include({ code: 'WS_ERR_NOT_OPEN' });
+    });
+  });
+
+  describe('never answers', () => {
+    it('messages are given up after publishTimeout, and later ones are published', async () => {
+      open({ publishTimeout: 20_000 });
+      broker.hang('publish');
+      const failed = rejectionOf(topic.publish('text'));
+      expect(await passUntil(failed)).to.equal(20_000);
+      expect(await failed).to.include({ code: 'WS_ERR_BROKER_UNAVAILABLE' });
+      expect((await failed).message).to.include('no answer within 20000 ms');
+      expect(named()).to.deep.equal(['offline']);
+      broker.restore();
+      expect(await topic.publish('text')).to.be.a('string');
+      expect(named()).to.deep.equal(['offline', 'online']);
+    });
+
+    it('messages are given up that it would recognize, too', async () => {
+      open({}, { deduplicates: true });
+      broker.hang('publish');
+      const failed = rejectionOf(topic.publish('text'));
+      expect(await passUntil(failed)).to.equal(30_000);
+      expect(await failed).to.include({ code: 'WS_ERR_BROKER_UNAVAILABLE' });
+      expect(broker.calls.publish).to.equal(1);
+    });
+
+    it('messages that wait for their turn are given up after those before them', async () => {
+      broker.hang('publish');
+      const failed = Promise.all(range(0, 300).map((i) => rejectionOf(topic.publish(`${i}`))));
+      await passUntil(failed);
+      for (const { code } of (await failed) as WebSocketError[]) expect(code).to.equal('WS_ERR_BROKER_UNAVAILABLE');
+    });
+
+    it('it has ten seconds if messages are published only once', async () => {
+      open({ publishTimeout: 0 });
+      broker.hang('publish');
+      expect(await passUntil(rejectionOf(topic.publish('text')))).to.equal(10_000);
+    });
+
+    it('to what it has, members wait, and messages of this process do not', async () => {
+      broker.hang('bounds');
+      const member = testMember();
+      members.push(member);
+      topic.add(member.ws);
+      const published = topic.publish('0');
+      expect(await passUntil(published)).to.equal(30_000);
+      expect(named()).to.deep.equal(['offline']);
+      broker.restore();
+      await passUntil(member.has(1));
+      expect(topics.online).to.equal(true);
+    });
+
+    it('what is under way is told when the topics are closed', async () => {
+      broker.hang('publish', 'bounds');
+      const failed = rejectionOf(topic.publish('text'));
+      await topics.close();
+      expect(await failed).to.include({ code: 'WS_ERR_NOT_OPEN' });
+    });
+
+    it('a function of a driver that throws instead of rejecting is a failure like others', async () => {
+      topics = new Topics({
+        broker: (settings) => ({
+          ...broker.driver(settings),
+          publish() {
+            throw new WebSocketError('WS_ERR_BROKER_REFUSED', 'thrown');
+          },
+        }),
+      });
+      expect(await rejectionOf(topics.topic('prices').publish('text'))).to.include({ code: 'WS_ERR_BROKER_REFUSED' });
     });
   });
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Broker, BrokerDriver, TopicMessage } from '../../lib/topics/broker';
 import { toCursor } from '../../lib/topics/cursor';
@@ -40,6 +41,12 @@ export async function whenBack<T>(call: () => Promise<T>): Promise<T> {
       if ((error as { code?: string }).code !== 'WS_ERR_BROKER_UNAVAILABLE') throw error;
     }
   }
+}
+
+/** The timers that keep this process alive, once the sockets that are destroyed have been closed: that takes a few turns of the event loop. */
+export async function activeTimers(): Promise<string[]> {
+  for (let i = 0; i < 5; i++) await nextTurn();
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout');
 }
 
 /** What a driver does when its engine is in trouble: it tells, and loses nothing that the engine has. */
@@ -146,5 +153,18 @@ export function itTellsOfTrouble(rig: () => TroubleRig): void {
     expect(await publishing).to.have.property('code', 'WS_ERR_NOT_OPEN');
     expect(await reading).to.deep.equal([]);
     engine.signal('SIGCONT');
+  });
+
+  it('leaves no timer behind when it is closed, also while the engine does not answer', async () => {
+    const { engine, driver } = rig();
+    await broker.close();
+    const before = await activeTimers();
+    const closing = driver()({ history });
+    await closing.publish(topic, 'text');
+    engine.signal('SIGSTOP');
+    await closing.close();
+    const after = await activeTimers();
+    engine.signal('SIGCONT');
+    expect(after).to.deep.equal(before);
   });
 }

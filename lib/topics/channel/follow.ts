@@ -51,7 +51,7 @@ export async function follow(after: string, following: Following): Promise<void>
 
 /** After a failure, only an answer shows that the broker is there again: it may be long before there is a message. */
 async function checkAgain(cursor: string, { link, topic }: Following): Promise<void> {
-  const lost = findLoss(cursor, await link.broker.bounds(topic));
+  const lost = findLoss(cursor, await link.bounds(topic));
   if (lost !== undefined) throw topicLost(topic, cursor, lost);
 }
 
@@ -79,7 +79,7 @@ export async function boundsOf(
   const who = {};
   for (let failures = 1; !signal.aborted; failures++) {
     try {
-      const bounds = await link.broker.bounds(topic);
+      const bounds = await link.bounds(topic);
       link.worked(who);
       return signal.aborted ? undefined : bounds;
     } catch (error) {

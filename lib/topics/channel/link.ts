@@ -1,6 +1,7 @@
 import { backoff, pause } from '../../client/backoff';
 import { WebSocketError } from '../../errors';
-import type { Broker } from '../broker';
+import type { Broker, TopicBounds } from '../broker';
+import { Calls } from '../calls';
 
 /** How the state of the broker is told: `Topics` emits it. */
 export interface LinkOwner {
@@ -9,6 +10,9 @@ export interface LinkOwner {
   /** Called for each failure that time alone will not mend. */
   failed(error: Error): void;
 }
+
+/** The least time that a broker has to answer, in milliseconds: twice that of our drivers, whose errors say more. */
+const leastAnswerTime = 10_000;
 
 /** The delays between attempts to reach the broker. */
 export interface Delays {
@@ -23,20 +27,46 @@ export class Link {
   readonly signal: AbortSignal;
   readonly #owner: LinkOwner;
   readonly #delays: Delays;
+  /** What the broker is asked. A driver limits the time of its calls by itself; one that does not must not hold a publisher for ever. */
+  readonly #calls: Calls;
   /** The readers and publishers that have failed and not succeeded since. */
   readonly #inTrouble = new Set<object>();
   #online = true;
 
-  constructor(broker: Broker, signal: AbortSignal, owner: LinkOwner, delays: Delays) {
+  /** @param publishTimeout milliseconds that the broker has to answer, but at least ten seconds */
+  constructor(broker: Broker, signal: AbortSignal, owner: LinkOwner, delays: Delays, publishTimeout: number) {
     this.broker = broker;
     this.signal = signal;
     this.#owner = owner;
     this.#delays = delays;
+    this.#calls = new Calls(Math.max(leastAnswerTime, publishTimeout), (error) => error as Error);
   }
 
   /** False from the first failure until everything that had failed has succeeded. */
   get online(): boolean {
     return this.#online;
+  }
+
+  /**
+   * Publishes a message, and resolves with its cursor.
+   * @throws WebSocketError WS_ERR_BROKER_UNAVAILABLE if the broker does not answer, and what the broker rejects with
+   */
+  publish(topic: string, data: string | Buffer, key: string | undefined): Promise<string> {
+    return this.#calls.run(() => this.broker.publish(topic, data, { key }));
+  }
+
+  /** @throws WebSocketError WS_ERR_BROKER_UNAVAILABLE if the broker does not answer, and what the broker rejects with */
+  bounds(topic: string): Promise<TopicBounds> {
+    return this.#calls.run(() => this.broker.bounds(topic));
+  }
+
+  /** Closes the broker, and fails what it has left unanswered. */
+  async close(): Promise<void> {
+    try {
+      await this.broker.close();
+    } finally {
+      this.#calls.close();
+    }
   }
 
   /** Notes that a reader or a publisher has failed. */

@@ -147,7 +147,7 @@ export class Publisher {
   async #publish(entry: Entry): Promise<void> {
     this.#unanswered++;
     try {
-      const id = await this.#link.broker.publish(this.#topic, entry.data, { key: entry.key });
+      const id = await this.#link.publish(this.#topic, entry.data, entry.key);
       this.#unanswered--;
       this.#failures = 0;
       this.count++;

@@ -10,8 +10,8 @@ import type {
   TopicBounds,
   TopicMessage,
 } from '../broker';
+import { Calls } from '../calls';
 import { toCursor } from '../cursor';
-import { Calls } from '../drivers/calls';
 import { Gate } from '../drivers/gate';
 import { Readers } from '../drivers/readers';
 import { BegunTopics } from './begunTopics';

@@ -1,5 +1,5 @@
 import { WebSocketError } from '../../errors';
-import { refused, unavailable } from '../drivers/calls';
+import { refused, unavailable } from '../calls';
 
 /** The names of errors after which the same call may succeed later. */
 const passing =

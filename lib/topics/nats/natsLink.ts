@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { WebSocketError } from '../../errors';
-import { unavailable } from '../drivers/calls';
+import { unavailable } from '../calls';
 import { toBrokerError } from './natsErrors';
 
 /** The program's connection, as the driver sees it: usable, or not at the moment. */

@@ -1,8 +1,8 @@
 import { AckPolicy, type Consumer, type ConsumerMessages, DeliverPolicy } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
+import type { Calls } from '../calls';
 import { type Position, toCursor, topicLost } from '../cursor';
 import { BatchSize } from '../drivers/batch';
-import type { Calls } from '../drivers/calls';
 import type { History, TopicLog } from '../drivers/follower';
 import type { Gate } from '../drivers/gate';
 import type { LogMessage } from '../drivers/liveMessages';

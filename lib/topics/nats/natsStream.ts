@@ -1,7 +1,7 @@
 import type { MsgRequest, StoredMsg, StreamConfig } from '@nats-io/jetstream';
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { refused, unavailable } from '../drivers/calls';
+import { refused, unavailable } from '../calls';
 import { escapeTopic } from '../drivers/escapeTopic';
 import { beginning, entryHeaders } from './natsEntries';
 import type { StreamSettings } from './natsOptions';

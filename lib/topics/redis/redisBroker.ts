@@ -10,7 +10,7 @@ import type {
   TopicBounds,
   TopicMessage,
 } from '../broker';
-import { Calls } from '../drivers/calls';
+import { Calls } from '../calls';
 import { checkDriverOptions, type DriverRule, nameRule, retentionRule, timeoutRule } from '../drivers/driverOptions';
 import { escapeTopic } from '../drivers/escapeTopic';
 import { Readers } from '../drivers/readers';

@@ -27,6 +27,9 @@ interface IoRedisClient extends RedisClient {
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   disconnect(): void;
+  readonly status: string;
+  /** The socket, once there is one. */
+  readonly stream?: { destroy(): unknown } | null;
   on(event: 'error' | 'end', listener: (error: unknown) => void): unknown;
   on(event: 'messageBuffer', listener: (channel: Buffer, message: Buffer) => void): unknown;
 }
@@ -113,8 +116,6 @@ function ofIoRedis(client: IoRedisClient, events: ConnectionEvents, lost: (error
     keyPrefix: '',
     retryStrategy: () => null,
     reconnectOnError: null,
-    // Without it, a timer of two seconds would outlive the driver while the server does not answer to the end of a socket.
-    disconnectTimeout: 0,
   });
   let error: unknown;
   own.on('error', (reason) => {
@@ -128,6 +129,12 @@ function ofIoRedis(client: IoRedisClient, events: ConnectionEvents, lost: (error
     send: (command = '', ...parameters) => own.callBuffer(`${command}`, ...parameters),
     subscribe: (channel) => own.subscribe(channel),
     unsubscribe: (channel) => own.unsubscribe(channel),
-    destroy: () => own.disconnect(),
+    destroy: () => {
+      // disconnect() ends the socket, and has a timer until it is closed: a server that does not answer, and a socket that is closed
+      // already, would let it run for two seconds after the driver was closed.
+      if (own.status === 'end') return;
+      own.disconnect();
+      own.stream?.destroy();
+    },
   };
 }

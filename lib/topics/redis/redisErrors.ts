@@ -1,5 +1,5 @@
 import { WebSocketError } from '../../errors';
-import { refused, unavailable } from '../drivers/calls';
+import { refused, unavailable } from '../calls';
 
 /** Replies after which the same command may succeed later: the server loads its data, is busy, or is being replaced by a replica. */
 const passing = /^(?:LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|UNKILLABLE|NOREPLICAS)\b/;

@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers';
-import { unavailable } from '../drivers/calls';
+import { unavailable } from '../calls';
 import { openConnection, type RedisClient, type RedisConnection } from './redisClients';
 
 /** The delays between two attempts to connect, in milliseconds. */

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { brokerContract } from '../../../lib/topics/contract';
 import { redisBroker } from '../../../lib/topics/redis';
@@ -8,11 +7,7 @@ import { type Engine, startRedis } from '../../support/engines';
 import { rejectionOf } from '../../support/rejection';
 import { thrownBy } from '../../support/thrown';
 import { endOf, history, itTellsOfTrouble, startOf, take, whenBack } from '../troubles';
-
-const clients: Readonly<Record<string, (port: number) => RedisClient>> = {
-  redis: (port) => createClient({ socket: { host: '127.0.0.1', port } }),
-  ioredis: (port) => new Redis({ host: '127.0.0.1', port, lazyConnect: true }),
-};
+import { clients } from './clients';
 
 /** Sends one command of an administrator. */
 async function command(port: number, ...parameters: string[]): Promise<unknown> {

@@ -1,19 +1,19 @@
 import { clearTimeout, setTimeout } from 'node:timers';
-import { onAbort } from '../../client/abortSignals';
-import { WebSocketError } from '../../errors';
+import { onAbort } from '../client/abortSignals';
+import { WebSocketError } from '../errors';
 
-/** What the client of a broker is asked: it settles after `timeout`, when the connection is lost, and when the broker is closed. */
+/** What a broker, or the client of one, is asked: it settles after `timeout`, when the connection is lost, and when the broker is closed. */
 export class Calls {
   readonly #timeout: number;
-  readonly #toError: (error: unknown) => WebSocketError;
-  readonly #failures = new Set<(error: WebSocketError) => void>();
+  readonly #toError: (error: unknown) => Error;
+  readonly #failures = new Set<(error: Error) => void>();
   #closed = false;
 
   /**
    * @param timeout the milliseconds after which a call fails
-   * @param toError makes the public error of an error of the client
+   * @param toError makes the public error of an error of what is asked
    */
-  constructor(timeout: number, toError: (error: unknown) => WebSocketError) {
+  constructor(timeout: number, toError: (error: unknown) => Error) {
     this.#timeout = timeout;
     this.#toError = toError;
   }
@@ -41,20 +41,22 @@ export class Calls {
         removeAbort?.();
         this.#failures.delete(fail);
       };
-      const fail = (error: WebSocketError) => {
+      const fail = (error: Error) => {
         settle();
         reject(error);
       };
       const timer = setTimeout(() => fail(unavailable(`no answer within ${this.#timeout} ms`)), this.#timeout);
       const removeAbort = signal && onAbort(signal, () => fail(aborted(signal)));
       this.#failures.add(fail);
-      call().then(
-        (value) => {
+      const failed = (error: unknown) => fail(this.#toError(error));
+      try {
+        call().then((value) => {
           settle();
           resolve(value);
-        },
-        (error: unknown) => fail(this.#toError(error)),
-      );
+        }, failed);
+      } catch (error) {
+        failed(error);
+      }
     });
   }
 
