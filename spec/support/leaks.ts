@@ -8,8 +8,9 @@ const watched = /^(TCPSocketWrap|TCPServerWrap|TLSWrap|PipeServerWrap|Timeout|Im
 
 /** Whether this process measures coverage. The programs that specs start must not: they would take long, and tell nothing of `lib/`. */
 const measuresCoverage = process.env['NODE_V8_COVERAGE'] !== undefined;
-// Only in a worker: Mocha starts the workers from another process, and they need it.
-if (process.send !== undefined) delete process.env['NODE_V8_COVERAGE'];
+// With --parallel, Mocha starts the workers from another process, and they need it. Other programs compile `lib/` in another way, and what
+// they cover would be counted for other lines.
+if (process.send !== undefined || !process.argv.includes('--parallel')) delete process.env['NODE_V8_COVERAGE'];
 
 let before: string[] = [];
 
