@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type WebSocket } from '../../lib/webSocketHandler';
 
 /** How a server packs a message, and what a member must send to become one. */
@@ -34,11 +35,17 @@ export const socketIo: Dialect = {
   },
 };
 
+/** Milliseconds from sending a message to receiving it. */
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
 /** Members of a topic, connected to several servers. Each message has the time at which it was sent. */
 export class Members {
-  /** Milliseconds from sending to receiving, of each delivery since `latencies` was set. */
-  latencies: number[] | undefined;
-  deliveries = 0;
+  /** Milliseconds from sending to receiving, of each delivery while latencies are measured. */
+  #latencies: number[] | undefined;
+  #deliveries = 0;
   readonly #all: readonly WebSocket[];
   readonly #dialect: Dialect;
   readonly #padding: string;
@@ -74,7 +81,7 @@ export class Members {
     const target = messages * this.#all.length;
     await new Promise<void>((resolve) => {
       const check = () => {
-        if (this.deliveries >= target) resolve();
+        if (this.#deliveries >= target) resolve();
       };
       this.#received = check;
       check();
@@ -84,12 +91,30 @@ export class Members {
 
   /** Sends messages, at most `window` of them not delivered to all members. */
   async flood(count: number, window: number): Promise<void> {
-    const before = this.deliveries / this.#all.length;
+    const before = this.#deliveries / this.#all.length;
     for (let sent = 0; sent < count; sent++) {
       if (sent >= window) await this.delivered(before + sent - window + 1);
       this.send(sent);
     }
     await this.delivered(before + count);
+  }
+
+  /** Sends messages, one in each `pause` milliseconds. */
+  async latency(count: number, pause: number): Promise<Latency> {
+    const before = this.#deliveries / this.#all.length;
+    const latencies: number[] = [];
+    this.#latencies = latencies;
+    for (let i = 0; i < count; i++) {
+      const paused = delay(pause);
+      this.send(i);
+      await paused;
+    }
+    await this.delivered(before + count);
+    this.#latencies = undefined;
+    latencies.sort((one, other) => one - other);
+    const at = (part: number) =>
+      latencies[Math.min(latencies.length - 1, Math.floor(part * latencies.length))] ?? Number.NaN;
+    return { p50: at(0.5), p99: at(0.99) };
   }
 
   leave(): void {
@@ -99,8 +124,8 @@ export class Members {
   #take(message: string): void {
     const text = this.#dialect.unpack(message);
     if (text === undefined) return;
-    this.deliveries++;
-    this.latencies?.push(performance.now() - Number(text.slice(0, 19)));
+    this.#deliveries++;
+    this.#latencies?.push(performance.now() - Number(text.slice(0, 19)));
     this.#received();
   }
 }

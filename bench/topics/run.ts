@@ -2,13 +2,12 @@
  * `npm run bench:topics`: two server processes with a broker between them, and members that get every message, beside Socket.IO with its Redis
  * Streams adapter on the same work. The servers share one core; the engine and the members have the other. Prints a table in Markdown.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import type { Context } from 'mocha';
 import { type Engine, startNats, startRedis } from '../../spec/support/engines';
-import { pinned } from '../processes';
-import { type Dialect, Members, plain, socketIo } from './members';
+import { summarize } from '../statistics';
+import { type Dialect, type Latency, Members, plain, socketIo } from './members';
+import { ask, endServer, startServer } from './serverProcess';
 
 interface Contender {
   readonly kind: string;
@@ -39,29 +38,15 @@ const context = {
   },
 } as unknown as Context;
 
-interface Result {
+interface Result extends Latency {
   /** CPU time of both servers for each delivered message, in µs. */
   readonly cpu: number;
   readonly published: number;
-  readonly p50: number;
-  readonly p99: number;
-}
-
-async function startServer(kind: string, port: number): Promise<[ChildProcess, number]> {
-  const node = [process.execPath, join(__dirname, 'server.js'), kind, `${port}`];
-  const [command = '', ...parameters] = pinned ? ['taskset', '--cpu-list', '0', ...node] : node;
-  const child = spawn(command, parameters, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const [listening] = await once(child, 'message');
-  return [child, listening as number];
 }
 
 async function cpuOf(servers: readonly ChildProcess[]): Promise<number> {
-  const times = servers.map(async (server) => {
-    const answer = once(server, 'message');
-    server.send('cpu');
-    return (await answer)[0] as number;
-  });
-  return (await Promise.all(times)).reduce((sum, time) => sum + time, 0);
+  const times = await Promise.all(servers.map((server) => ask(server, 'cpu')));
+  return times.reduce((sum, time) => sum + time, 0);
 }
 
 async function measure({ kind, start, dialect }: Contender): Promise<Result[]> {
@@ -83,41 +68,23 @@ async function measure({ kind, start, dialect }: Contender): Promise<Result[]> {
     await all.flood(messages, window);
     const seconds = (performance.now() - from) / 1000;
     const spent = (await cpuOf(servers)) - cpu;
-    results.push({ cpu: spent / (messages * members), published: messages / seconds, ...(await latencyOf(all)) });
+    results.push({
+      cpu: spent / (messages * members),
+      published: messages / seconds,
+      ...(await all.latency(paced, pause)),
+    });
   }
   all.leave();
-  for (const server of servers) {
-    server.disconnect();
-    await once(server, 'exit');
-  }
+  for (const server of servers) await endServer(server);
   await engine.dispose();
   return results;
-}
-
-async function latencyOf(all: Members): Promise<{ readonly p50: number; readonly p99: number }> {
-  const before = all.deliveries / members;
-  all.latencies = [];
-  for (let i = 0; i < paced; i++) {
-    const paused = new Promise((resolve) => setTimeout(resolve, pause));
-    all.send(i);
-    await paused;
-  }
-  await all.delivered(before + paced);
-  const sorted = all.latencies.sort((one, other) => one - other);
-  all.latencies = undefined;
-  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
-  return { p50: at(0.5), p99: at(0.99) };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 async function main(): Promise<void> {
   const rows: [string, Result][] = [];
   for (const [name, contender] of Object.entries(contenders)) {
     const results = await measure(contender);
-    const of = (figure: keyof Result) => median(results.map((result) => result[figure]));
+    const of = (figure: keyof Result) => summarize(results.map((result) => result[figure])).median;
     rows.push([name, { cpu: of('cpu'), published: of('published'), p50: of('p50'), p99: of('p99') }]);
   }
   const reference = rows.at(-1)?.[1].cpu ?? Number.NaN;

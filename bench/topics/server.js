@@ -1,6 +1,6 @@
 /**
  * A server whose members get every message that any member of any process sends: `node server.js KIND PORT-OF-ENGINE`. It says its port, and
- * answers each message of its parent with its CPU time in microseconds.
+ * answers its parent: `cpu` with its CPU time in microseconds, `catchingUp` with the number of members that have fallen behind.
  */
 const http = require('node:http');
 const { join } = require('node:path');
@@ -9,13 +9,17 @@ const dist = join(__dirname, '..', '..', 'dist', 'lib');
 const [kind, enginePort] = process.argv.slice(2);
 const history = { messages: 1000, maxAge: 300_000 };
 
+let catchingUp = () => 0;
+
 /** This library with topics in a broker. */
 async function listenWithTopics(server, openBroker) {
   const { configureServer } = require(join(dist, 'webSocketHandler.js'));
   const { Topics } = require(join(dist, 'topics', 'index.js'));
   const topics = new Topics({ broker: await openBroker(), history });
   const topic = topics.topic('bench');
-  configureServer(server);
+  catchingUp = () => topic.totals.catchingUp;
+  // Members that do not read stay for as long as the bench takes.
+  configureServer(server, { sendTimeout: false });
   server.on('request', (_request, response) => {
     const ws = response.webSocket.connect();
     // As many as the members may leave unread, so that none of them reads the history.
@@ -25,6 +29,7 @@ async function listenWithTopics(server, openBroker) {
 }
 
 const kinds = {
+  memory: (server) => listenWithTopics(server, () => undefined),
   nats: (server) =>
     listenWithTopics(server, async () => {
       const { connect } = require('@nats-io/transport-node');
@@ -51,9 +56,9 @@ const kinds = {
 const server = http.createServer();
 kinds[kind](server).then(() => {
   server.listen(0, '127.0.0.1', () => process.send(server.address().port));
-  process.on('message', () => {
+  process.on('message', (figure) => {
     const { user, system } = process.cpuUsage();
-    process.send(user + system);
+    process.send(figure === 'cpu' ? user + system : catchingUp());
   });
   process.on('disconnect', () => process.exit());
 });
