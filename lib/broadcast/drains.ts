@@ -17,7 +17,7 @@ export function onceDrained(webSocket: AnyWebSocket, callback: () => void): void
 }
 
 function drained(this: AnyWebSocket): void {
-  const callbacks = waiting.get(this) ?? [];
+  const callbacks = waiting.get(this) as Set<() => void>;
   waiting.delete(this);
   for (const callback of callbacks) callback();
 }
