@@ -1,17 +1,20 @@
 /** How many times as large the larger size is. */
-const factor = 100;
+const factor = 1000;
 
 /**
- * The times as much work that are still taken for linear growth. It is `factor`, and up to eight times of that with the collection of
- * garbage; with the square it is 10,000.
+ * The times as much work that are still taken for linear growth. It is `factor`, and up to thirty times of that when the collection of
+ * garbage takes long; with the square it is a million.
  */
-export const linear = 3000;
+export const linear = 100_000;
+
+/** So that the time of the smaller size can be measured. */
+const repetitions = 100;
 
 /** More tries do not make the result smaller. */
 const mostTries = 20;
 
 /**
- * How many times as much CPU time a hundred times the size takes: about 100 if the work grows linearly, and 10,000 if it grows with the
+ * How many times as much CPU time a thousand times the size takes: about 1,000 if the work grows linearly, and a million if it grows with the
  * square. The least time of several tries counts, so that it does not matter what else the machine does.
  * @param size the larger of both sizes
  * @param prepare returns the work for a size; what this itself does is not measured
@@ -21,10 +24,9 @@ export async function growth(size: number, prepare: (size: number) => () => unkn
   let [leastSmall, leastLarge] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   let grown = Number.POSITIVE_INFINITY;
   for (let tries = 0; tries < mostTries && (tries < 3 || grown >= linear); tries++) {
-    // The same amount of work if it is linear, so that both are measured alike.
-    leastSmall = Math.min(leastSmall, await cpuTime(small, factor));
+    leastSmall = Math.min(leastSmall, (await cpuTime(small, repetitions)) / repetitions);
     leastLarge = Math.min(leastLarge, await cpuTime(large, 1));
-    grown = (leastLarge / leastSmall) * factor;
+    grown = leastLarge / leastSmall;
   }
   return grown;
 }
