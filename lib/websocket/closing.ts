@@ -102,8 +102,9 @@ export class Closing {
 }
 
 /**
- * Returns the close code for a WebSocket that is destroyed: 1013 if the server needs its memory for others. A client that has sent everything closes with 1001, as a
- * browser does; in every other case the code is 1011, because the peer must not take the messages for complete.
+ * Returns the close code for a WebSocket that is destroyed: 1013 if the server needs its memory for others. A client
+ * that has sent everything closes with 1001, as a browser does; in every other case the code is 1011, because the peer
+ * must not take the messages for complete.
  */
 export function destructionCode(role: Role, error: Error | null, hasSentAll: boolean): number {
   if (error instanceof WebSocketError && error.code === 'WS_ERR_MEMORY_BUDGET') return closeCodes.tryAgainLater;
