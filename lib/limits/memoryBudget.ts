@@ -25,7 +25,7 @@ const interval = 100;
  */
 const patience = 10;
 
-/** Paused connections go on when this part of the budget is in use. */
+/** Paused connections go on as soon as no more than this part of the budget is in use, or when the budget has been enough for a while. */
 const relief = 0.8;
 
 /**
@@ -37,6 +37,8 @@ export class MemoryBudget {
   readonly #connections: Iterable<Holder>;
   /** The paused connections, each with the number of looks since. */
   readonly #paused = new Map<Holder, number>();
+  /** The number of looks in a row that have found the budget enough. */
+  #calm = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param budget bytes */
@@ -64,8 +66,9 @@ export class MemoryBudget {
   #look(): void {
     let held = 0;
     for (const holder of this.#connections) held += heldBytes(holder);
-    if (held > this.#budget) this.#relieve(held - this.#budget);
-    else if (held <= this.#budget * relief) this.#resumeAll();
+    this.#calm = held > this.#budget ? 0 : this.#calm + 1;
+    if (this.#calm === 0) this.#relieve(held - this.#budget);
+    else if (held <= this.#budget * relief || this.#calm > patience) this.#resumeAll();
   }
 
   /** @param excess bytes beyond the budget */

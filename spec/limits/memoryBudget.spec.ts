@@ -93,6 +93,19 @@ describe('MemoryBudget', () => {
     });
   });
 
+  it('lets them go on when the budget has been enough for a second', () => {
+    const one = new FakeConnection(600);
+    const other = new FakeConnection(500);
+    return budgeted([one, other], async () => {
+      await pass(200);
+      one.held = 450;
+      await pass(800);
+      expect(one.paused).to.equal(true);
+      await pass(500);
+      expect(one.paused).to.equal(false);
+    });
+  });
+
   it('closes a connection that has been paused for a second to no avail, and only that', () => {
     const light = new FakeConnection(300);
     const heavy = new FakeConnection(800);
