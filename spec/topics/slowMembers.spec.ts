@@ -12,6 +12,8 @@ const settled = 60;
 const readers = 950;
 const notReaders = 50;
 const limit = 16;
+/** Where a stream of bytes begins to hold its writers back: 64 KiB since Node 22, less before. */
+const mark = 64 * 1024;
 
 /** What happens with the messages of a topic, message by message. */
 interface Course {
@@ -134,7 +136,7 @@ describe('A topic with 1,000 members of which 50 do not read', () => {
 
       it('does not buffer more and more bytes for them', () => {
         const buffered = course.buffered.slice(settled);
-        expect(Math.max(...course.buffered)).to.be.within(1, notReaders * 64 * 1024);
+        expect(Math.max(...course.buffered)).to.be.within(1, notReaders * (mark + text.length + 64));
         expect(new Set(buffered).size).to.equal(1);
       });
 
