@@ -4,7 +4,7 @@
  * - `--all`: also the slow files, those that need other programs or frameworks, and every seed and combination, unless `SEEDS` and `ENDINGS`
  *   are set.
  * - `--coverage`: measures the coverage of lib/, and fails if it is below what .c8rc.json asks for.
- * - `--ours`: the files that need no other programs, the slow ones too.
+ * - `--ours`: the files that need no other programs, the slow ones too, without those that say the same on every Node.
  * - `--together`: only the files that can run beside others; `--alone`: only those that cannot.
  */
 import { spawnSync } from 'node:child_process';
@@ -54,6 +54,19 @@ const withPrograms = [
   'spec/topics/nats/natsBroker.spec.ts',
   'spec/topics/redis/redisBroker.spec.ts',
 ];
+
+/** About source text, documents, the kernel's network and other packages: on another Node they would say the same. Not with --ours. */
+const sameOnEveryNode = [
+  'spec/apiReport.spec.ts',
+  'spec/badNetworks.spec.ts',
+  'spec/docs.spec.ts',
+  'spec/frameworksPage.spec.ts',
+  'spec/ranks.spec.ts',
+  'spec/regularExpressions.spec.ts',
+  'spec/reliability.spec.ts',
+  'spec/supplyChain.spec.ts',
+];
+const isSameOnEveryNode = (file: string) => sameOnEveryNode.includes(file) || file.startsWith(join('spec', 'docs'));
 
 /** The files that take longest are started first, so that none of them is left when the others are done. Others may be missing here. */
 const longest = [
@@ -118,7 +131,9 @@ if (all) {
 }
 const left = [...(all || ours || withCoverage ? [] : slow), ...(all && !ours ? [] : withPrograms)];
 const withFrameworks = (all || withCoverage) && !ours;
-const chosen = findSpecs().filter((file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)));
+const chosen = findSpecs().filter(
+  (file) => !left.includes(file) && (withFrameworks || !needsFrameworks(file)) && (!ours || !isSameOnEveryNode(file)),
+);
 if (withFrameworks && chosen.some(needsFrameworks)) install(frameworks);
 if (chosen.includes(adapted)) install(join('scripts', 'adapted'));
 if (withCoverage) {

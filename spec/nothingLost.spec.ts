@@ -326,10 +326,10 @@ const breakCloseHandshake: Course = async (conversation, dice) => {
 };
 
 /** How many seeds: in `npm test`, and in `npm run test:all`. */
-const inMemory = seeds(100, 1500);
+const inMemory = seeds(100, 1000);
 /** Where a Close may have to wait for half of closeTimeout, in real time. */
-const inRealTime = seeds(20, 250);
-const overTcp = seeds(20, 300);
+const inRealTime = seeds(20, 150);
+const overTcp = seeds(20, 200);
 
 const closingVersions = knownVersions.filter((version) => protocolVersion(version).capabilities.close);
 

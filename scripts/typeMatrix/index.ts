@@ -28,16 +28,15 @@ interface Combination {
 }
 
 /**
- * @param all whether to make every combination; otherwise half of them, in which each two values of different settings meet
+ * @param all whether to make every combination; otherwise a quarter of them, in which each two values of different settings meet: for each
+ *   row and for each column, the two bits of `row ^ column` take all four values
  */
 function combine(all: boolean): Combination[] {
   return nodeVersions.flatMap((node, row) =>
     Object.keys(resolutions).flatMap((resolution, column) =>
-      [true, false].flatMap((dom) =>
-        [true, false]
-          .filter((exact) => all || (dom === exact) === ((row + column) % 2 === 0))
-          .map((exact) => ({ node, resolution, dom, exact })),
-      ),
+      [0, 1, 2, 3]
+        .filter((bits) => all || bits === (row ^ column))
+        .map((bits) => ({ node, resolution, dom: (bits & 1) === 0, exact: (bits & 2) === 0 })),
     ),
   );
 }

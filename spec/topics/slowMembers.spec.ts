@@ -6,9 +6,9 @@ import { retainedBytes } from '../support/garbage';
 import { testMember, until } from '../support/topicMembers';
 
 const text = 'x'.repeat(4096);
-const messages = 200;
+const messages = 120;
 /** From this message on, those that do not read have fallen behind, and the history is full. */
-const settled = 60;
+const settled = 50;
 const readers = 950;
 const notReaders = 50;
 const limit = 16;

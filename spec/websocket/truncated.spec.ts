@@ -188,7 +188,7 @@ describe('A compressed message that is received before the connection is lost, a
     ] as const) {
       it(`is delivered completely and correctly: ${what}, to a ${role}`, async () => {
         const [wrong, lost]: [number[], number[]] = [[], []];
-        for (const seed of seeds(60, 600)) {
+        for (const seed of seeds(60, 300)) {
           const dice = new Dice(seed);
           const sent = messageOf(dice);
           const options = { messages: 'stream', perMessageDeflate: true, extensions: 'permessage-deflate' } as object;
