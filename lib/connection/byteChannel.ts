@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
-import type { Incoming, Outgoing, Transport } from '../contracts';
+import type { Incoming, Transport } from '../contracts';
 import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
 import { type FramingPool, framingPoolFor } from '../framing/framingPool';
@@ -10,7 +10,6 @@ import { ByteOutput, type OutputOwner } from './byteOutput';
 import { discardUntilClosed, resetByteStream } from './byteStreamEnds';
 import { type ByteStreamWatcher, watchByteStream } from './byteStreamEvents';
 import { Deadline } from './deadline';
-import type { WriteCallback } from './pacedWriter';
 
 /** The owner of a ByteChannel: a Connection. */
 export interface ChannelOwner {
@@ -128,11 +127,6 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     watchByteStream(stream, this, 'data');
     // The handshake may have read from the byte stream and paused it.
     if (stream.isPaused()) stream.resume();
-  }
-
-  /** Sends an item. If the byte stream is full or has closed, does nothing and returns false. */
-  offer(item: Outgoing, callback?: WriteCallback): boolean {
-    return !this.isDisconnected && this.output.offer(item, callback);
   }
 
   /** Discards all bytes that are received from now on, and those that have not been decoded. */

@@ -54,9 +54,9 @@ export class ByteOutput {
   #full = false;
   /**
    * `'whenSent'`: the byte stream will be ended when everything that was sent has been written; `'over'`: it was ended,
-   * or accepts no more bytes.
+   * or accepts no more bytes; `'closed'`: it has closed.
    */
-  #end: 'open' | 'whenSent' | 'over' = 'open';
+  #end: 'open' | 'whenSent' | 'over' | 'closed' = 'open';
   /** The callbacks of items that were encoded and have not been written to the byte stream. */
   #callbacks: WriteCallback[] | undefined;
   /**
@@ -93,7 +93,7 @@ export class ByteOutput {
   }
 
   get #isOver(): boolean {
-    return this.#end === 'over';
+    return this.#end === 'over' || this.#end === 'closed';
   }
 
   get compression(): Readonly<CompressionCounter> | undefined {
@@ -101,12 +101,12 @@ export class ByteOutput {
   }
 
   /**
-   * Sends an item. If the byte stream is full, does nothing and returns false; `owner.outputDrained()` is called when
-   * the item can be offered again.
+   * Sends an item. If the byte stream is full or has closed, does nothing and returns false; `owner.outputDrained()` is
+   * called when the item can be offered again.
    * @param callback called once: when the bytes of the item have reached the operating system, or with an error
    */
   offer(item: Outgoing, callback?: WriteCallback): boolean {
-    if (this.isFull) return false;
+    if (this.isFull || this.#end === 'closed') return false;
     this.send(item, callback);
     return true;
   }
@@ -165,7 +165,7 @@ export class ByteOutput {
 
   /** Called when the byte stream has closed: fails everything that has not reached the operating system. */
   closed(): void {
-    this.#end = 'over';
+    this.#end = 'closed';
     this.#writer?.release();
     const callbacks = [...(this.#unsettled ?? []), this.#callbacks ?? []].flat();
     this.#unsettled = this.#callbacks = undefined;

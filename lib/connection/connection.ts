@@ -1,13 +1,13 @@
-import type { Incoming, Outgoing, PingFrame, SessionKeepalive, Transport, WatchedConnection } from '../contracts';
+import type { Incoming, PingFrame, SessionKeepalive, Transport, WatchedConnection } from '../contracts';
 import { WebSocketError } from '../errors';
 import type { ConnectionCounters } from '../framing/counters';
 import type { ConnectionSettings } from '../options';
 import { ByteChannel, type ChannelOwner } from './byteChannel';
+import type { ByteOutput } from './byteOutput';
 import type { CloseOutcome } from './closeHandshake';
 import { CloseSequence } from './closeSequence';
 import type { ConnectionOwner } from './connectionOwner';
 import { type Keepalive, type KeepaliveSubject, startKeepalive } from './keepalive';
-import type { WriteCallback } from './pacedWriter';
 import { PendingPings, rejectPing } from './pendingPings';
 
 /**
@@ -88,27 +88,14 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
     return this.#closeSequence === undefined && !this.isClosed ? undefined : this.#end.outcome;
   }
 
-  /** Whether `offer()` returns false at the moment because the byte stream is full. */
-  get isFull(): boolean {
-    return this.#channel.output.isFull;
-  }
-
-  /** Bytes that were sent and have not reached the operating system. */
-  get bufferedAmount(): number {
-    return this.#channel.output.bufferedAmount;
+  /** Where messages are sent. `owner.drained()` is called when a message can be offered again. */
+  get outlet(): Pick<ByteOutput, 'offer' | 'isFull' | 'bufferedAmount'> {
+    return this.#channel.output;
   }
 
   /** The counters of bytes. The counters of messages are 0 here: the WebSocket counts messages. */
   get counters(): ConnectionCounters {
     return this.#channel.counters;
-  }
-
-  /**
-   * Sends a message. If the byte stream is full or has closed, does nothing and returns false; `owner.drained()` is
-   * called when the message can be offered again.
-   */
-  offer(item: Outgoing, callback?: WriteCallback): boolean {
-    return this.#channel.offer(item, callback);
   }
 
   /** Goes on with reading after `owner.received()` has returned false. */
@@ -254,7 +241,7 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
    * True also once a Close frame was sent or received: the close handshake has its own deadline and needs no keepalive.
    */
   get mayBeSilent(): boolean {
-    return !this.isOpen || this.isAwaited || this.bufferedAmount > 0;
+    return !this.isOpen || this.isAwaited || this.outlet.bufferedAmount > 0;
   }
 
   sendPing(): void {

@@ -41,11 +41,11 @@ export const noCounters: ConnectionCounters = {
   pausedTime: 0,
 };
 
+const names = Object.keys(noCounters) as (keyof ConnectionCounters)[];
+
 /** Returns the sums of two sets of counters. */
 export function addCounters(one: ConnectionCounters, other: ConnectionCounters): ConnectionCounters {
-  const sums = Object.keys(noCounters).map((name) => {
-    const key = name as keyof ConnectionCounters;
-    return [key, one[key] + other[key]];
-  });
-  return Object.fromEntries(sums);
+  const sums: { -readonly [K in keyof ConnectionCounters]: number } = { ...one };
+  for (const name of names) sums[name] += other[name];
+  return sums;
 }

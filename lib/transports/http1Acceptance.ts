@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 /**
  * Header fields that describe the body of an ordinary response, or a connection that stays with HTTP. Middleware may
@@ -13,6 +13,8 @@ const forbiddenFields = new Set([
   'trailer',
   'transfer-encoding',
 ]);
+
+const noHeaders: OutgoingHttpHeaders = {};
 
 /** The status message and the header fields of the 101. */
 export interface SwitchingProtocols {
@@ -73,8 +75,8 @@ export class Http1Acceptance {
   send(answer: SwitchingProtocols): void {
     const response = this.#response;
     const { sendDate, statusCode } = response;
-    const before = Object.keys(answer.headers).map((name) => [name, response.getHeader(name)] as const);
     const isUntouched = this.#isUntouched;
+    const before = isUntouched ? noHeaders : response.getHeaders();
     this.#answer = answer;
     try {
       for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
@@ -86,7 +88,12 @@ export class Http1Acceptance {
       // Middleware that waits for the end of the response, to save a session for instance, may end it later.
       response.end();
     } catch (error) {
-      if (!this.#sent) this.#restore(before, { sendDate, statusCode });
+      if (!this.#sent) {
+        for (const name of Object.keys(answer.headers)) this.#restore(name, before[name.toLowerCase()]);
+        // If the Connection header was removed, Node assumes that the program wants none and does not send its own.
+        if (!response.hasHeader('Connection')) this.#call('setHeader', 'Connection', 'close');
+        Object.assign(response, { sendDate, statusCode });
+      }
       throw error;
     } finally {
       this.#answer = undefined;
@@ -134,17 +141,9 @@ export class Http1Acceptance {
     for (const [name, value] of [...Object.entries(handshake), ...others]) this.#call('setHeader', name, value);
   }
 
-  #restore(
-    before: readonly (readonly [string, OutgoingHttpHeader | undefined])[],
-    rest: Pick<ServerResponse, 'sendDate' | 'statusCode'>,
-  ): void {
-    for (const [name, value] of before) {
-      if (value === undefined) this.#call('removeHeader', name);
-      else this.#call('setHeader', name, value);
-    }
-    // If the Connection header was removed, Node assumes that the program wants none and does not send its own.
-    if (!this.#response.hasHeader('Connection')) this.#call('setHeader', 'Connection', 'close');
-    Object.assign(this.#response, rest);
+  #restore(name: string, value: OutgoingHttpHeader | undefined): void {
+    if (value === undefined) this.#call('removeHeader', name);
+    else this.#call('setHeader', name, value);
   }
 
   #end(parameters: unknown[]): unknown {

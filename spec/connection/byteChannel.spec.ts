@@ -140,8 +140,8 @@ describe('ByteChannel', () => {
     const thrown: unknown[] = [];
     channel.start(none);
     owner.onReceive = (item) => {
-      channel.offer({ opcode: 'pong', payload: none });
-      channel.offer({ opcode: 'pong', payload: none });
+      channel.output.offer({ opcode: 'pong', payload: none });
+      channel.output.offer({ opcode: 'pong', payload: none });
       if (item === 'b') throw new Error('a listener has thrown');
     };
     stream.removeAllListeners('data');
@@ -159,19 +159,19 @@ describe('ByteChannel', () => {
 
   it('offer(): returns false while the stream is full, and calls drained() and progressed() later', async () => {
     channel.start(none);
-    expect(channel.offer('12345678')).to.equal(true);
+    expect(channel.output.offer('12345678')).to.equal(true);
     await turn();
-    expect(channel.offer('next')).to.equal(false);
+    expect(channel.output.offer('next')).to.equal(false);
     await stream.letLeave();
     expect(owner.events).to.deep.equal(['drained', 'progressed']);
-    expect(channel.offer('next')).to.equal(true);
+    expect(channel.output.offer('next')).to.equal(true);
   });
 
   it('offer(): returns false after the stream has closed', async () => {
     channel.start(none);
     stream.destroy();
     await turn();
-    expect(channel.offer('late')).to.equal(false);
+    expect(channel.output.offer('late')).to.equal(false);
   });
 
   it("calls the owner in the asynchronous context of the program's handler", async () => {
@@ -236,7 +236,7 @@ describe('ByteChannel', () => {
 
     it('calls the callbacks of unsent items, once, before closed()', async () => {
       channel.start(none);
-      channel.offer('12345678', (error) => owner.events.push((error as WebSocketError).code));
+      channel.output.offer('12345678', (error) => owner.events.push((error as WebSocketError).code));
       await turn();
       stream.destroy();
       await turn();
@@ -260,7 +260,7 @@ describe('ByteChannel', () => {
     let resets = 0;
     make({}, () => resets++);
     channel.start(none);
-    channel.offer('a');
+    channel.output.offer('a');
     channel.reset();
     await turn();
     expect([resets, stream.destroyed, stream.written]).to.deep.equal([1, false, '']);
@@ -272,7 +272,7 @@ describe('ByteChannel', () => {
 
   it('finish(): ends our side after everything that was sent', async () => {
     channel.start(none);
-    channel.offer('a');
+    channel.output.offer('a');
     channel.finish(false);
     expect(stream.writableEnded).to.equal(true);
     await stream.letLeave();
@@ -291,7 +291,7 @@ describe('ByteChannel', () => {
 
   it('streamAborted(): writes no more bytes to a stream of HTTP/2 that the peer has reset', async () => {
     channel.start(none);
-    channel.offer('a');
+    channel.output.offer('a');
     channel.streamAborted();
     await turn();
     expect([stream.written, channel.output.isWritable]).to.deep.equal(['', false]);
@@ -312,7 +312,7 @@ describe('ByteChannel', () => {
     it('calls sendTimedOut() when bytes wait and none was sent for this time', async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
-      channel.offer('12345678');
+      channel.output.offer('12345678');
       await pass(900);
       expect(timeOuts()).to.equal(0);
       await pass(200);
@@ -322,11 +322,11 @@ describe('ByteChannel', () => {
     it("counts from the last 'drain', and stops when no bytes wait", async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
-      channel.offer('12345678');
+      channel.output.offer('12345678');
       await pass(900);
       await stream.letLeave();
       await pass(5000);
-      channel.offer('12345678');
+      channel.output.offer('12345678');
       await pass(900);
       expect(timeOuts()).to.equal(0);
       await pass(200);
@@ -336,7 +336,7 @@ describe('ByteChannel', () => {
     it('stops when the stream has closed', async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
-      channel.offer('12345678');
+      channel.output.offer('12345678');
       await pass(500);
       stream.destroy();
       await pass(5000);
@@ -346,7 +346,7 @@ describe('ByteChannel', () => {
     it('reports nothing if it is false', async () => {
       make({ sendTimeout: false });
       channel.start(none);
-      channel.offer('12345678');
+      channel.output.offer('12345678');
       await pass(10_000);
       expect(timeOuts()).to.equal(0);
     });
