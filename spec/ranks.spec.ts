@@ -15,6 +15,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['errors.ts', 1],
   ['diagnostics.ts', 1],
   ['codec/*', 2],
+  ['nodeStreams/*', 2],
   ['versions/*', 3],
   ['options/*', 3],
   ['extensions/*', 4],

@@ -2,7 +2,6 @@ import { Duplex, type Readable, type Writable } from 'node:stream';
 import { toBytes } from '../codec/bytes';
 import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
-import { tolerateErrors, tolerateSameErrors } from '../websocket/closing';
 import {
   noteDerivedStreams,
   noteOperators,
@@ -10,14 +9,16 @@ import {
   overrideListenerMethods,
   ownListener,
   removeProgramListeners,
-} from '../websocket/duplexOverrides';
+} from '../nodeStreams/duplexOverrides';
+import { ReadableIterator } from '../nodeStreams/readableIterator';
+import { webStreamCloser } from '../nodeStreams/webStreamReader';
+import { tolerateErrors, tolerateSameErrors } from '../websocket/closing';
 import { HalfClose } from '../websocket/halfClose';
 import { LateWrites } from '../websocket/lateWrites';
 import { MessageStream } from '../websocket/messageStream';
 import { ReadQueue } from '../websocket/readQueue';
 import type { Delivered } from '../websocket/streamedMessages';
 import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
-import { webStreamCloser } from '../websocket/webStreamReader';
 import type { WriteCallback } from '../websocket/writeQueue';
 
 /** The read queue delivers and ends, but has no high water marks: `read()` decides when to stop. */
@@ -185,17 +186,8 @@ class ByteStream extends Duplex {
   }
 
   /** Reaching the end does not destroy the stream, so that bytes written in the loop are still sent. */
-  override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
-    let finished = false;
-    this.#readQueue.loopStarted();
-    try {
-      yield* this.iterator({ destroyOnReturn: false });
-      finished = true;
-    } finally {
-      this.#readQueue.loopEnded();
-      if (finished) this.#halfClose.loopEnded();
-      else this.destroy();
-    }
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
+    return new ReadableIterator<Buffer>(this, { readQueue: this.#readQueue, halfClose: this.#halfClose });
   }
 
   override removeAllListeners(event?: string | symbol): this {

@@ -1,4 +1,4 @@
-import { ownListener } from '../websocket/duplexOverrides';
+import { ownListener } from '../nodeStreams/duplexOverrides';
 import type { AnyWebSocket } from '../websocket/webSocket';
 
 const waiting = new WeakMap<AnyWebSocket, Set<() => void>>();

@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { closeCodes } from '../closeCodes';
 import { WebSocketError, type WebSocketErrorCode } from '../errors';
+import { ownListener } from '../nodeStreams/duplexOverrides';
 import { checkIsObject, defaults, type RetryOptions, type Streamed } from '../options';
-import { ownListener } from '../websocket/duplexOverrides';
 import type { MessageStream } from '../websocket/messageStream';
 import type { AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { backoff, pause } from './backoff';

@@ -225,6 +225,10 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     this.#closeIfOver();
   }
 
+  isReading(): boolean {
+    return this.input.isAdvancing();
+  }
+
   outputDrained(): void {
     this.#owner.drained();
   }

@@ -53,6 +53,8 @@ export class ByteInput {
   #reader: InputReader | undefined;
   /** Whether the reader has bytes that have not been decoded. */
   #undecoded = false;
+  /** How often `isAdvancing()` may return true before the next item is decoded. */
+  #looks = 0;
   /** `'elsewhere'`: a message is being decompressed on another thread, and the messages after it wait. */
   #decoding: 'no' | 'here' | 'elsewhere' = 'no';
   /**
@@ -107,6 +109,14 @@ export class ByteInput {
     const hasReceived = this.received > this.#receivedBefore;
     this.#receivedBefore = this.received;
     return hasReceived;
+  }
+
+  /**
+   * Returns whether the receiver takes the items of one chunk in several steps: bytes of the chunk wait, and items were
+   * decoded since the last call or the one before.
+   */
+  isAdvancing(): boolean {
+    return this.#undecoded && this.#looks-- > 0;
   }
 
   /** Decodes the bytes of a 'data' event. */
@@ -187,6 +197,7 @@ export class ByteInput {
     if (this.#decoding !== 'no') return;
     if (this.#stopsHere()) return this.#pause();
     this.#decoding = 'here';
+    this.#looks = 2;
     let completed = false;
     try {
       while (this.#undecoded && this.#decodeNext() && !this.#stopsHere());

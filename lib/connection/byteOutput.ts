@@ -23,6 +23,8 @@ export interface WriterPool {
 export interface OutputOwner {
   readonly stream: Duplex;
   readonly pool: WriterPool;
+  /** Whether messages that were received together are being delivered, one after the other. */
+  isReading(): boolean;
   /** Called when `offer()` accepts items again after it has returned false. */
   outputDrained(): void;
   /** Called when a write to the byte stream has returned false: bytes wait until it emits 'drain'. */
@@ -174,6 +176,9 @@ export class ByteOutput {
 
   /** Writes what was sent in this tick. */
   flushScheduled(): void {
+    // A `for await` loop takes the messages of one chunk in several steps, between which Node runs microtasks and ticks.
+    // Its answers are sent in one write, as those of a listener are: the loop takes two thirds of the time.
+    if (this.#owner.isReading()) return queueMicrotask(() => flushLater(this));
     this.#flushScheduled = false;
     this.#flush();
   }

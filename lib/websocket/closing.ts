@@ -4,7 +4,7 @@ import { closeCodes } from '../closeCodes';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { CloseFrame, Role } from '../contracts';
 import { WebSocketError } from '../errors';
-import { ownListener } from './duplexOverrides';
+import { ownListener } from '../nodeStreams/duplexOverrides';
 
 const neverOpened: CloseOutcome = { code: closeCodes.abnormal, reason: '', wasClean: false };
 

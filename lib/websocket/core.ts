@@ -8,16 +8,16 @@ import { WebSocketError } from '../errors';
 import { type ConnectionCounters, noCounters } from '../framing/counters';
 import { invalidMessage, isBinary, noBinaryMessages } from '../framing/outgoingMessage';
 import { type Closable, type ConnectionLimits, connectionLimits } from '../limits/connectionLimits';
+import { ownListener } from '../nodeStreams/duplexOverrides';
+import { webStreamCloser } from '../nodeStreams/webStreamReader';
 import type { ConnectionOptions, ConnectionSettings, ConnectOptions, Streamed } from '../options';
 import { Closing, destructionCode, tolerateErrors } from './closing';
-import { ownListener } from './duplexOverrides';
 import type { DuplexOfMessages } from './events';
 import { HalfClose, type HalfCloseOwner } from './halfClose';
 import { Handshake, type HandshakeSetup } from './handshake';
 import { LateWrites } from './lateWrites';
 import { ReadQueue } from './readQueue';
 import { type Delivered, StreamedMessages } from './streamedMessages';
-import { webStreamCloser } from './webStreamReader';
 import { type WriteCallback, WriteQueue, type WriteQueueOwner } from './writeQueue';
 
 /** The values that a WebSocket is made from. */
@@ -192,8 +192,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
    * able to end the process.
    */
   writeFailed(error: WebSocketError, fromSource = false): void {
-    if (fromSource || error.code !== 'WS_ERR_INVALID_ARGUMENT') this.fail(error);
-    else this.#stream.destroy(error);
+    if (fromSource || error.code !== 'WS_ERR_INVALID_ARGUMENT') this.#tolerateErrors();
+    this.#stream.destroy(error);
   }
 
   /** Destroys the stream with an error that is no mistake of the program. */
@@ -234,10 +234,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // program.
     this.#tolerateErrors();
     // The listener is added now and not in the constructor, to save its memory on idle connections.
-    this.#stream.prependListener(
-      'end',
-      ownListener(() => this.halfClose.readingEnded()),
-    );
+    const readingEnded = ownListener(() => this.halfClose.readingEnded());
+    this.#stream.prependListener('end', readingEnded);
     this.readQueue.end();
     if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
     // Nobody reads, so 'end' will not be emitted. If the program has written messages, it only writes, and the writable

@@ -1,7 +1,7 @@
 import { Duplex, type DuplexOptions, type Readable } from 'node:stream';
 import type { Message } from '../contracts';
 import type { WebSocketError } from '../errors';
-import type { AnyListener } from './duplexOverrides';
+import type { AnyListener } from '../nodeStreams/duplexOverrides';
 import { MessageStream } from './messageStream';
 import type { Delivered } from './streamedMessages';
 

@@ -2,9 +2,9 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import type { Message, MessagePart } from '../contracts';
 import { overhead } from '../framing/cost';
+import { noteDerivedStreams } from '../nodeStreams/duplexOverrides';
+import { throwLater } from '../nodeStreams/throwLater';
 import { tolerateErrors, tolerateSameErrors } from './closing';
-import { noteDerivedStreams } from './duplexOverrides';
-import { throwLater } from './throwLater';
 
 /** The high water mark: bytes of a binary message, or characters of a text message. */
 const readAhead = 64 * 1024;

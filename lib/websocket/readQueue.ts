@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { costOf } from '../framing/cost';
+import { ownListener } from '../nodeStreams/duplexOverrides';
+import { throwLater } from '../nodeStreams/throwLater';
 import type { Marks } from '../options';
-import { ownListener } from './duplexOverrides';
 import { emitMessage } from './events';
 import type { Delivered, MessageSupply } from './streamedMessages';
-import { throwLater } from './throwLater';
 
 /** The properties of the WebSocket stream that the ReadQueue uses. */
 export type ReadableSide = Pick<

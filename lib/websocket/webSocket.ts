@@ -15,9 +15,6 @@ import {
   type SendOptions,
   textMessage,
 } from '../framing/outgoingMessage';
-import { type ConnectOptions, checkConnectOptions, type Streamed } from '../options';
-import { endingError, tolerateSameErrors } from './closing';
-import { Core, type CoreSetup } from './core';
 import {
   type AnyListener,
   noteDerivedStreams,
@@ -26,7 +23,11 @@ import {
   overrideListenerMethods,
   ownListener,
   removeProgramListeners,
-} from './duplexOverrides';
+} from '../nodeStreams/duplexOverrides';
+import { ReadableIterator } from '../nodeStreams/readableIterator';
+import { type ConnectOptions, checkConnectOptions, type Streamed } from '../options';
+import { endingError, tolerateSameErrors } from './closing';
+import { Core, type CoreSetup } from './core';
 import { DuplexOfMessages } from './events';
 import type { MessageSource } from './messageSources';
 import type { MessageStream } from './messageStream';
@@ -320,17 +321,8 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
    * Reads messages until the end. Leaving the loop early destroys the stream, as with every stream. Reaching the end
    * does not, so that messages written in the loop are still sent.
    */
-  override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<M> {
-    let finished = false;
-    this.#core.readQueue.loopStarted();
-    try {
-      yield* this.iterator({ destroyOnReturn: false }) as AsyncIterable<M>;
-      finished = true;
-    } finally {
-      this.#core.readQueue.loopEnded();
-      if (finished) this.#core.halfClose.loopEnded();
-      else this.destroy();
-    }
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<M> {
+    return new ReadableIterator<M>(this as unknown as Readable, this.#core) as NodeJS.AsyncIterator<M>;
   }
 
   /** Removes the program's listeners of an event; without an argument, of all events. */

@@ -454,6 +454,16 @@ describe('ByteInput', () => {
     });
   });
 
+  it('isAdvancing(): is true twice after items were decoded, as long as bytes of the same chunk wait', () => {
+    receiver.enoughAfter = 'ab';
+    read('abc');
+    expect([input.isAdvancing(), input.isAdvancing(), input.isAdvancing()]).to.deep.equal([true, true, false]);
+    input.readOn();
+    expect(input.isAdvancing()).to.equal(true);
+    input.readOn();
+    expect(input.isAdvancing()).to.equal(false);
+  });
+
   it('returns an idle reader to the pool, and takes one for the next bytes', () => {
     read('a');
     read('b');

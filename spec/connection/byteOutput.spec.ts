@@ -104,11 +104,17 @@ class FakeOwner implements OutputOwner {
   readonly stream: FakeStream;
   readonly pool: FakePool;
 
+  /** How often `isReading()` returns true. */
+  steps = 0;
+
   constructor(stream: FakeStream, pool: FakePool) {
     this.stream = stream;
     this.pool = pool;
   }
 
+  isReading(): boolean {
+    return this.steps-- > 0;
+  }
   outputDrained(): void {
     this.events.push('drained');
   }
@@ -185,6 +191,22 @@ describe('ByteOutput', () => {
     expect(stream.writes).to.deep.equal([]);
     output.release();
     expect(stream.writes).to.deep.equal(['a']);
+  });
+
+  it('writes in one piece what is sent between the steps in which the messages of one chunk are read', async () => {
+    owner.steps = 2;
+    output.send('a');
+    await Promise.resolve();
+    process.nextTick(() => output.send('b'));
+    await turn();
+    expect(stream.writes).to.deep.equal(['ab']);
+  });
+
+  it('writes although messages of the chunk wait, if nobody reads them', async () => {
+    owner.steps = 1;
+    output.send('a');
+    await turn();
+    expect([stream.writes, owner.steps]).to.deep.equal([['a'], -1]);
   });
 
   it('returns an idle writer to the pool, and takes one for the next item', async () => {

@@ -109,6 +109,21 @@ describe('A WebSocket as a stream', () => {
     await serving;
   });
 
+  it('sends in one write what a loop answers to the messages that were received together', async () => {
+    const { webSocket, stream } = new RawPeer('server');
+    const serving = (async () => {
+      for await (const message of webSocket) webSocket.write(message);
+    })();
+    const chunks: Buffer[] = [];
+    stream.on('data', (bytes: Buffer) => chunks.push(bytes));
+    stream.write(Buffer.concat(Array.from({ length: 64 }, () => clientFrame(0x81, 'a'))));
+    await turn();
+    await turn();
+    expect(chunks.map(({ length }) => length)).to.deep.equal([64 * 3]);
+    webSocket.abort();
+    await rejection(serving);
+  });
+
   it('closes when a loop over it is left, as every stream does', async () => {
     const [server, client] = createPair();
     client.write('first');

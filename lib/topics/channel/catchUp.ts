@@ -1,4 +1,4 @@
-import { throwLater } from '../../websocket/throwLater';
+import { throwLater } from '../../nodeStreams/throwLater';
 import type { TopicMessage } from '../broker';
 import { findLoss, type Position, parseCursor, toCursor } from '../cursor';
 import type { Resumption } from '../options';

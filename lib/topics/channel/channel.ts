@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isOpen } from '../../broadcast/broadcast';
 import type { FanOutOwner } from '../../broadcast/fanOut';
+import { throwLater } from '../../nodeStreams/throwLater';
 import { type AnyWebSocket, PreparedMessage } from '../../webSocketHandler';
-import { throwLater } from '../../websocket/throwLater';
 import type { HistoryLimits, TopicMessage } from '../broker';
 import { type Position, parseCursor, toCursor } from '../cursor';
 import type { AddOptions, Resumption } from '../options';

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { webStreamCloser } from '../../lib/websocket/webStreamReader';
+import { webStreamCloser } from '../../lib/nodeStreams/webStreamReader';
 
 /** Whether the ReadableStream of Node itself waits for the writable side. */
 const isNeeded = Number(process.versions.node.split('.', 1)[0]) < 24;

@@ -1,8 +1,8 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import { noteOperators, overrideGetters, overrideListenerMethods } from '../../lib/nodeStreams/duplexOverrides';
 import { BroadcastStream, byteStream, createPair, reconnecting, type WebSocket } from '../../lib/webSocketHandler';
-import { noteOperators, overrideGetters, overrideListenerMethods } from '../../lib/websocket/duplexOverrides';
 import { listen as listenHttp } from '../support/http';
 import { inVirtualTime } from '../support/virtually';
 
