@@ -36,6 +36,7 @@ const judged: Readonly<Record<Scenario['measures'], Readonly<Record<string, numb
   client: { cpu: sameCost },
   opening: { cpu: sameCost },
   openAndClose: { cpu: sameCost },
+  shortLived: { cpu: sameCost },
   handshakes: { cpu: sameCost },
   memory: { resident: 1, heap: 1 },
   latency: { p99: sameCost, pausesPerMessage: sameCost },

@@ -12,6 +12,8 @@ export interface Contender {
   readonly binaryOnly?: true;
   /** The native code without which it would not be the server that its name says. */
   readonly addon?: string;
+  /** What runs it, if that is not Node. */
+  readonly runtime?: 'bun';
   /** Whether it is the build that `--against` names, instead of the build of this folder. */
   readonly otherBuild?: true;
 }
@@ -38,6 +40,7 @@ const others = {
   'ours, byteStream': { ...ours, style: 'byteStream', binaryOnly: true },
   'ours, API of ws': { library: 'oursByApiOfWs', ...overHttp1, style: 'events' },
   'ours, topic': { ...ours, library: 'oursByTopics', style: 'topic' },
+  'ours, cluster': { ...ours, library: 'cluster', style: 'pipe' },
   'ours, join()': { ...ours, library: 'oursByTopics', style: 'join' },
   ws: { ...ws, style: 'events' },
   'ws, createWebSocketStream': { ...ws, style: 'stream', binaryOnly: true },
@@ -48,6 +51,7 @@ const others = {
   websocket: { library: 'websocket', ...overHttp1, style: 'events' },
   'uWebSockets.js': { ...uWebSockets, style: 'echo' },
   'uWebSockets.js, broadcast': { ...uWebSockets, style: 'broadcast' },
+  Bun: { library: 'bun', ...overHttp1, style: 'echo', runtime: 'bun' },
   net: { ...net, style: 'echo' },
   'net, broadcast': { ...net, style: 'broadcast' },
   http: { library: 'http', ...overHttp1, style: 'upgrade' },

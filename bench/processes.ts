@@ -7,6 +7,8 @@ import { join } from 'node:path';
 export type Core = 'measured' | 'other';
 const coreNumbers = { measured: 0, other: 1 } as const;
 
+const bun = join(__dirname, 'node_modules', '.bin', 'bun');
+
 export const pinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
 
 interface Reply {
@@ -19,6 +21,8 @@ export interface ProcessOptions {
   /** A file of this folder. */
   readonly file: string;
   readonly settings?: object;
+  /** What runs it, if that is not Node. */
+  readonly runtime?: 'bun' | undefined;
   /** A folder for a profile of its CPU time. */
   readonly profile?: string | undefined;
   /** The `dist` folder of the build of this library that it uses, if that is not the one of this folder. */
@@ -43,12 +47,13 @@ export class BenchProcess {
   }
 
   /** @returns the process, and what it says first */
-  static async start<T>({ core, file, settings, profile, build }: ProcessOptions): Promise<[BenchProcess, T]> {
+  static async start<T>({ core, file, settings, runtime, profile, build }: ProcessOptions): Promise<[BenchProcess, T]> {
     const compiler = file.endsWith('.ts') ? ['--require', 'ts-node/register'] : [];
     const profiler = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
     const parameters = settings === undefined ? [] : [JSON.stringify(settings)];
-    const node = [process.execPath, '--expose-gc', ...profiler, ...compiler, join(__dirname, file), ...parameters];
-    const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(coreNumbers[core]), ...node] : node;
+    const runner = runtime === 'bun' ? [bun] : [process.execPath, '--expose-gc', ...profiler, ...compiler];
+    const program = [...runner, join(__dirname, file), ...parameters];
+    const [command, ...rest] = pinned ? ['taskset', '--cpu-list', String(coreNumbers[core]), ...program] : program;
     const env = build === undefined ? process.env : { ...process.env, BENCH_BUILD: build };
     const child = spawn(command as string, rest, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const started = new BenchProcess(file, child);

@@ -42,6 +42,7 @@ export interface Scenario {
     | 'client'
     | 'opening'
     | 'openAndClose'
+    | 'shortLived'
     | 'handshakes'
     | 'memory'
     | 'latency'

@@ -193,6 +193,36 @@ const handshakes: Scenario[] = [
   },
 ];
 
+/** The shapes of the leaderboard HttpArena: "hello", on many connections. */
+const hello = { ...plain, size: 5, connections: 512 } as const;
+
+const arena: Scenario[] = [
+  {
+    section: 'HttpArena',
+    name: 'echo-ws: 5 B, 1 in flight, 512 connections',
+    measures: 'echo',
+    work: hello,
+    contenders: ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'],
+    marks: cpu('ours', { ws: 1 }),
+  },
+  {
+    section: 'HttpArena',
+    name: 'echo-ws-pipeline: 5 B, 16 in flight, 512 connections',
+    measures: 'echo',
+    work: { ...hello, inFlight: 16 },
+    contenders: ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'],
+    marks: cpu('ours', { ws: 0.3 }),
+  },
+  {
+    section: 'HttpArena',
+    name: 'echo-ws-limited: a connection with ten messages of 5 B, opened and dropped',
+    measures: 'shortLived',
+    work: { ...hello, connections: 2000 },
+    contenders: ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'],
+    marks: cpu('ours, events', { ws: 0.9 }),
+  },
+];
+
 /** Resident memory and the heap of JavaScript, each. */
 function memory(subject: ContenderName, against: ContenderName, atMost: number): Mark[] {
   return ['resident', 'heap'].map((figure) => ({ figure, subject, against, atMost }));
@@ -320,6 +350,7 @@ export const scenarios: readonly Scenario[] = [
   ...broadcasts,
   ...clients,
   ...handshakes,
+  ...arena,
   ...memories,
   ...latencies,
   ...large,

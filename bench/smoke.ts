@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { tryArenaEntry } from './arenaEntry';
 import { againstOtherBuild, findBuild } from './builds';
 import { compare } from './compare';
 import type { ContenderName } from './contenders';
@@ -25,6 +26,8 @@ export async function smoke(load: Load): Promise<void> {
     await mustFail({ ...shrink(scenario), contenders: [faulty] }, load);
   }
   await compareWithItself(load);
+  await tryArenaEntry();
+  console.log('works: bench/httparena/server.js');
 }
 
 /** The build of this folder, as if it were another: what `--against` does in each kind of scenario. */

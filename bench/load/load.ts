@@ -8,6 +8,7 @@ import { sendBroadcasts } from './broadcasts';
 import { echoOnce, sendEchoes } from './echoes';
 import { openAndClose } from './handshakes';
 import { type Latencies, measureLatencies } from './latency';
+import { echoAndLeave } from './shortLived';
 
 let audience: Audience;
 
@@ -33,6 +34,9 @@ const tasks = {
   },
   async openAndClose({ port }: Address, count: number): Promise<void> {
     await openAndClose(port, count);
+  },
+  async echoAndLeave({ port }: Address, work: Work): Promise<void> {
+    await echoAndLeave(port, work);
   },
   async close(): Promise<void> {
     await audience.close();

@@ -3,7 +3,7 @@ import type { Figures, Runner, Scenario, Settings } from '../scenario';
 import type { Load } from './load';
 import { Server } from './server';
 
-/** What a server takes to open a connection, or to open one and close it again. */
+/** What a server takes to open a connection, to open one and close it again, or to serve one that is soon gone. */
 export async function prepareHandshakes(
   contender: ContenderName,
   { measures, work }: Scenario,
@@ -28,7 +28,14 @@ export async function prepareHandshakes(
     return (await server.cpu()) - before;
   }
 
-  const run = measures === 'handshakes' ? open : openAndClose;
+  async function echoAndLeave(): Promise<number> {
+    const before = await server.cpu();
+    await load.ask('echoAndLeave', server.address, work);
+    return (await server.cpu()) - before;
+  }
+
+  const runs = { handshakes: open, openAndClose, shortLived: echoAndLeave };
+  const run = runs[measures as keyof typeof runs];
   return {
     async warmUp() {
       // A handshake is much code, run once: it takes some thousands until the compiler is done with it.

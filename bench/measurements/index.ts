@@ -17,6 +17,7 @@ export const measurements: Record<Scenario['measures'], Prepare> = {
   opening: prepareClients,
   handshakes: prepareHandshakes,
   openAndClose: prepareHandshakes,
+  shortLived: prepareHandshakes,
   memory: prepareMemory,
   latency: prepareLatency,
   large: prepareLarge,

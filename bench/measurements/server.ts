@@ -33,9 +33,10 @@ export class Server {
     { deflate }: Work,
     options: Pick<ProcessOptions, 'core' | 'profile' | 'build'>,
   ): Promise<Server> {
-    const { library, style, returns, transport, addon } = contenders[name];
+    const { library, style, returns, transport, addon, runtime } = contenders[name];
     const settings = { library, style, options: { deflate, maxMessageSize, transport } };
-    const [process, port] = await BenchProcess.start<number>({ ...options, file: 'servers/server.js', settings });
+    const file = 'servers/server.js';
+    const [process, port] = await BenchProcess.start<number>({ ...options, file, settings, runtime });
     if (addon !== undefined) await requireAddon(process, addon);
     return new Server(process, { port, returns, transport });
   }

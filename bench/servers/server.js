@@ -5,7 +5,7 @@
 const { PerformanceObserver } = require('node:perf_hooks');
 
 const { library, style, options } = JSON.parse(process.argv[2]);
-const { listen } = require(`./${library}.js`);
+const served = require(`./${library}.js`);
 
 let pauses = [];
 /** Only where pauses are measured: whoever observes them has a part in them. */
@@ -14,10 +14,10 @@ const observer = new PerformanceObserver((list) => {
 });
 
 const answers = {
-  /** CPU time in µs. */
-  cpu() {
+  /** CPU time in µs, together with that of a worker. */
+  async cpu() {
     const { user, system } = process.cpuUsage();
-    return user + system;
+    return user + system + ((await served.cpu?.()) ?? 0);
   },
   /** Bytes that are in use once there is no garbage. */
   memory() {
@@ -42,8 +42,8 @@ const answers = {
 };
 
 // A parent that has seen something fail may be gone before it gets the answer.
-process.on('message', (question) => process.send({ answer: answers[question]() ?? null }, () => {}));
+process.on('message', async (question) => process.send({ answer: (await answers[question]()) ?? null }, () => {}));
 // An orderly exit: a profile is written by it.
 process.on('disconnect', () => process.exit());
 
-listen(style, options, (port) => process.send({ answer: port }));
+served.listen(style, options, (port) => process.send({ answer: port }));
