@@ -96,7 +96,8 @@ export interface Opening {
   readonly extensions: readonly ExtensionElement[];
   /**
    * Sends the 101, or over HTTP/2 the 200. Throws if the response has been started.
-   * @param opened called with the transport, at once or when the handshake is complete
+   * @param opened called with the transport, at once or when the handshake is complete, in the asynchronous context of
+   * this call
    */
   accept(acceptance: Acceptance, opened: (transport: Transport) => void): void;
   /**

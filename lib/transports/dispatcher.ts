@@ -223,7 +223,14 @@ class Dispatcher {
 
 /** Gives an upgrade request to a handler, after the responses to earlier requests on its connection. */
 export function exchangeUpgrade(upgrade: Upgrade, handler: ExchangeTask): void {
-  afterEarlierResponses(upgrade.socket, () => handler.handle(new UpgradeExchange(upgrade, handler.timeout)));
+  afterEarlierResponses(upgrade.socket, () => {
+    const exchange = new UpgradeExchange(upgrade, handler.timeout);
+    try {
+      handler.handle(exchange);
+    } finally {
+      exchange.waitForAnswer();
+    }
+  });
 }
 
 function ignore(): void {}

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -31,7 +32,8 @@ export class UpgradeExchange implements Exchange {
   readonly #socket: Duplex;
   readonly #head: Buffer;
   readonly #timeout: number;
-  readonly #deadline: NodeJS.Timeout;
+  /** Undefined until `waitForAnswer()`. */
+  #deadline: NodeJS.Timeout | undefined;
   #state: State = 'waiting';
 
   /** @param timeout milliseconds for the application to answer */
@@ -48,13 +50,23 @@ export class UpgradeExchange implements Exchange {
     // Without a parser the connection cannot carry another request, and the response must not promise that it can.
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
+    response.once('finish', () => this.#responseFinished());
+  }
+
+  /**
+   * Called when the handler of the request has returned. If it has not called `connect()`, limits the time until the
+   * answer, and notices a client that leaves. Most handlers have, and need neither a timer nor its listeners: a tenth of
+   * the time of a handshake.
+   */
+  waitForAnswer(): void {
+    if (this.#state !== 'waiting') return;
+    const socket = this.#socket;
     // Fill the buffer of the socket, so that 'end' and 'close' are emitted while the handler has not answered. A client
     // that only ends its side has left too, as for Node's HTTP server.
     socket.on('end', this.#inputEnded);
     socket.read(0);
     socket.on('drain', this.#passDrainOn);
-    response.once('finish', () => this.#responseFinished());
-    this.#deadline = setTimeout(() => this.#expire(), timeout);
+    this.#deadline = setTimeout(() => this.#expire(), this.#timeout);
     socket.on('close', this.#clearDeadline);
   }
 
@@ -146,10 +158,12 @@ export class UpgradeExchange implements Exchange {
       throw error;
     }
     this.#state = 'accepted';
-    this.#clearDeadline();
-    socket.removeListener('drain', this.#passDrainOn);
-    socket.removeListener('end', this.#inputEnded);
-    socket.removeListener('close', this.#clearDeadline);
+    if (this.#deadline !== undefined) {
+      this.#clearDeadline();
+      socket.removeListener('drain', this.#passDrainOn);
+      socket.removeListener('end', this.#inputEnded);
+      socket.removeListener('close', this.#clearDeadline);
+    }
     const transport = { stream: socket, head: this.#head };
     const { challenge } = answer;
     if (challenge === undefined) {
@@ -159,14 +173,16 @@ export class UpgradeExchange implements Exchange {
       if (socket.listenerCount('error') > 1) socket.removeListener('error', ignoreError);
       return;
     }
+    // The challenge is received outside of the asynchronous context that the request was handled in.
+    const openedLater = AsyncResource.bind(opened);
     // If the stream closes before the challenge is received, the WebSocket is given the closed stream.
-    const lost = () => opened(transport);
+    const lost = () => openedLater(transport);
     socket.once('close', lost);
     const tail = { ...transport, request: this.request };
     readChallenge(tail, challenge.size, this.#timeout, (bytes, ready) => {
       socket.removeListener('close', lost);
       socket.write(challenge.reply(bytes));
-      opened(ready);
+      openedLater(ready);
     });
   }
 

@@ -130,11 +130,7 @@ export class Handshake {
     const extensions = answerExtensions(opening.extensions, connectionOptions);
     const headers = { ...this.#responseHeaders, ...options?.headers };
     const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
-    // The handshake may be completed later, outside of the asynchronous context that the request was handled in.
-    const context = new AsyncResource('WebSocket');
-    opening.accept({ protocol, extensions, headers }, (transport) =>
-      context.runInAsyncScope(opened, undefined, transport, agreement, connectionOptions),
-    );
+    opening.accept({ protocol, extensions, headers }, (transport) => opened(transport, agreement, connectionOptions));
     this.agreeOn(agreement, connectionOptions);
   }
 
