@@ -66,6 +66,11 @@ export class BenchProcess {
     return this.#receive<T>();
   }
 
+  /** Waits for what it says without being asked. */
+  async next<T>(): Promise<T> {
+    return this.#receive<T>();
+  }
+
   /** Rejects when it has failed, or has exited without being told to. */
   async failed(): Promise<never> {
     await once(this.#process, 'exit');

@@ -91,11 +91,11 @@ export const errorTable = {
   WS_ERR_TRUNCATED: { closeCode: protocolError, sentence: 'The byte stream ended inside a message' },
   // Ends of a connection that are not clean.
   /**
-   * Its close code, in `closeCode`, is not 1000 or 1001.
+   * A clean end has the close code 1000 or 1001, or none. `closeCode` has the peer's.
    *
    * Read `closeCode` and the message, which has the peer's reason. After 1012 or 1013 try again later.
    */
-  WS_ERR_CLOSED_BY_PEER: { sentence: 'The peer closed the connection before it was done' },
+  WS_ERR_CLOSED_BY_PEER: { sentence: 'The peer did not close the connection cleanly' },
   /**
    * The peer crashed, its network failed, or a proxy closed the connection.
    *

@@ -1,7 +1,13 @@
 import { createServer } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
-import { type ConnectionOptions, checkOptions, connectionSettings, defaults } from '../lib/options';
+import {
+  type ConnectionOptions,
+  checkConnectOptions,
+  checkOptions,
+  connectionSettings,
+  defaults,
+} from '../lib/options';
 import type { AllOptions } from '../lib/options/rules';
 import { hixie76 } from '../lib/versions/hixie76';
 import { rfc6455 } from '../lib/versions/rfc6455';
@@ -187,6 +193,7 @@ describe('checkOptions()', () => {
       [{ origin: 'any' }, ['filter', 'origins'], 'unknown option origin; did you mean origins?'],
       [{ origins: 'any' }, ['origin'], 'unknown option origins; did you mean origin?'],
       [{ pingInterval: 5 }, ['heartbeat'], 'unknown option pingInterval; did you mean heartbeat?'],
+      [{ cookie: 'a=1' }, ['headers'], 'unknown option cookie; did you mean headers?'],
       [{ toString: 5 }, ['retry', 'limit'], 'unknown option toString; known are limit, retry'],
       [{ closeTimeout: 5 }, ['limit'], 'unknown option closeTimeout; known are limit'],
     ] as [object, (keyof AllOptions)[], string][]) {
@@ -197,6 +204,11 @@ describe('checkOptions()', () => {
       ]);
     }
     checkOptions({ maxPayload: undefined } as unknown as AllOptions, 'maxMessageSize');
+  });
+
+  it('names configureServer() for an option of servers that is given for one connection', () => {
+    const error = thrownBy(() => checkConnectOptions({ filter: () => true } as object));
+    expect(error.message).to.include('unknown option filter; it is an option of configureServer()');
   });
 
   it('does not show the headers of a request, which may have credentials', () => {

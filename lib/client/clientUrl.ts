@@ -1,3 +1,4 @@
+import { describeValue } from '../codec/describeValue';
 import { WebSocketError } from '../errors';
 
 /** The parts of a URL. `auth` and `socketPath` are options of Node's `http.request()`. */
@@ -30,7 +31,18 @@ export function parseClientUrl(url: string | URL): Destination {
     cause = error;
   }
   const takes = 'ws, wss, http, https, or ws+unix as in ws+unix:/path/of/socket:/path?query';
-  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', `the URL must be one with the scheme ${takes}`, { cause });
+  const detail = `the URL must be one with the scheme ${takes}, not ${describeUrl(url)}`;
+  throw new WebSocketError('WS_ERR_INVALID_ARGUMENT', detail, { cause });
+}
+
+/** Describes a value without the parts of a URL that may be secret, because error messages are logged. */
+function describeUrl(url: unknown): string {
+  if (typeof url !== 'string' && !(url instanceof URL)) return describeValue(url);
+  const shown = String(url)
+    .replace(/[?#].*$/s, '')
+    .replace(/^.*@/s, '');
+  const isHost = !shown.includes('://') && URL.canParse(`ws://${shown}`);
+  return isHost && shown !== '' ? `${describeValue(shown)}; did you mean ws://${shown}?` : describeValue(shown);
 }
 
 /** Changes a URL to the scheme ws or wss; returns undefined if its scheme is not one of WebSocket or HTTP. */

@@ -123,6 +123,7 @@ const inUrl = 'it belongs into the URL';
 
 /** Advice for options of Node that `connect()` does not accept. */
 export const remedies: Readonly<Record<string, string>> = {
+  reconnect: 'use reconnecting() for connections that are made again',
   host: inUrl,
   hostname: inUrl,
   port: inUrl,

@@ -7,6 +7,7 @@ import type { MessageStream } from '../websocket/messageStream';
 import type { AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { backoff, pause } from './backoff';
 import { type ClientOptions, checkClientOptions } from './clientOptions';
+import { parseClientUrl } from './clientUrl';
 import { connect } from './connect';
 
 /** A value, or a function that returns one for each connection. */
@@ -26,8 +27,9 @@ export interface ReconnectingOptions extends Omit<ClientOptions, 'headers'>, Ret
  * that are being sent when a connection is lost are lost. To resume after them, pass functions for the URL or the
  * headers, which tell the server what the program has received.
  * @param url as for `connect()`, or a function that returns it for each connection
- * @throws WebSocketError WS_ERR_INVALID_ARGUMENT at once; in the loop, the error of a connection after which no other
- * one is tried, and WS_ERR_ABORTED
+ * @throws WebSocketError WS_ERR_INVALID_ARGUMENT at once for invalid options and an invalid URL; in the loop, the error
+ * of a connection after which no other one is tried, and WS_ERR_ABORTED. An exception of a function for the URL or the
+ * headers, or the rejection of its promise, ends the loop.
  * @example
  * for await (const ws of reconnecting(() => `wss://a.example/log?after=${last}`, { signal })) {
  *   for await (const message of ws) last = store(message);
@@ -50,6 +52,7 @@ export function reconnecting(
   options: ReconnectingOptions | Streamed<ReconnectingOptions> = {},
 ): AsyncGenerator<AnyWebSocket, void, undefined> {
   checkIsObject(options);
+  if (typeof url !== 'function') parseClientUrl(url);
   const { headers, ...others } = options;
   // Headers that a function returns are checked by `connect()`.
   const known = typeof headers === 'function' || headers === undefined ? others : { ...others, headers };

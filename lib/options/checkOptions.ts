@@ -21,13 +21,24 @@ export function checkOptions<T extends object, K extends keyof T & keyof AllOpti
  * @throws WebSocketError WS_ERR_INVALID_ARGUMENT with the option, its value and the accepted values
  */
 export function checkConnectOptions(options: ConnectOptions | Streamed<ConnectOptions>): void {
-  checkOptions<ConnectOptions | Streamed<ConnectOptions>, keyof ConnectOptions>(
-    options,
-    'protocol',
-    'headers',
-    ...connectionOptionNames,
-  );
+  checkIsObject(options);
+  const names = ['protocol', 'headers', ...connectionOptionNames] as const;
+  refuseUnknown(options, names, '', optionsOfServers);
+  checkValues<ConnectOptions | Streamed<ConnectOptions>, keyof ConnectOptions>(options, names);
 }
+
+const ofServer = 'it is an option of configureServer(), for all connections';
+
+/** Advice for options of a server that are given for one connection. */
+const optionsOfServers: Readonly<Record<string, string>> = {
+  versions: ofServer,
+  handshakeTimeout: ofServer,
+  origins: ofServer,
+  filter: ofServer,
+  maxConnections: ofServer,
+  maxConnectionsPerAddress: ofServer,
+  memoryBudget: ofServer,
+};
 
 /**
  * Checks the values of the named options only.

@@ -221,8 +221,15 @@ describe('connect()', () => {
 
   describe('names the invalid argument in its error:', () => {
     for (const [url, options, complaint] of [
-      ['nowhere', {}, 'the URL must be'],
-      ['ftp://localhost', {}, 'the URL must be'],
+      [
+        'nowhere',
+        {},
+        "the URL must be one with the scheme ws, wss, http, https, or ws+unix as in ws+unix:/path/of/socket:/path?query, not 'nowhere'",
+      ],
+      ['ftp://localhost', {}, "not 'ftp://localhost'"],
+      ['localhost:4080', {}, "not 'localhost:4080'; did you mean ws://localhost:4080?"],
+      ['', {}, "not ''"],
+      [5, {}, 'not 5'],
       ['ws://localhost', { protocols: ['a', 'a'] }, 'protocols'],
       ['ws://localhost', { protocols: ['a b'] }, 'protocols'],
       ['ws://localhost', { protocols: ['a', 'b'], version: 'draft76' }, 'one name'],
@@ -275,10 +282,21 @@ describe('connect()', () => {
       ['ws://localhost', { headers: { Connection: 'close' } }, 'belongs to the opening handshake'],
     ] as const) {
       it(`'${url}' with ${inspect(options, { breakLength: Number.POSITIVE_INFINITY })}`, () => {
-        const error = thrownBy(() => connect(url, options as object));
+        const error = thrownBy(() => connect(url as string, options as object));
         expect(error.code).to.equal('WS_ERR_INVALID_ARGUMENT');
         expect(error.message).to.include(complaint);
       });
+    }
+  });
+
+  it('does not show the secrets of an invalid URL in its error', () => {
+    for (const url of [
+      'ftp://ann:secret@localhost/a?token=secret',
+      'ws://ann:secret@[localhost/#secret',
+      '//secret@a',
+    ]) {
+      const { message } = thrownBy(() => connect(url));
+      expect(message).to.include('the URL must be').and.not.include('secret');
     }
   });
 });

@@ -15,6 +15,7 @@ import {
 import { createCertificate } from '../support/certificate';
 import { listen, serve, type TestServer } from '../support/http';
 import { rawServer, switching } from '../support/rawServer';
+import { rejectionOf } from '../support/rejection';
 import { thrownBy } from '../support/thrown';
 import { hex } from '../support/vectors';
 
@@ -65,6 +66,20 @@ describe('reconnecting()', () => {
     const all = ['connection 1', 'connection 2', 'connection 3', 'connection 4', 'goodbye'];
     expect(messages.slice(-4)).to.deep.equal(all.slice(-4));
     expect(streams.at(-1)?.wasClean).to.equal(true);
+  });
+
+  it('throws at once for an invalid URL or option, and in the loop if a function returns one', async () => {
+    expect(thrownBy(() => reconnecting('localhost:4080')).message).to.include('did you mean ws://localhost:4080?');
+    expect(thrownBy(() => reconnecting('ws://localhost', { maxDelay: -1 })).message).to.include('option maxDelay');
+    const first = reconnecting(() => 'localhost:4080').next();
+    expect((await rejectionOf(first)).message).to.include('did you mean ws://localhost:4080?');
+  });
+
+  it('ends with the exception of a function of the program, as it is', async () => {
+    const mistake = new Error('no token');
+    const headers = () => Promise.reject(mistake);
+    const ended = reconnecting('ws://localhost', { headers }).next();
+    expect(await ended.catch((error: unknown) => error)).to.equal(mistake);
   });
 
   it('calls the functions for the URL and the headers before every connection', async () => {

@@ -138,7 +138,7 @@ export const rules: readonly Rule[] = [
     change: (row) => ({ told: ['WS_ERR_CLOSE_TIMEOUT'], peerSees: either(row.peerSees, 1011), wasClean: undefined }),
   },
   {
-    says: 'A slow reader beside a chain may make the chain too slow, because Node has one flow for all readers.',
+    says: 'If another reader of the same WebSocket is slow, a chain can become too slow, because Node gives a message to all readers together.',
     holds: ({ end, reader, writer }, row) =>
       end.by === 'the peer' && isClean(row) && reader.slow === true && writer.chain === 'in time',
     change: (row) => ({
