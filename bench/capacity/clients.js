@@ -4,8 +4,6 @@
  */
 const { connect } = require('node:net');
 
-/** Each process of clients has its own address, because the system gives one address 28,232 ports. */
-const { localAddress } = JSON.parse(process.argv[2]);
 const atOnce = 20;
 
 const request =
@@ -27,7 +25,6 @@ function open(port) {
     const socket = connect({
       port,
       host: '127.0.0.1',
-      localAddress,
       onread: {
         buffer,
         callback(size, bytes) {

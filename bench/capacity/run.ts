@@ -2,8 +2,7 @@
  * `npm run capacity [-- --connections 250000] [--only ours|ws]`: opens as many idle connections, and prints what they cost: memory, the
  * rate of new connections, heartbeats, and a broadcast to all. docs/capacity.md has the results.
  *
- * A process has as many connections as it may open files (`ulimit -n`), so there are as many servers as are needed, and as many processes
- * of clients, as on a machine with `node:cluster`.
+ * There are as many servers as are needed, as on a machine with `node:cluster`, and a process of clients for each of them.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -44,11 +43,10 @@ class Pair {
     this.#port = port;
   }
 
-  static async start(library: Library, index: number): Promise<Pair> {
+  static async start(library: Library): Promise<Pair> {
     const serverSettings = { library, heartbeat };
     const server = { core: 'measured', file: 'capacity/server.js', settings: serverSettings } as const;
-    const localAddress = `127.0.${index + 1}.1`;
-    const clients = { core: 'other', file: 'capacity/clients.js', settings: { localAddress } } as const;
+    const clients = { core: 'other', file: 'capacity/clients.js' } as const;
     const [serverProcess, port] = await BenchProcess.start<number>(server);
     const [clientsProcess] = await BenchProcess.start(clients);
     return new Pair(serverProcess, clientsProcess, port);
@@ -81,10 +79,14 @@ class Pair {
   }
 }
 
-/** Most connections of one process. */
+/**
+ * Most connections of one process: as many files as it may open, and as many ports as Linux gives to one destination before it has to
+ * search for free ones.
+ */
 function mostOfProcess(): number {
   const limits = readFileSync('/proc/self/limits', 'utf8');
-  return Number(/^Max open files +(\d+)/m.exec(limits)?.[1]) - otherFiles;
+  const files = Number(/^Max open files +(\d+)/m.exec(limits)?.[1]);
+  return Math.min(files - otherFiles, 14_000);
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
@@ -101,7 +103,7 @@ async function measure(library: Library, connections: number): Promise<void> {
   const memory = async (name: keyof Memory) =>
     sum((await all((pair) => pair.ask<Memory>('memory'))).map((one) => one[name]));
   try {
-    for (let i = 0; i < count; i++) pairs.push(await Pair.start(library, i));
+    for (let i = 0; i < count; i++) pairs.push(await Pair.start(library));
     await all((pair) => pair.open(warmUp));
     const before = { resident: await memory('resident'), heap: await memory('heap') };
     const opening = { cpu: await cpu(), since: performance.now() };
