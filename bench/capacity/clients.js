@@ -9,7 +9,8 @@ const atOnce = 20;
 const request =
   'GET / HTTP/1.1\r\nHost: capacity\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
-const hello = Buffer.from('818500000000', 'hex').toString('latin1') + 'hello';
+/** A text message whose masking key is zero. */
+const hello = '\x81\x85\0\0\0\0hello';
 const pong = Buffer.from('8a8000000000', 'hex');
 
 const sockets = new Set();

@@ -96,7 +96,7 @@ const grouped = (count: number) => count.toLocaleString('en');
 
 async function measure(library: Library, connections: number): Promise<void> {
   const count = Math.ceil(connections / mostOfProcess());
-  console.log(`\n${library}: ${grouped(connections)} connections to ${count} processes`);
+  console.log(`\n${library}: ${grouped(connections)} connections to ${count} server${count === 1 ? '' : 's'}`);
   const pairs: Pair[] = [];
   const all = async <T>(work: (pair: Pair) => Promise<T>): Promise<T[]> => Promise.all(pairs.map(work));
   const cpu = async () => sum(await all((pair) => pair.ask<number>('cpu'))) / 1e6;
