@@ -15,6 +15,7 @@ export const parts: Readonly<Record<string, Part>> = {
   extensions: { files: ['lib/extensions/*.ts'], specs: specsOf('extensions/*') },
   connection: { files: ['lib/connection/*.ts'], specs: specsOf('connection/*') },
   websocket: { files: ['lib/websocket/*.ts'], specs: specsOf('websocket/*', 'pair') },
+  nodeStreams: { files: ['lib/nodeStreams/*.ts'], specs: specsOf('nodeStreams/*', 'websocket/*') },
   negotiation: {
     files: ['lib/server/negotiation.ts'],
     specs: specsOf('server/negotiation', 'server/configureServer', 'hostile'),
