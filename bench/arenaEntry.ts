@@ -17,7 +17,8 @@ export async function tryArenaEntry(): Promise<void> {
   const env = { ...process.env, PORT: String(port) };
   const entry = spawn(process.execPath, ['server.js'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
   try {
-    await once(entry.stdout, 'data');
+    await Promise.race([once(entry.stdout, 'data'), once(entry, 'exit')]);
+    if (entry.exitCode !== null) throw new Error(`httparena: server.js has exited with ${entry.exitCode}`);
     const ws = connect(`ws://127.0.0.1:${port}/ws`);
     for (const message of ['hello', Buffer.from('hello')]) await expectEcho(ws, message);
     ws.close();

@@ -196,29 +196,26 @@ const handshakes: Scenario[] = [
 /** The shapes of the leaderboard HttpArena: "hello", on many connections. */
 const hello = { ...plain, size: 5, connections: 512 } as const;
 
+const arenaContenders = ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'] as const;
+
 const arena: Scenario[] = [
-  {
+  ...[
+    { profile: 'echo-ws', inFlight: 1, mark: 1 },
+    { profile: 'echo-ws-pipeline', inFlight: 16, mark: 0.3 },
+  ].map(({ profile, inFlight, mark }) => ({
     section: 'HttpArena',
-    name: 'echo-ws: 5 B, 1 in flight, 512 connections',
-    measures: 'echo',
-    work: hello,
-    contenders: ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'],
-    marks: cpu('ours', { ws: 1 }),
-  },
-  {
-    section: 'HttpArena',
-    name: 'echo-ws-pipeline: 5 B, 16 in flight, 512 connections',
-    measures: 'echo',
-    work: { ...hello, inFlight: 16 },
-    contenders: ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'],
-    marks: cpu('ours', { ws: 0.3 }),
-  },
+    name: `${profile}: 5 B, ${inFlight} in flight, 512 connections`,
+    measures: 'echo' as const,
+    work: { ...hello, inFlight },
+    contenders: arenaContenders,
+    marks: cpu('ours', { ws: mark }),
+  })),
   {
     section: 'HttpArena',
     name: 'echo-ws-limited: a connection with ten messages of 5 B, opened and dropped',
     measures: 'shortLived',
     work: { ...hello, connections: 2000 },
-    contenders: ['ours', 'ours, events', 'ours, cluster', 'ws', 'uWebSockets.js', 'Bun'],
+    contenders: arenaContenders,
     marks: cpu('ours, events', { ws: 0.9 }),
   },
 ];

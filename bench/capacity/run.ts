@@ -60,13 +60,12 @@ class Pair {
     await this.#clients.ask({ task: 'open', parameters: { port: this.#port, count } });
   }
 
-  /** @returns milliseconds of the call of `broadcast()`, once all clients have the message */
-  async broadcast(): Promise<number> {
+  /** Sends a message to all clients, and waits until they have it. */
+  async broadcast(): Promise<void> {
     await this.#clients.ask({ task: 'expect', parameters: { bytes: broadcastBytes } });
     const everybody = this.#clients.next<null>();
-    const call = await this.#server.ask<number>('broadcast');
+    await this.#server.ask<null>('broadcast');
     await everybody;
-    return call;
   }
 
   async lost(): Promise<number> {

@@ -20,8 +20,8 @@ interface Waiting<T> {
  * Iterates over the chunks of a Readable. Leaving the loop early destroys the stream, and so does an error; reaching
  * the end does not.
  *
- * It does what Node's own iterator does with `destroyOnReturn: false`, without the promises of an async generator around
- * it: for small messages the loop takes half of the time.
+ * It does what Node's own iterator does with `destroyOnReturn: false`. An async generator around that one, which would
+ * be needed to call the owner, makes a loop over small messages take a tenth longer.
  */
 export class ReadableIterator<T> implements AsyncIterableIterator<T, undefined>, AsyncDisposable {
   readonly #stream: IteratedStream;

@@ -55,8 +55,8 @@ export class UpgradeExchange implements Exchange {
 
   /**
    * Called when the handler of the request has returned. If it has not called `connect()`, limits the time until the
-   * answer, and notices a client that leaves. Most handlers have, and need neither a timer nor its listeners: a tenth of
-   * the time of a handshake.
+   * answer, and notices a client that leaves. Most handlers have called it, and then the timer, a twentieth of the time of
+   * a handshake, is not needed.
    */
   waitForAnswer(): void {
     if (this.#state !== 'waiting') return;

@@ -88,12 +88,7 @@ export class Http1Acceptance {
       // Middleware that waits for the end of the response, to save a session for instance, may end it later.
       response.end();
     } catch (error) {
-      if (!this.#sent) {
-        for (const name of Object.keys(answer.headers)) this.#restore(name, before[name.toLowerCase()]);
-        // If the Connection header was removed, Node assumes that the program wants none and does not send its own.
-        if (!response.hasHeader('Connection')) this.#call('setHeader', 'Connection', 'close');
-        Object.assign(response, { sendDate, statusCode });
-      }
+      if (!this.#sent) this.#restore(Object.keys(answer.headers), before, { sendDate, statusCode });
       throw error;
     } finally {
       this.#answer = undefined;
@@ -141,9 +136,20 @@ export class Http1Acceptance {
     for (const [name, value] of [...Object.entries(handshake), ...others]) this.#call('setHeader', name, value);
   }
 
-  #restore(name: string, value: OutgoingHttpHeader | undefined): void {
-    if (value === undefined) this.#call('removeHeader', name);
-    else this.#call('setHeader', name, value);
+  /** @param before the header fields with their names in lower case */
+  #restore(
+    names: readonly string[],
+    before: OutgoingHttpHeaders,
+    rest: Pick<ServerResponse, 'sendDate' | 'statusCode'>,
+  ): void {
+    for (const name of names) {
+      const value = before[name.toLowerCase()];
+      if (value === undefined) this.#call('removeHeader', name);
+      else this.#call('setHeader', name, value);
+    }
+    // If the Connection header was removed, Node assumes that the program wants none and does not send its own.
+    if (!this.#response.hasHeader('Connection')) this.#call('setHeader', 'Connection', 'close');
+    Object.assign(this.#response, rest);
   }
 
   #end(parameters: unknown[]): unknown {

@@ -44,11 +44,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   readonly #stream: CoreStream;
   readonly #closedHook: CoreSetup['closed'];
   #connection: Connection | undefined;
-  /**
-   * Whether no message can be sent any more: the writable side has ended, the stream was destroyed, or the byte stream
-   * has closed. Kept here because `write()` needs it for each message.
-   */
-  #isOver = false;
   /** Undefined without the option `messages: 'stream'`. */
   #streamedMessages: StreamedMessages | undefined;
   /** Undefined without the options `maxMessageRate` and `maxLifetime`. */
@@ -154,7 +149,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   write(message: unknown, callback: WriteCallback | undefined): boolean {
     if (message === null || message === undefined) throw invalidMessage(message);
-    if (this.#isOver) {
+    const isOver = this.#stream.writableEnded || this.#stream.destroyed || this.#connection?.isDisconnected === true;
+    if (isOver) {
       this.#lateWrites ??= new LateWrites(this.#stream, this.halfClose);
       return this.#lateWrites.refuse(message, callback, () => this.readQueue.loops > 0);
     }
@@ -165,7 +161,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   /** Called when the writable side has ended. Messages may still be in the write queue. */
   ended(): void {
-    this.#isOver = true;
     this.#connection?.programEnded();
     this.halfClose.unpipeFeeds(this.#stream);
   }
@@ -262,7 +257,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   disconnected(): void {
-    this.#isOver = true;
     if (this.#stream.destroyed) return;
     // The peer has sent its Close frame, and not everything that was written was sent: the program must know.
     if (this.writeQueue.length > 0 && this.#connection?.isAwaited === true)
@@ -300,7 +294,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   destroy(error: Error | null, done: WriteCallback): void {
     const connection = this.#connection;
-    this.#isOver = true;
     const complete = this.writeQueue.length === 0;
     this.writeQueue.fail(error);
     this.readQueue.stop();

@@ -279,6 +279,7 @@ describe('connect()', () => {
       ['ws://localhost', { path: '/chat' }, 'unknown option path; it belongs into the URL'],
       ['ws://localhost', { protocol: 'chat' }, 'did you mean protocols, for subprotocols?'],
       ['ws://localhost', { maxAttempts: 5 }, 'unknown option maxAttempts'],
+      ['ws://localhost', { reconnect: true }, 'unknown option reconnect; use reconnecting()'],
       ['ws://localhost', { headers: { Connection: 'close' } }, 'belongs to the opening handshake'],
     ] as const) {
       it(`'${url}' with ${inspect(options, { breakLength: Number.POSITIVE_INFINITY })}`, () => {
