@@ -182,6 +182,8 @@ describe('The pages of npm run demo, in Chromium', function () {
     for (const [name, use] of Object.entries(uses))
       it(`${name}.html`, async () => {
         await page.goto(demos.httpUrl(`/${name}.html`), { waitUntil: 'networkidle' });
+        // What is sent before there is a connection stays in its field. The page of the echoes and that of TCP connect when they are used.
+        if (!['echoes', 'tcp'].includes(name)) await page.locator('#state.open').waitFor();
         await use();
         await page.emulateMedia({ colorScheme: 'light' });
         expect(await accessibilityViolations(page)).to.deep.equal([]);
