@@ -27,8 +27,10 @@ export class Member {
   dropped = 0;
   /** Whether the member lags: `write()` has returned false, and not all written messages have been sent since. */
   lags = false;
-  /** The first message that the member was not given since it has fallen behind. */
-  missed: Entry | undefined;
+  /** While the member lags: the last message that was written to it. */
+  last: Entry | undefined;
+  /** Whether it has fallen behind: it is given no more messages. */
+  isBehind = false;
   /** The waiting messages by key, in the order in which the keys were added. */
   readonly waiting = new Map<unknown, Entry>();
   /**
@@ -54,9 +56,10 @@ export class Member {
   }
 
   /** Writes a message. Returns false if the member lags from now on. */
-  send({ prepared }: Entry): boolean {
+  send(entry: Entry): boolean {
     this.sent++;
-    if (this.webSocket.write(prepared)) return true;
+    if (this.webSocket.write(entry.prepared)) return true;
+    this.last = entry;
     onceDrained(this.webSocket, this.#drained);
     return false;
   }

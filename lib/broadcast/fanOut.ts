@@ -33,9 +33,9 @@ export interface FanOutOwner {
   allCaughtUp?(): void;
   /**
    * Called when a member that has fallen behind has sent all that was written to it. It gets nothing more until it is deleted and added again.
-   * @param missed the first message that was not written to it
+   * @param last the last message that was written to it
    */
-  fellBehind?(webSocket: AnyWebSocket, missed: unknown): void;
+  fellBehind?(webSocket: AnyWebSocket, last: unknown): void;
   /** Called when a waiting message was dropped because of a later one. */
   dropped?(webSocket: AnyWebSocket, message: unknown): void;
   /** Called when a member is not open any more, or must be closed. It calls `delete()` of the FanOut. */
@@ -86,7 +86,7 @@ export class FanOut {
 
   /** Whether a member has fallen behind. */
   isBehind(webSocket: AnyWebSocket): boolean {
-    return this.#members.get(webSocket)?.missed !== undefined;
+    return this.#members.get(webSocket)?.isBehind === true;
   }
 
   /** Makes a WebSocket a member. Returns false if it is one already. */
@@ -152,14 +152,14 @@ export class FanOut {
 
   #keep(entry: Entry, member: Member): void {
     const { webSocket, waiting } = member;
-    if (member.missed !== undefined) return;
+    if (member.isBehind) return;
     const replaced = waiting.get(entry.key);
     waiting.set(entry.key, entry);
     if (replaced !== undefined) this.#drop(replaced, member);
     else if (this.#policy === 'keep-latest' || waiting.size <= this.#limit) return;
     else if (this.#policy === 'drop-oldest') this.#drop(member.takeOldest(), member);
     else if (this.#policy === 'catch-up') {
-      member.missed = member.takeOldest();
+      member.isBehind = true;
       member.forgetWaiting();
     } else {
       this.#closed++;
@@ -181,7 +181,7 @@ export class FanOut {
   #catchUp(member: Member): void {
     const { webSocket } = member;
     if (!isOpen(webSocket)) return this.#owner.remove(webSocket);
-    if (member.missed !== undefined) return this.#owner.fellBehind?.(webSocket, member.missed.message);
+    if (member.isBehind) return this.#owner.fellBehind?.(webSocket, member.last?.message);
     for (let entry = member.takeOldest(); entry !== undefined; entry = member.takeOldest())
       if (!this.#send(entry, member)) return;
     this.#lagsNoMore(member);
@@ -191,6 +191,7 @@ export class FanOut {
   #lagsNoMore(member: Member): void {
     if (!member.lags) return;
     member.lags = false;
+    member.last = undefined;
     this.lagging--;
     if (this.lagging === 0) this.#owner.allCaughtUp?.();
   }

@@ -105,7 +105,7 @@ export interface Broker {
    *
    * The reader pulls: however many messages there are, only a bounded number waits in memory for a reader that does not ask for the next.
    * It may pause for any time; if messages that it has not read are deleted meanwhile, it is told.
-   * @param after a cursor: the id of a message, or made of `bounds()`
+   * @param after a cursor: the id of a message, or one of the same epoch with any offset from `first - 1` to `last` of `bounds()`
    * @throws WebSocketError in the iteration: WS_ERR_TOPIC_LOST with `lost`, before the first message behind the gap, if `after` is below the
    * history or of another epoch, or if messages were deleted before they were read; WS_ERR_BROKER_UNAVAILABLE, WS_ERR_BROKER_REFUSED
    */

@@ -3,6 +3,7 @@ import { tolerateErrors } from '../websocket/closing';
 import type { Broker, BrokerGuarantees, HistoryLimits } from './broker';
 import { Channel } from './channel/channel';
 import { Link, topicsClosed } from './channel/link';
+import { RecentBudget, RecentMessages } from './channel/recent';
 import { ForgettingMap } from './forgettingMap';
 import { Joined } from './joined';
 import { memoryBroker } from './memoryBroker';
@@ -48,6 +49,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   readonly #link: Link;
   readonly #closing = new AbortController();
   readonly #history: Required<HistoryLimits>;
+  readonly #recent = new RecentBudget();
   readonly #publishTimeout: number;
   readonly #presenceTimeout: number;
   readonly #channels = new ForgettingMap<Channel>(mostIdleTopics);
@@ -165,7 +167,10 @@ export class Topics extends EventEmitter<TopicsEvents> {
   }
 
   #channel(name: string): Channel {
-    return this.#channels.get(name, () => new Channel(this.#link, name, this.#history, this.#publishTimeout));
+    return this.#channels.get(name, () => {
+      const recent = new RecentMessages(this.#recent, this.#history);
+      return new Channel(this.#link, name, recent, this.#history, this.#publishTimeout);
+    });
   }
 
   #present(name: string, info: unknown): (() => void) | undefined {

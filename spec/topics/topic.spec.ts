@@ -3,8 +3,11 @@ import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { type Resumption, type Topic, type TopicMessage, Topics } from '../../lib/topics';
+import { memoryBroker, type Resumption, type Topic, type TopicMessage, Topics } from '../../lib/topics';
+import type { BrokerDriver } from '../../lib/topics/broker';
+import { type Position, parseCursor, toCursor } from '../../lib/topics/cursor';
 import { type BroadcastMessage, createPair, type Message, PreparedMessage } from '../../lib/webSocketHandler';
+import { fakeBroker } from '../support/fakeBroker';
 import { thrownBy } from '../support/thrown';
 import { numberOf, publishNumbers, range, type TestMember, testMember, until } from '../support/topicMembers';
 
@@ -270,6 +273,50 @@ describe('A topic', () => {
       expect(late.length).to.equal(30);
     });
 
+    it('asks the broker nothing for members that come back behind a recent message, at the same time or not', async () => {
+      const broker = fakeBroker();
+      await reopen({ broker: broker.driver });
+      topic.add(member().ws);
+      const ids = await publishNumbers(topic, 0, 100);
+      const before = { ...broker.calls };
+      const outcomes: Resumption[] = [];
+      for (const after of [ids[10], ids[98], ids[99], ids[10]]) {
+        const { ws, has } = member();
+        topic.add(ws, { after, onResume: (outcome) => outcomes.push(outcome) });
+        const first = ids.indexOf(`${after}`) + 1;
+        expect((await has(100 - first)).map(numberOf)).to.deep.equal(range(first, 100));
+      }
+      await until(() => topic.totals.catchingUp === 0);
+      expect(broker.calls).to.deep.equal(before);
+      expect(outcomes.map(({ recovered }) => recovered)).to.deep.equal([true, true, true, true]);
+    });
+
+    it('asks the broker for all members that come back at once to a topic that this process does not read', async () => {
+      const broker = fakeBroker();
+      await reopen({ broker: broker.driver });
+      const ids = await publishNumbers(topic, 0, 100);
+      const all = Array.from({ length: 20 }, () => member());
+      for (const { ws } of all) topic.add(ws, { after: ids[49] });
+      for (const { has } of all) expect((await has(50)).map(numberOf)).to.deep.equal(range(50, 100));
+      // Once for the live messages, and for the members once and then once more, however many they are.
+      expect(broker.calls.bounds).to.equal(3);
+    });
+
+    it('reads on from the broker where the recent messages are overtaken', async () => {
+      const broker = fakeBroker();
+      await reopen({ broker: broker.driver });
+      topic.add(member().ws);
+      const [first = ''] = await publishNumbers(topic, 0, 200, kilobyte);
+      const slow = member({ reads: false });
+      topic.add(slow.ws, { after: first });
+      await until(() => slow.ws.writableNeedDrain);
+      await publishNumbers(topic, 200, 1000, kilobyte);
+      slow.read();
+      expect((await slow.has(999)).map(numberOf)).to.deep.equal(range(1, 1000));
+      // The live messages are one read.
+      expect(broker.calls.read).to.be.above(1);
+    });
+
     it("'start': gives a member all messages that are kept; null: none of them", async () => {
       await reopen({ history: { messages: 10 } });
       await publishNumbers(topic, 0, 25);
@@ -484,6 +531,29 @@ describe('A topic', () => {
 
 const received = (messages: readonly Message[]) => messages.map(numberOf);
 
+/** A broker in memory whose messages have multiples of ten as their offsets. */
+const sparseBroker: BrokerDriver = (settings) => {
+  const broker = memoryBroker()(settings);
+  const scale = (cursor: string, factor: number) => {
+    const { epoch, offset } = parseCursor(cursor) as Position;
+    return toCursor({ epoch, offset: Math.floor(offset * factor) });
+  };
+  return {
+    guarantees: broker.guarantees,
+    maxMessageSize: undefined,
+    publish: async (...args) => scale(await broker.publish(...args), 10),
+    async *read(topic, after, signal) {
+      for await (const message of broker.read(topic, scale(after, 0.1), signal))
+        yield { ...message, id: scale(message.id, 10) };
+    },
+    async bounds(topic) {
+      const { epoch, first, last } = await broker.bounds(topic);
+      return { epoch, first: (first - 1) * 10 + 1, last: last * 10 };
+    },
+    close: () => broker.close(),
+  };
+};
+
 describe('The policies of a topic', () => {
   let topics: Topics;
   let topic: Topic;
@@ -506,6 +576,21 @@ describe('The policies of a topic', () => {
     await publishNumbers(topic, 1000, 1010);
     expect(received(await slow.has(1010)).slice(1000)).to.deep.equal(range(1000, 1010));
     for (const { client } of [slow, fast]) client.abort();
+  });
+
+  it("'catch-up': goes on behind the last message that it was given, where the offsets of a topic have gaps", async () => {
+    // As those of a broker that counts the messages of all topics together.
+    const outcomes: Resumption[] = [];
+    const sparse = new Topics({ broker: sparseBroker, history: { messages: 2000 } });
+    const slow = testMember({ reads: false });
+    const prices = sparse.topic('prices').add(slow.ws, { onResume: (outcome) => outcomes.push(outcome) });
+    await publishNumbers(prices, 0, 1000, kilobyte);
+    expect(prices.stats(slow.ws)).to.include({ catchingUp: true });
+    slow.read();
+    expect(received(await slow.has(1000))).to.deep.equal(range(0, 1000));
+    expect(outcomes).to.deep.equal([]);
+    slow.client.abort();
+    await sparse.close();
   });
 
   it("'catch-up': tells a member that has not read for so long that its messages were deleted", async () => {

@@ -4,6 +4,7 @@ import { findLoss, type Position, parseCursor, toCursor } from '../cursor';
 import type { Resumption } from '../options';
 import { boundsOf, follow, startOf } from './follow';
 import { isLost, type Link } from './link';
+import type { RecentMessages } from './recent';
 
 /** The live messages of a topic, as far as a member needs them to come back to them. */
 export interface Live {
@@ -13,6 +14,8 @@ export interface Live {
   readonly started: Promise<void>;
   /** Behind the last live message that all members have been given. */
   readonly position: Position | undefined;
+  /** The last of the live messages. */
+  readonly recent: RecentMessages;
   /** Calls back in the turn in which the position is at or behind this one, or may have changed for another reason. */
   whenAt(offset: number, callback: () => void): void;
 }
@@ -53,8 +56,9 @@ export class CatchUp {
     if (signal.aborted) return;
     let cursor: string | undefined = await this.#begin(after, resumes);
     while (cursor !== undefined && !signal.aborted) {
-      if (await this.#catchesUpAt(parseCursor(cursor) as Position)) return;
-      cursor = await this.#follow(cursor);
+      const position = parseCursor(cursor) as Position;
+      if (await this.#catchesUpAt(position)) return;
+      cursor = this.#live.recent.continues(position) ? await this.#takeRecent(cursor) : await this.#follow(cursor);
     }
   }
 
@@ -62,11 +66,9 @@ export class CatchUp {
   async #begin(after: string, resumes: boolean): Promise<string | undefined> {
     // If the cursor cannot be continued, reading says so.
     if (!resumes) return after;
-    const { link, name, position } = this.#live;
+    const { link, name } = this.#live;
     const { signal } = this.#stopping;
-    // A member that has missed nothing needs no answer of the broker.
-    const isAtEnd = position !== undefined && after === toCursor(position);
-    const bounds = isAtEnd ? undefined : await boundsOf(link, name, signal);
+    const bounds = this.#isRecent(after) ? undefined : await boundsOf(link, name, signal);
     if (signal.aborted) return undefined;
     if (after === 'start') return bounds && startOf(bounds);
     const lost = bounds && findLoss(after, bounds);
@@ -76,6 +78,29 @@ export class CatchUp {
     }
     this.#tell({ recovered: false, lost, after });
     return bounds && startOf(bounds);
+  }
+
+  /** Whether a member that was given all up to this cursor needs no answer of the broker. */
+  #isRecent(after: string): boolean {
+    const { position: live, recent } = this.#live;
+    const position = parseCursor(after);
+    if (live === undefined || position === undefined) return false;
+    return after === toCursor(live) || recent.continues(position);
+  }
+
+  /** Gives the recent messages to the member. Returns the cursor of the last one; undefined if the member has left. */
+  async #takeRecent(after: string): Promise<string | undefined> {
+    const { recent } = this.#live;
+    const { signal } = this.#stopping;
+    let last = after;
+    for (;;) {
+      const message = recent.next(parseCursor(last) as Position);
+      if (message === undefined) return last;
+      last = message.id;
+      const given = this.#reader.give(message);
+      if (given !== undefined) await given;
+      if (signal.aborted) return undefined;
+    }
   }
 
   /** Reads until the member has left or caught up. If there is a gap, returns the cursor to go on after. */

@@ -11,6 +11,7 @@ import { boundsOf, endOf, follow, startOf } from './follow';
 import { Group } from './group';
 import { isLost, type Link } from './link';
 import { Publisher } from './publisher';
+import type { RecentMessages } from './recent';
 import { type MemberCounts, SocketMember } from './socketMember';
 
 /** A member that is no WebSocket. */
@@ -41,6 +42,7 @@ export class Channel implements Live {
   readonly name: string;
   readonly link: Link;
   readonly publisher: Publisher;
+  readonly recent: RecentMessages;
   /** The live members that are no WebSockets. */
   readonly followers = new Set<Follower>();
   position: Position | undefined;
@@ -56,12 +58,19 @@ export class Channel implements Live {
   #former = { sent: 0, dropped: 0, closed: 0 };
   readonly #owner: FanOutOwner = {
     remove: (webSocket) => this.delete(webSocket),
-    fellBehind: (webSocket, missed) => this.#fellBehind(webSocket, missed as TopicMessage),
+    fellBehind: (webSocket, last) => this.#fellBehind(webSocket, last as TopicMessage),
   };
 
-  constructor(link: Link, name: string, history: Required<HistoryLimits>, publishTimeout: number) {
+  constructor(
+    link: Link,
+    name: string,
+    recent: RecentMessages,
+    history: Required<HistoryLimits>,
+    publishTimeout: number,
+  ) {
     this.link = link;
     this.name = name;
+    this.recent = recent;
     this.publisher = new Publisher(link, name, history, publishTimeout, (position) => this.#published(position));
   }
 
@@ -158,6 +167,7 @@ export class Channel implements Live {
     this.#reading?.abort();
     this.#reading = undefined;
     this.position = undefined;
+    this.recent.clear();
     this.publisher.notRead();
     this.publisher.letGo();
   }
@@ -198,6 +208,7 @@ export class Channel implements Live {
       if (bounds === undefined) return;
       this.#tell({ recovered: false, lost: error.lost, after: cursor() });
       this.position = parseCursor(startOf(bounds)) as Position;
+      this.recent.clear();
       this.publisher.readingFrom(this.position.offset);
       this.#callAhead(Number.POSITIVE_INFINITY);
     }
@@ -205,7 +216,9 @@ export class Channel implements Live {
 
   /** Gives a message to all live members. Members that have just begun to lag get a turn of the event loop to catch up. */
   #deliver(message: TopicMessage): void | Promise<void> {
-    this.position = parseCursor(message.id) as Position;
+    const position = parseCursor(message.id) as Position;
+    this.recent.add(this.position as Position, position.offset, message);
+    this.position = position;
     let prepared: PreparedMessage | undefined;
     const plain = () => {
       prepared ??= new PreparedMessage(message.data);
@@ -253,8 +266,7 @@ export class Channel implements Live {
   #fellBehind(webSocket: AnyWebSocket, { id }: TopicMessage): void {
     const member = this.#members.get(webSocket) as SocketMember;
     member.leaveGroup();
-    const { epoch, offset } = parseCursor(id) as Position;
-    member.catchUp = new CatchUp(this, member, toCursor({ epoch, offset: offset - 1 }), false);
+    member.catchUp = new CatchUp(this, member, id, false);
   }
 
   /** A message cannot be sent to a member, because the program's `format()` or `key()` has thrown: its stream must not go on without it. */

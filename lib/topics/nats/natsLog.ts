@@ -94,8 +94,8 @@ class NatsHistory implements History {
     if (access.epoch !== this.#epoch) throw this.#lost(after, 'epoch');
     if (!this.#knowsMore && !(await this.#hasMore(access, after))) return [];
     const messages = await this.#fetch(access, after);
-    // The oldest entries are deleted first: if that of the cursor is still there, none behind it was deleted before it was fetched.
-    if (!(await stream.has(access, this.#topic, after))) throw this.#lost(after, 'evicted');
+    // Asked afterwards, so that it is true of what was fetched.
+    if (!(await stream.keepsAllAfter(access, this.#topic, after))) throw this.#lost(after, 'evicted');
     return messages;
   }
 

@@ -30,7 +30,7 @@ export interface Kept {
  * The one stream that has all topics, each under a subject of its own. The sequence number of a message in the stream is its offset in the
  * topic, so offsets of a topic have gaps.
  *
- * The log of a topic begins with an entry that is no message. So a cursor is always the number of an entry of this topic. The server deletes
+ * The log of a topic begins with an entry that is no message. So a cursor is usually the number of an entry of this topic. The server deletes
  * the oldest entries first, so nothing behind a cursor was deleted if its own entry is still kept. To prove it for the whole history, the
  * stream keeps one entry more for each topic.
  */
@@ -93,8 +93,7 @@ export class NatsStream {
         const sequence = await this.begin(access, topic);
         if (sequence !== undefined) return { first: sequence, last: sequence, lastTime: Date.now() };
       } else {
-        // The server knows this request since 2.9, the type of the client only for direct requests, which a replica may answer from old data.
-        const first = await this.#find(access, { seq: 1, next_by_subj: this.subject(topic) } as MsgRequest);
+        const first = await this.#first(access, topic);
         if (first !== undefined) return { first: first.seq, last: last.seq, lastTime: last.time.getTime() };
       }
     }
@@ -104,10 +103,21 @@ export class NatsStream {
     return this.#find(access, { last_by_subj: this.subject(topic) });
   }
 
-  /** Whether an entry of a topic is still kept. */
-  async has(access: StreamAccess, topic: string, sequence: number): Promise<boolean> {
+  /**
+   * Whether no message of a topic after this entry was deleted. The oldest are deleted first: so it was none, if an entry of the topic is
+   * still kept that is this one or one before it.
+   */
+  async keepsAllAfter(access: StreamAccess, topic: string, sequence: number): Promise<boolean> {
     const entry = await this.#find(access, { seq: sequence });
-    return entry?.subject === this.subject(topic);
+    if (entry?.subject === this.subject(topic)) return true;
+    // The number of a message of another topic, between two of this one, is a position as well.
+    const first = await this.#first(access, topic);
+    return first !== undefined && first.seq <= sequence;
+  }
+
+  #first(access: StreamAccess, topic: string): Promise<StoredMsg | undefined> {
+    // The server knows this request since 2.9, the type of the client only for direct requests, which a replica may answer from old data.
+    return this.#find(access, { seq: 1, next_by_subj: this.subject(topic) } as MsgRequest);
   }
 
   async #find({ manager }: StreamAccess, request: MsgRequest): Promise<StoredMsg | undefined> {

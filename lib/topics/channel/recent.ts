@@ -1,0 +1,149 @@
+import type { HistoryLimits, TopicMessage } from '../broker';
+import type { Position } from '../cursor';
+
+/** The most messages of one topic, and the most bytes of all topics together. */
+const mostMessages = 256;
+const mostBytes = 8 * 1024 * 1024;
+
+/** What a message takes beside its data, in bytes: its entry, its cursor, and its places in two arrays. */
+const overhead = 250;
+
+interface Entry {
+  readonly topic: RecentMessages;
+  readonly message: TopicMessage;
+  readonly offset: number;
+  /** The bytes of its data. */
+  readonly size: number;
+  /** When it was read, in milliseconds of a clock that does not jump. */
+  readonly at: number;
+}
+
+/** Entries in the order in which they were added. */
+class Entries {
+  #all: Entry[] = [];
+  /** Where the oldest is. What is before it was removed, and is cut off from time to time. */
+  #start = 0;
+
+  get length(): number {
+    return this.#all.length - this.#start;
+  }
+
+  at(index: number): Entry | undefined {
+    return this.#all[this.#start + index];
+  }
+
+  push(entry: Entry): void {
+    this.#all.push(entry);
+  }
+
+  /** There must be one. */
+  shift(): Entry {
+    const entry = this.#all[this.#start] as Entry;
+    if (++this.#start > this.#all.length / 2) {
+      this.#all = this.#all.slice(this.#start);
+      this.#start = 0;
+    }
+    return entry;
+  }
+}
+
+/** Bounds the memory of the recent messages of all topics: the oldest are forgotten, of whatever topic they are. */
+export class RecentBudget {
+  readonly #all = new Entries();
+  #bytes = 0;
+
+  /** Messages that their topic has forgotten before count until they are the oldest. */
+  add(entry: Entry): void {
+    this.#all.push(entry);
+    this.#bytes += entry.size + overhead;
+    while (this.#bytes > mostBytes) {
+      const { topic, offset, size } = this.#all.shift();
+      this.#bytes -= size + overhead;
+      topic.forgetUntil(offset);
+    }
+  }
+}
+
+/**
+ * The last messages that the live members of a topic were given, without a gap. When many connections are lost at once, their clients come
+ * back behind one of these: then the broker need not be asked by each.
+ */
+export class RecentMessages {
+  readonly #budget: RecentBudget;
+  readonly #limits: Required<HistoryLimits>;
+  readonly #now: () => number;
+  #entries = new Entries();
+  #bytes = 0;
+  /** The position before the first of them. */
+  #start: Position | undefined;
+
+  constructor(budget: RecentBudget, limits: Required<HistoryLimits>, now = () => performance.now()) {
+    this.#budget = budget;
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  /** Adds the message that follows the position `before`, which is that of the message added last. */
+  add(before: Position, offset: number, message: TopicMessage): void {
+    if (this.#entries.length === 0) this.#start = before;
+    const entry = { topic: this, message, offset, size: message.data.length, at: this.#now() };
+    this.#entries.push(entry);
+    this.#bytes += entry.size;
+    while (this.#entries.length > mostMessages || this.#isAboveLimits) this.#shift();
+    this.#budget.add(entry);
+  }
+
+  /** Whether it has all messages after this position, of which there is at least one. */
+  continues(after: Position): boolean {
+    return this.next(after) !== undefined;
+  }
+
+  /** Returns the message after this position; undefined if there is none, or if it cannot be told which it is. */
+  next({ epoch, offset }: Position): TopicMessage | undefined {
+    this.#forgetAged();
+    if (epoch !== this.#start?.epoch) return undefined;
+    if (offset === this.#start.offset) return this.#entries.at(0)?.message;
+    const index = this.#indexOf(offset);
+    return index === undefined ? undefined : this.#entries.at(index + 1)?.message;
+  }
+
+  /** Forgets the messages up to this offset. */
+  forgetUntil(offset: number): void {
+    while ((this.#entries.at(0)?.offset ?? Number.POSITIVE_INFINITY) <= offset) this.#shift();
+  }
+
+  /** Forgets all, because the next message does not follow the last one. */
+  clear(): void {
+    this.#entries = new Entries();
+    this.#bytes = 0;
+    this.#start = undefined;
+  }
+
+  /** Members must not get what the history of the topic would not give them. */
+  get #isAboveLimits(): boolean {
+    return this.#entries.length > this.#limits.messages || this.#bytes > this.#limits.bytes;
+  }
+
+  #forgetAged(): void {
+    const oldest = this.#now() - this.#limits.maxAge;
+    while ((this.#entries.at(0)?.at ?? Number.POSITIVE_INFINITY) <= oldest) this.#shift();
+  }
+
+  #shift(): void {
+    const { offset, size } = this.#entries.shift();
+    this.#bytes -= size;
+    this.#start = { epoch: (this.#start as Position).epoch, offset };
+  }
+
+  /** Finds an offset in the ascending ones of the entries. */
+  #indexOf(offset: number): number | undefined {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#entries.at(middle) as Entry).offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.#entries.at(low)?.offset === offset ? low : undefined;
+  }
+}
