@@ -72,6 +72,18 @@ export class Calls {
   }
 }
 
+/**
+ * Settles like the promise of `call`, which others may wait for as well, unless the signal aborts before.
+ * @throws WebSocketError WS_ERR_ABORTED
+ */
+export function unlessAborted<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(aborted(signal));
+  return new Promise((resolve, reject) => {
+    const removeAbort = onAbort(signal, () => reject(aborted(signal)));
+    call().finally(removeAbort).then(resolve, reject);
+  });
+}
+
 export function unavailable(detail: string, cause?: unknown): WebSocketError {
   return new WebSocketError('WS_ERR_BROKER_UNAVAILABLE', detail, cause === undefined ? {} : { cause });
 }

@@ -103,9 +103,9 @@ export class CatchUp {
     }
   }
 
-  /** Reads until the member has left or caught up. If there is a gap, returns the cursor to go on after. */
+  /** Reads until the member has left or caught up; undefined then. Otherwise returns the cursor to go on after: before a recent message, or behind a gap. */
   async #follow(after: string): Promise<string | undefined> {
-    const { link, name } = this.#live;
+    const { link, name, recent } = this.#live;
     const { signal } = this.#stopping;
     let last = after;
     try {
@@ -117,6 +117,7 @@ export class CatchUp {
           last = message.id;
           return this.#take(message);
         },
+        isDone: () => recent.continues(parseCursor(last) as Position),
         resumed: () => this.#tell({ recovered: true, after: last }),
       });
     } catch (error) {
@@ -126,7 +127,7 @@ export class CatchUp {
       this.#tell({ recovered: false, lost: error.lost, after: last });
       return startOf(bounds);
     }
-    return undefined;
+    return signal.aborted ? undefined : last;
   }
 
   #take(message: TopicMessage): void | Promise<void> {

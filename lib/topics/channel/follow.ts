@@ -9,6 +9,8 @@ export interface Following {
   readonly signal: AbortSignal;
   /** Takes one message. The next one is read when the promise has resolved. It must not throw. */
   take(message: TopicMessage): void | Promise<void>;
+  /** Asked after each message: whether no more are needed. */
+  isDone?(): boolean;
   /** Called when the broker has failed. */
   interrupted?(): void;
   /** Called when reading goes on without a gap after the broker was away. */
@@ -16,7 +18,7 @@ export interface Following {
 }
 
 /**
- * Reads the messages after a cursor until the signal aborts. While the broker is away, it tries again and again, and goes on after the
+ * Reads the messages after a cursor until the signal aborts, or no more are needed. While the broker is away, it tries again and again, and goes on after the
  * last message.
  * @throws WebSocketError WS_ERR_TOPIC_LOST if there is a gap
  */
@@ -24,7 +26,7 @@ export async function follow(after: string, following: Following): Promise<void>
   const { link, signal, interrupted } = following;
   const who = {};
   let cursor = after;
-  for (let failures = 0; !signal.aborted; ) {
+  for (let failures = 0; !signal.aborted && !following.isDone?.(); ) {
     try {
       if (failures > 0) {
         await checkAgain(cursor, following);
@@ -55,13 +57,14 @@ async function checkAgain(cursor: string, { link, topic }: Following): Promise<v
   if (lost !== undefined) throw topicLost(topic, cursor, lost);
 }
 
-async function read(cursor: string, { link, topic, signal, take }: Following, taken: (id: string) => void) {
+async function read(cursor: string, following: Following, taken: (id: string) => void): Promise<void> {
+  const { link, topic, signal, take } = following;
   for await (const message of link.broker.read(topic, cursor, signal)) {
     if (signal.aborted) return;
     taken(message.id);
     const ready = take(message);
     if (ready !== undefined) await ready;
-    if (signal.aborted) return;
+    if (signal.aborted || following.isDone?.()) return;
   }
   if (!signal.aborted) throw new WebSocketError('WS_ERR_BROKER_UNAVAILABLE', 'it has ended a read');
 }

@@ -2,7 +2,7 @@ import { backoff, pause } from '../../client/backoff';
 import { WebSocketError } from '../../errors';
 import type { Broker, TopicBounds } from '../broker';
 import { Calls } from '../calls';
-import { Coalesced } from './coalesced';
+import { Coalesced } from '../coalesced';
 
 /** How the state of the broker is told: `Topics` emits it. */
 export interface LinkOwner {
@@ -31,7 +31,7 @@ export class Link {
   /** What the broker is asked. A driver limits the time of its calls by itself; one that does not must not hold a publisher for ever. */
   readonly #calls: Calls;
   /** When many connections are lost at once, their clients come back to the same topics at the same time. */
-  readonly #bounds = new Coalesced((topic) => this.#calls.run(() => this.broker.bounds(topic)));
+  readonly #bounds = new Coalesced<TopicBounds>();
   /** The readers and publishers that have failed and not succeeded since. */
   readonly #inTrouble = new Set<object>();
   #online = true;
@@ -60,7 +60,7 @@ export class Link {
 
   /** @throws WebSocketError WS_ERR_BROKER_UNAVAILABLE if the broker does not answer, and what the broker rejects with */
   bounds(topic: string): Promise<TopicBounds> {
-    return this.#bounds.run(topic);
+    return this.#bounds.run(topic, () => this.#calls.run(() => this.broker.bounds(topic)));
   }
 
   /** Closes the broker, and fails what it has left unanswered. */

@@ -18,8 +18,9 @@ import { BegunTopics } from './begunTopics';
 import { binaryHeaders, headerRoom } from './natsEntries';
 import { isWithoutStream, toBrokerError } from './natsErrors';
 import { NatsLink } from './natsLink';
-import { isAged, NatsLog } from './natsLog';
+import { NatsLog } from './natsLog';
 import { checkNatsOptions, type NatsBrokerOptions, type StreamSettings, toStreamSettings } from './natsOptions';
+import { isAged, NatsPages } from './natsPages';
 import { NatsStream, type StreamAccess } from './natsStream';
 
 export type { NatsBrokerOptions } from './natsOptions';
@@ -63,6 +64,7 @@ class NatsBroker implements Broker {
   readonly #readers = new Readers();
   readonly #link: NatsLink;
   readonly #stream: NatsStream;
+  readonly #pages: NatsPages;
   readonly #begun: BegunTopics;
   readonly #heartbeat: NodeJS.Timeout;
   #highest = 0;
@@ -80,6 +82,7 @@ class NatsBroker implements Broker {
     this.#calls = new Calls(settings.timeout, (error) => this.#failed(error));
     this.#link = new NatsLink(connection, (error) => this.#interrupt(error));
     this.#stream = new NatsStream(settings, () => this.#link.connected());
+    this.#pages = new NatsPages(this.#stream, this.#calls, this.#gate, settings);
     this.#begun = new BegunTopics(settings.retention);
     this.#heartbeat = setInterval(() => this.#beat(), settings.heartbeat).unref();
   }
@@ -99,8 +102,7 @@ class NatsBroker implements Broker {
   }
 
   read(topic: string, after: string, signal: AbortSignal): AsyncIterable<TopicMessage> {
-    const { maxAge, timeout } = this.#settings;
-    const context = { stream: this.#stream, calls: this.#calls, gate: this.#gate, maxAge, timeout };
+    const context = { stream: this.#stream, pages: this.#pages, calls: this.#calls, gate: this.#gate };
     return this.#readers.read(topic, after, signal, (position) => new NatsLog(context, topic, position, signal));
   }
 
@@ -113,6 +115,7 @@ class NatsBroker implements Broker {
     clearInterval(this.#heartbeat);
     this.#readers.close();
     this.#calls.close();
+    this.#pages.close();
     this.#link.close();
   }
 

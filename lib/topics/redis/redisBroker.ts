@@ -10,7 +10,8 @@ import type {
   TopicBounds,
   TopicMessage,
 } from '../broker';
-import { Calls } from '../calls';
+import { Calls, unlessAborted } from '../calls';
+import { Coalesced } from '../coalesced';
 import { checkDriverOptions, type DriverRule, nameRule, retentionRule, timeoutRule } from '../drivers/driverOptions';
 import { escapeTopic } from '../drivers/escapeTopic';
 import { Readers } from '../drivers/readers';
@@ -77,6 +78,7 @@ class RedisBroker implements Broker {
   readonly #limits: readonly string[];
   readonly #calls: Calls;
   readonly #readers = new Readers();
+  readonly #pages = new Coalesced<RedisPage>();
   readonly #channels = new RedisChannels();
   readonly #link: RedisLink;
   readonly #scripts: RedisScripts;
@@ -113,7 +115,11 @@ class RedisBroker implements Broker {
   read(topic: string, after: string, signal: AbortSignal): AsyncIterable<TopicMessage> {
     const context = {
       page: (of: string, offset: number, count: number, until: AbortSignal) =>
-        this.#run(() => this.#page(of, offset, count), until),
+        // Readers that are at the same place at the same time share a page.
+        unlessAborted(
+          () => this.#pages.run(`${offset}:${of}`, () => this.#run(() => this.#page(of, offset, count))),
+          until,
+        ),
       listen: (to: string, listener: (message: Buffer) => void, until: AbortSignal) =>
         this.#run(() => this.#listen(to, listener), until),
     };
