@@ -4,6 +4,7 @@ import { findLoss, type Position, parseCursor, toCursor } from '../cursor';
 import type { Resumption } from '../options';
 import { boundsOf, follow, startOf } from './follow';
 import { isLost, type Link } from './link';
+import type { Recall } from './recall';
 import type { RecentMessages } from './recent';
 
 /** The live messages of a topic, as far as a member needs them to come back to them. */
@@ -16,6 +17,7 @@ export interface Live {
   readonly position: Position | undefined;
   /** The last of the live messages. */
   readonly recent: RecentMessages;
+  readonly recall: Recall;
   /** Calls back in the turn in which the position is at or behind this one, or may have changed for another reason. */
   whenAt(offset: number, callback: () => void): void;
 }
@@ -58,7 +60,10 @@ export class CatchUp {
     while (cursor !== undefined && !signal.aborted) {
       const position = parseCursor(cursor) as Position;
       if (await this.#catchesUpAt(position)) return;
-      cursor = this.#live.recent.continues(position) ? await this.#takeRecent(cursor) : await this.#follow(cursor);
+      const { recent, recall } = this.#live;
+      if (!recent.continues(position)) await recall.reach(position, signal);
+      if (signal.aborted) return;
+      cursor = recent.continues(position) ? await this.#takeRecent(cursor) : await this.#follow(cursor);
     }
   }
 

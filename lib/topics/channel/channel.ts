@@ -11,6 +11,7 @@ import { boundsOf, endOf, follow, startOf } from './follow';
 import { Group } from './group';
 import { isLost, type Link } from './link';
 import { Publisher } from './publisher';
+import { Recall } from './recall';
 import type { RecentMessages } from './recent';
 import { type MemberCounts, SocketMember } from './socketMember';
 
@@ -43,6 +44,7 @@ export class Channel implements Live {
   readonly link: Link;
   readonly publisher: Publisher;
   readonly recent: RecentMessages;
+  readonly recall: Recall;
   /** The live members that are no WebSockets. */
   readonly followers = new Set<Follower>();
   position: Position | undefined;
@@ -71,6 +73,7 @@ export class Channel implements Live {
     this.link = link;
     this.name = name;
     this.recent = recent;
+    this.recall = new Recall(link, name, recent, () => this.position);
     this.publisher = new Publisher(link, name, history, publishTimeout, (position) => this.#published(position));
   }
 

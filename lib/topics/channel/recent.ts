@@ -1,9 +1,12 @@
 import type { HistoryLimits, TopicMessage } from '../broker';
-import type { Position } from '../cursor';
+import { type Position, parseCursor } from '../cursor';
 
 /** The most messages of one topic, and the most bytes of all topics together. */
-const mostMessages = 256;
+const mostMessages = 1000;
 const mostBytes = 8 * 1024 * 1024;
+
+/** The most bytes that are read again for one topic. */
+const mostRecalled = mostBytes / 8;
 
 /** What a message takes beside its data, in bytes: its entry, its cursor, and its places in two arrays. */
 const overhead = 250;
@@ -34,6 +37,11 @@ class Entries {
 
   push(entry: Entry): void {
     this.#all.push(entry);
+  }
+
+  prepend(entries: readonly Entry[]): void {
+    this.#all = [...entries, ...this.#all.slice(this.#start)];
+    this.#start = 0;
   }
 
   /** There must be one. */
@@ -74,7 +82,6 @@ export class RecentMessages {
   readonly #now: () => number;
   #entries = new Entries();
   #bytes = 0;
-  /** The position before the first of them. */
   #start: Position | undefined;
 
   constructor(budget: RecentBudget, limits: Required<HistoryLimits>, now = () => performance.now()) {
@@ -83,14 +90,37 @@ export class RecentMessages {
     this.#now = now;
   }
 
+  /** The position before the first of them; undefined if there is none. */
+  get start(): Position | undefined {
+    return this.#entries.length > 0 ? this.#start : undefined;
+  }
+
   /** Adds the message that follows the position `before`, which is that of the message added last. */
   add(before: Position, offset: number, message: TopicMessage): void {
     if (this.#entries.length === 0) this.#start = before;
-    const entry = { topic: this, message, offset, size: message.data.length, at: this.#now() };
+    const entry = this.#entry(message, offset);
     this.#entries.push(entry);
     this.#bytes += entry.size;
-    while (this.#entries.length > mostMessages || this.#isAboveLimits) this.#shift();
+    while (!this.hasRoomFor(0, 0)) this.#shift();
     this.#budget.add(entry);
+  }
+
+  /** Whether so many messages can be prepended: members must not get what the history of the topic would not give them. */
+  hasRoomFor(messages: number, bytes: number): boolean {
+    return (
+      this.#entries.length + messages <= Math.min(mostMessages, this.#limits.messages) &&
+      this.#bytes + bytes <= this.#limits.bytes &&
+      bytes <= mostRecalled
+    );
+  }
+
+  /** Adds messages before the others: all between a position and `start`, if there is one, for which there must be room. */
+  prepend(after: Position, messages: readonly TopicMessage[]): void {
+    const entries = messages.map((message) => this.#entry(message, (parseCursor(message.id) as Position).offset));
+    this.#entries.prepend(entries);
+    this.#start = after;
+    for (const { size } of entries) this.#bytes += size;
+    for (const entry of entries) this.#budget.add(entry);
   }
 
   /** Whether it has all messages after this position, of which there is at least one. */
@@ -119,9 +149,8 @@ export class RecentMessages {
     this.#start = undefined;
   }
 
-  /** Members must not get what the history of the topic would not give them. */
-  get #isAboveLimits(): boolean {
-    return this.#entries.length > this.#limits.messages || this.#bytes > this.#limits.bytes;
+  #entry(message: TopicMessage, offset: number): Entry {
+    return { topic: this, message, offset, size: message.data.length, at: this.#now() };
   }
 
   #forgetAged(): void {

@@ -5,6 +5,8 @@ import { toCursor } from '../../../lib/topics/cursor';
 const epoch = 'e';
 const unlimited = { messages: 1e6, bytes: Number.POSITIVE_INFINITY, maxAge: Number.POSITIVE_INFINITY };
 
+const message = (offset: number, data = 'x') => ({ id: toCursor({ epoch, offset }), data, binary: false });
+
 /** The recent messages of a topic whose offsets grow by ten, beginning after the offset 0. */
 class Rig {
   readonly recent: RecentMessages;
@@ -20,14 +22,14 @@ class Rig {
     for (let i = 0; i < count; i++) {
       const before = { epoch, offset: this.#last };
       this.#last += 10;
-      this.recent.add(before, this.#last, { id: toCursor({ epoch, offset: this.#last }), data, binary: false });
+      this.recent.add(before, this.#last, message(this.#last, data));
     }
   }
 
   /** The offset of the message after this one. */
   next(offset: number): number | undefined {
-    const message = this.recent.next({ epoch, offset });
-    return message && Number(message.id.slice(epoch.length + 1));
+    const next = this.recent.next({ epoch, offset });
+    return next && Number(next.id.slice(epoch.length + 1));
   }
 
   /** The least offset that can be continued after. */
@@ -54,10 +56,37 @@ describe('RecentMessages', () => {
     expect(rig.recent.continues({ epoch, offset: 30 })).to.equal(false);
   });
 
-  it('forgets the oldest of more than 256 messages', () => {
+  it('forgets the oldest of more than 1,000 messages', () => {
     const rig = new Rig();
-    rig.add(1000);
+    rig.add(1744);
     expect([rig.first, rig.next(7440), rig.next(7430)]).to.deep.equal([7440, 7450, undefined]);
+  });
+
+  it('begins at the position before its first message, and nowhere without one', () => {
+    const rig = new Rig();
+    expect(rig.recent.start).to.equal(undefined);
+    rig.add(2);
+    expect(rig.recent.start).to.deep.equal({ epoch, offset: 0 });
+    rig.recent.forgetUntil(10);
+    expect(rig.recent.start).to.deep.equal({ epoch, offset: 10 });
+  });
+
+  it('takes what was read again of the messages before its own, and forgets them first', () => {
+    const rig = new Rig();
+    rig.recent.add({ epoch, offset: 30 }, 40, message(40));
+    rig.recent.prepend({ epoch, offset: 5 }, [message(10), message(30)]);
+    expect([5, 10, 30, 40, 0].map((offset) => rig.next(offset))).to.deep.equal([10, 30, 40, undefined, undefined]);
+    rig.recent.forgetUntil(10);
+    expect([5, 10].map((offset) => rig.next(offset))).to.deep.equal([undefined, 30]);
+  });
+
+  it('has room for as many messages and bytes as the history, and no more than a mebibyte', () => {
+    const { recent } = new Rig({ limits: { messages: 5, bytes: 2_000_000, maxAge: Number.POSITIVE_INFINITY } });
+    recent.add({ epoch, offset: 0 }, 10, message(10, 'x'.repeat(1_000_000)));
+    expect([recent.hasRoomFor(4, 1), recent.hasRoomFor(5, 1)]).to.deep.equal([true, false]);
+    expect([recent.hasRoomFor(1, 1_000_000), recent.hasRoomFor(1, 1_000_001)]).to.deep.equal([true, false]);
+    const unbounded = new Rig().recent;
+    expect([unbounded.hasRoomFor(1000, 2 ** 20), unbounded.hasRoomFor(1, 2 ** 20 + 1)]).to.deep.equal([true, false]);
   });
 
   it('keeps no more messages and bytes than the history of the topic', () => {
