@@ -4,6 +4,7 @@ import { WebSocketError } from '../errors';
 import { IdleTimer, SharedEngines } from './idle';
 import { InflatingMessage } from './inflatingMessage';
 import { SlidingWindow } from './slidingWindow';
+import { Streams } from './streams';
 import { flushTail, inflateOnThread, isTooLarge, largeMessage, SyncInflater } from './zlibEngines';
 
 export interface DecompressorSettings {
@@ -22,12 +23,6 @@ export interface DecompressorSettings {
  * from its start, on another thread.
  */
 const mostAtOnce = 256 * 1024;
-
-/**
- * The most final blocks of a message, in addition to one for each KiB. Each final block needs a new engine, and no
- * sender needs more than one.
- */
-const finalBlocks = 4;
 
 const shared = new SharedEngines<SyncInflater>();
 
@@ -143,10 +138,10 @@ export class DeflateDecompressor implements Decompressor {
     const outputs: Buffer[] = [];
     let rest = input;
     let budget = this.#limit;
-    let blocksLeft = finalBlocks + input.length / 1024;
+    const streams = new Streams();
     // After a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
     do {
-      if (blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
+      streams.begin(input.length - rest.length);
       const settings = { windowBits, maxOutputLength: Math.max(1, budget), dictionary: window.toBuffer() };
       const { output, used } = await inflateOnThread(rest, settings).catch((error) => {
         throw this.#explain(error);

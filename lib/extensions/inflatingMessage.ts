@@ -1,5 +1,6 @@
 import { WebSocketError } from '../errors';
 import type { SlidingWindow } from './slidingWindow';
+import { Streams } from './streams';
 import { flushTail, SyncInflater } from './zlibEngines';
 
 /**
@@ -8,12 +9,6 @@ import { flushTail, SyncInflater } from './zlibEngines';
  */
 const step = 1024;
 const mostOfStep = 2 * 1024 * 1024;
-
-/**
- * The most final blocks of a message, in addition to one for each KiB. Each final block needs a new engine, and no
- * sender needs more than one.
- */
-const finalBlocks = 4;
 
 /** A message that is decompressed while it is received, in bounded memory. */
 export class InflatingMessage {
@@ -25,7 +20,9 @@ export class InflatingMessage {
   #begun = false;
   #closed = false;
   #size = 0;
-  #blocksLeft = finalBlocks;
+  readonly #streams = new Streams();
+  /** The compressed bytes that zlib has read. */
+  #used = 0;
 
   /** @param limit most bytes of the message after decompression */
   constructor(windowBits: number, window: SlidingWindow, limit: number) {
@@ -46,16 +43,18 @@ export class InflatingMessage {
     // decompressed.
     if (!this.#begun) return;
     const input = last ? Buffer.concat([payload, flushTail]) : payload;
-    this.#blocksLeft += input.length / 1024;
     let at = 0;
     while (at < input.length) {
-      const { output, used } = this.#engine().inflateSome(input.subarray(at, at + step));
-      at += used;
-      // After a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
-      if (used < Math.min(step, input.length - at + used)) this.#beginNewStream();
-      if (output.length > 0) yield this.#count(output);
+      // A new engine would read the rest of a block as the start of one, and return bytes that were never sent.
+      if (this.#closed) throw new WebSocketError('WS_ERR_TRUNCATED', 'the decompressor was released in it');
       // After a final block only the tail may follow, which is no block.
       if (last && this.#inflater === undefined && input.length - at <= flushTail.length) return;
+      const { output, used } = this.#engine().inflateSome(input.subarray(at, at + step));
+      // After a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
+      if (used < Math.min(step, input.length - at)) this.#dropInflater();
+      at += used;
+      this.#used += used;
+      if (output.length > 0) yield this.#count(output);
     }
   }
 
@@ -74,19 +73,14 @@ export class InflatingMessage {
    * Returns the engine, or makes one. A new engine is correct only at the start of the message, or after a final block.
    */
   #engine(): SyncInflater {
-    // A new engine would read the rest of a block as the start of one, and return bytes that were never sent.
-    if (this.#closed) throw new WebSocketError('WS_ERR_TRUNCATED', 'the decompressor was released in it');
-    this.#inflater ??= new SyncInflater({
+    if (this.#inflater !== undefined) return this.#inflater;
+    this.#streams.begin(this.#used);
+    this.#inflater = new SyncInflater({
       windowBits: this.#windowBits,
       maxOutputLength: mostOfStep,
       dictionary: this.#window.toBuffer(),
     });
     return this.#inflater;
-  }
-
-  #beginNewStream(): void {
-    if (this.#blocksLeft-- < 0) throw new WebSocketError('WS_ERR_INVALID_COMPRESSION', 'too many final blocks');
-    this.#dropInflater();
   }
 
   #count(output: Buffer): Buffer {
