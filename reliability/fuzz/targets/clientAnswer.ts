@@ -3,6 +3,7 @@ import { acceptKey } from '../../../lib/codec/acceptKey';
 import { type ClientOptions, connect, type Version, WebSocketError } from '../../../lib/webSocketHandler';
 import { FakeSocket } from '../fakeSocket';
 import { cut, Input } from '../input';
+import { settling } from '../settling';
 
 const versions: readonly Version[] = ['13', '8', 'draft03', 'draft76', 'draft75'];
 
@@ -13,7 +14,7 @@ function completed(template: Buffer, request: string): Buffer {
 }
 
 /** Whatever a server answers, and then sends: the client settles, with WebSocketErrors, and leaves nothing open. */
-export async function fuzz(data: Buffer): Promise<void> {
+export const fuzz = settling(async (data: Buffer): Promise<void> => {
   const input = new Input(data);
   const size = input.byte();
   const version = input.pick(versions);
@@ -48,4 +49,4 @@ export async function fuzz(data: Buffer): Promise<void> {
   if (failures.length > 1) throw new Error(`${failures.length} errors`);
   if (failures.length === 0 && code === 1006) throw new Error('a connection that was lost, without an error');
   if (!socket.destroyed) socket.destroy();
-}
+});

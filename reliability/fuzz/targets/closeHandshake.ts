@@ -4,6 +4,7 @@ import type { WebSocket } from '../../../lib/webSocketHandler';
 import { openWebSocket } from '../../../spec/support/openWebSocket';
 import { FakeSocket, turns } from '../fakeSocket';
 import { Input } from '../input';
+import { settling } from '../settling';
 
 /** What the program may do at any moment. */
 const actions: readonly ((ws: WebSocket) => unknown)[] = [
@@ -51,7 +52,7 @@ function watch(ws: WebSocket): Seen {
 }
 
 /** Bytes of the peer and actions of the program, in any order and at any moment. Then the byte stream ends, and everything must be over. */
-export async function fuzz(data: Buffer): Promise<void> {
+export const fuzz = settling(async (data: Buffer): Promise<void> => {
   const input = new Input(data);
   const role = input.pick<Role>(['server', 'client']);
   const stream = new FakeSocket();
@@ -75,7 +76,7 @@ export async function fuzz(data: Buffer): Promise<void> {
   for (let i = 0; i < 50 && !ws.closed; i++) await turns(1);
   check(ws, seen, stream);
   if (outcome.code < 1000 || outcome.code > 4999) throw new Error(`the code ${outcome.code}`);
-}
+});
 
 function check(ws: WebSocket, { ends, closes, errors }: Seen, stream: FakeSocket): void {
   if (closes !== 1) throw new Error(`'close' was emitted ${closes} times`);

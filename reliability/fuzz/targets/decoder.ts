@@ -1,12 +1,13 @@
 import type { Role, Version } from '../../../lib/contracts';
 import { cut, expectSame, Input } from '../input';
 import { independentOfCuts, readAll } from '../readAll';
+import { settling } from '../settling';
 
 const versions: readonly Version[] = ['13', '8', '7', 'draft03', 'draft76', 'draft75'];
 const roles: readonly Role[] = ['server', 'client'];
 
 /** Each version in both roles: however the bytes are cut, and whether or not messages come in parts, the same comes out of them. */
-export async function fuzz(data: Buffer): Promise<void> {
+export const fuzz = settling(async (data: Buffer): Promise<void> => {
   const input = new Input(data);
   const version = input.pick(versions);
   const role = input.pick(roles);
@@ -19,4 +20,4 @@ export async function fuzz(data: Buffer): Promise<void> {
   expectSame(`${version}, ${role}, cut`, whole, independentOfCuts(await readAll(settings, pieces)));
   const inParts = await readAll({ ...settings, parts: true }, pieces);
   expectSame(`${version}, ${role}, in parts`, whole, independentOfCuts(inParts));
-}
+});

@@ -5,6 +5,7 @@ import type ReceiverOfWs from 'ws/lib/receiver';
 import { differences } from '../differences';
 import { cut, Input } from '../input';
 import { type Reading, readAll } from '../readAll';
+import { settling } from '../settling';
 
 // Internals of ws, which its package does not export.
 const internals = dirname(require.resolve('ws'));
@@ -59,7 +60,7 @@ async function readByWs({ role, compression, maxMessageSize }: Settings, chunks:
 const closeCodeOf = ({ refusal }: Reading) => refusal?.split(' ')[1];
 
 /** The same bytes to the receiver of `ws`: the same items and the same refusal, or a difference that is explained. */
-export async function fuzz(data: Buffer): Promise<void> {
+export const fuzz = settling(async (data: Buffer): Promise<void> => {
   const input = new Input(data);
   const role = input.pick(['server', 'client'] as const);
   const compression = input.flag();
@@ -79,4 +80,4 @@ export async function fuzz(data: Buffer): Promise<void> {
   if (ours.items.join() === theirs.items.join() && closeCodeOf(ours) === closeCodeOf(theirs)) return;
   if (differences.some(({ holds }) => holds(ours, theirs, compression))) return;
   throw new Error(`ours: ${JSON.stringify(ours)}, ws: ${JSON.stringify(theirs)}`);
-}
+});

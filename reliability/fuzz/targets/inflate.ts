@@ -2,6 +2,7 @@ import { constants, inflateRawSync } from 'node:zlib';
 import { frame } from '../../../spec/endings/rawEnd';
 import { cut, expectSame, Input } from '../input';
 import { independentOfCuts, readAll } from '../readAll';
+import { settling } from '../settling';
 
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
@@ -69,7 +70,7 @@ const extensions = ['permessage-deflate', 'permessage-deflate; server_no_context
  * Compressed messages, with final blocks (BFINAL) anywhere: at once or in parts, and however cut, they come out the same, and as zlib has them. All
  * are binary: that a text is not UTF-8 may be found before or after an error of its compression.
  */
-export async function fuzz(data: Buffer): Promise<void> {
+export const fuzz = settling(async (data: Buffer): Promise<void> => {
   const input = new Input(data);
   const size = input.byte() % 8;
   const agreed = input.pick(extensions);
@@ -89,4 +90,4 @@ export async function fuzz(data: Buffer): Promise<void> {
   const expected = first && first.length > 0 ? reference(first) : undefined;
   if (expected === undefined || expected.length > maxMessageSize) return;
   expectSame('zlib has the same', whole.items[0], `binary ${expected.toString('hex')}`);
-}
+});
