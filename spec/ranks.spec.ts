@@ -35,6 +35,7 @@ const ranks: readonly (readonly [pattern: string, rank: number])[] = [
   ['adapters/ws/*', 13],
   ['topics/broker.ts', 13],
   ['topics/calls.ts', 13],
+  ['topics/coalesced.ts', 13],
   ['topics/cursor.ts', 13],
   ['topics/options.ts', 13],
   ['topics/contract/*', 14],
