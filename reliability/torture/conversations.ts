@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { Topics } from '../../lib/topics';
+import { type Topic, Topics } from '../../lib/topics';
 import {
   type AnyWebSocket,
   BroadcastStream,
@@ -19,6 +19,7 @@ import {
   type PairOptions,
 } from '../../lib/webSocketHandler';
 import { ObservedEnd, type Wrap } from '../../spec/support/observedEnd';
+import { torturedBroker } from './broker';
 import type { Faults } from './faults';
 
 /** Deadlines that are short enough to wait for, and long enough for a busy machine. */
@@ -220,13 +221,26 @@ async function broadcast(faults: Faults): Promise<readonly Talk[]> {
   }
 }
 
+/** How the members of a topic join it: with which options, and how many messages were published before. */
+interface Joining {
+  readonly after?: 'start';
+  readonly before: number;
+}
+
+/** Publishes a message until the broker has it, as a program does that must not lose it. */
+async function publishNews(news: Topic, number: number): Promise<void> {
+  const isPublished = () => new Promise<boolean>((resolve) => news.write(`news ${number}`, (error) => resolve(!error)));
+  while (!(await isPublished()));
+}
+
 /** Three members of a topic, each of which leaves when it has got the last message: one that is lost silently is waited for. */
-async function topic(faults: Faults): Promise<readonly Talk[]> {
-  await using topics = new Topics();
+async function topic(faults: Faults, { before, ...options }: Joining): Promise<readonly Talk[]> {
+  await using topics = new Topics({ broker: torturedBroker(faults), initialDelay: 10, maxDelay: 20 });
   const news = topics.topic('news');
+  for (const i of number(before)) await publishNews(news, i);
   const sides: ObservedEnd[] = [];
   const add = faults.program('request handler', (ws: AnyWebSocket) => {
-    news.add(ws.resume() as never);
+    news.add(ws.resume() as never, options);
   });
   const served = await serve('HTTP/1.1', {}, (ws) => {
     sides.push(new ObservedEnd('server', ws, wrapped(faults)));
@@ -247,13 +261,7 @@ async function topic(faults: Faults): Promise<readonly Talk[]> {
       return side;
     });
     await Promise.all(clients.map(({ ws, over }) => Promise.race([once(ws, 'open').catch(() => {}), over])));
-    const published = number(5).map(
-      (i) =>
-        new Promise<void>((resolve) => {
-          news.write(`news ${i}`, () => resolve());
-        }),
-    );
-    await Promise.all(published);
+    for (const i of number(5).slice(before)) await publishNews(news, i);
     await Promise.all([...clients, ...sides].map(({ over }) => over));
     for (const client of clients)
       checkNews(
@@ -314,5 +322,6 @@ export const conversations: readonly Conversation[] = [
       }),
   },
   { name: 'broadcast', run: broadcast },
-  { name: 'topics', run: topic },
+  { name: 'topics', run: (faults) => topic(faults, { before: 0 }) },
+  { name: 'topics with a history', run: (faults) => topic(faults, { after: 'start', before: 3 }) },
 ];

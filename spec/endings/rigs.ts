@@ -19,6 +19,7 @@ import {
   type Role,
   type WebSocketServer,
 } from '../../lib/webSocketHandler';
+import { LeftListeners } from '../support/leftListeners';
 import { RawEnd } from './rawEnd';
 
 export const transportKinds = ['pair', 'HTTP/1.1', 'HTTP/2'] as const;
@@ -45,13 +46,17 @@ export interface Connection extends AsyncDisposable {
   readonly peer: AnyWebSocket | RawEnd;
   /** Of the server under test. */
   readonly handle: WebSocketServer | undefined;
+  /** Those of the servers and sessions of this library that the WebSockets have. */
+  readonly listeners: LeftListeners;
 }
 
-/** What is to be undone, the last of it first. */
-type Undo = (() => unknown)[];
+/** What is to be undone, the last of it first, and what outlasts the WebSockets. */
+class Undo extends Array<() => unknown> {
+  readonly listeners = new LeftListeners();
+}
 
 export async function open(opening: Opening): Promise<Connection> {
-  const undo: Undo = [];
+  const undo = new Undo();
   const connection =
     opening.transport === 'pair'
       ? await openPair(opening)
@@ -60,6 +65,7 @@ export async function open(opening: Opening): Promise<Connection> {
         : await openClient(opening, undo);
   return {
     handle: undefined,
+    listeners: undo.listeners,
     ...connection,
     async [Symbol.asyncDispose]() {
       while (undo.length > 0) await undo.pop()?.();
@@ -90,6 +96,7 @@ async function listen(transport: TransportKind, options: ConnectionOptions, undo
     accepted.emit('webSocket', response.webSocket?.connect(options as ConnectOptions));
   });
   const handle = configureServer(server);
+  undo.listeners.watch('the server', server as unknown as EventEmitter);
   undo.push(async () => {
     const closed = once(server, 'close');
     server.close();
@@ -112,6 +119,7 @@ function connectTo(authority: string, transport: TransportKind, options: ClientO
 function openSession(authority: string, undo: Undo): http2.ClientHttp2Session {
   const session = http2.connect(`http://${authority}`);
   session.on('error', () => {});
+  undo.listeners.watch('the session of the client', session);
   undo.push(() => session.destroy());
   return session;
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { AnyWebSocket } from '../../lib/webSocketHandler';
 import { type Connection, open, type TransportKind, transportKinds } from '../endings/rigs';
 import { violations } from '../support/invariants';
+import { LeftListeners } from '../support/leftListeners';
 import { ObservedEnd } from '../support/observedEnd';
 import { seeds } from '../support/seeds';
 import { VirtualTime } from '../support/virtualTime';
@@ -108,8 +109,11 @@ async function converse(
   transport: TransportKind,
   role: Name,
   list: Iterable<fc.AsyncCommand<Model, Real>>,
+  time: VirtualTime,
 ): Promise<void> {
   const abort = new AbortController();
+  const signals = new LeftListeners();
+  signals.watch('the signal', abort.signal);
   await using connection = await connected(transport, abort, role);
   const real = actorsOf(connection, role, abort);
   const { server, client } = real;
@@ -128,6 +132,9 @@ async function converse(
   ];
   const left = connection.handle?.connections.size ?? 0;
   if (left > 0) wrong.push(`${left} connections are in the handle`);
+  wrong.push(...connection.listeners.found, ...signals.found);
+  const timers = time.delays.filter((delay) => delay !== patience);
+  if (timers.length > 0) wrong.push(`timers are left, of ${timers.join(', ')} ms`);
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
 }
 
@@ -136,7 +143,7 @@ async function checkCommands(transport: TransportKind, seed: number, runs: numbe
     const time = new VirtualTime();
     time.start();
     try {
-      const work = converse(transport, role, list);
+      const work = converse(transport, role, list, time);
       await time.passUntil(work, 20);
       await work;
     } finally {

@@ -120,6 +120,11 @@ export class VirtualTime implements Disposable {
     return count;
   }
 
+  /** The delays of the timers that have neither fired nor been cleared, in milliseconds. */
+  get delays(): number[] {
+    return [...this.active].map(({ delay }) => delay);
+  }
+
   clearAllOf(owner: TimerOwner): void {
     for (const timer of this.active) if (timer.owner === owner) timer.close();
   }
