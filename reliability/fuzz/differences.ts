@@ -4,7 +4,8 @@ import type { Reading } from './readAll';
 export interface Difference {
   readonly name: string;
   readonly why: string;
-  readonly holds: (ours: Reading, theirs: Reading, compression: boolean) => boolean;
+  /** @param openBlock the number of compressed messages up to the first one that ends inside a block */
+  readonly holds: (ours: Reading, theirs: Reading, compression: boolean, openBlock: number) => boolean;
 }
 
 const refused = (code: string) => (ours: Reading) => ours.refusal?.startsWith(`${code} `) === true;
@@ -53,6 +54,14 @@ export const differences: readonly Difference[] = [
       const at = items.findIndex((item, i) => item !== theirs.items[i]);
       const before = at === -1 ? items : items.slice(0, at + 1);
       return compression && before.some((item) => item === 'binary ' || item === 'text ');
+    },
+  },
+  {
+    name: 'after a compressed message that ends inside a block',
+    why: 'A sender must end with a whole one (RFC 7692 §7.2.1). The next message continues the block or begins a new one, depending on whether the engine was kept. `ws` keeps it.',
+    holds: ({ items }, theirs, _compression, openBlock) => {
+      const same = items.findIndex((item, i) => item !== theirs.items[i]);
+      return (same === -1 ? items.length : same) >= openBlock;
     },
   },
   {
