@@ -171,6 +171,13 @@ const deploy: Scenario = async (server, { part }) => {
   };
 };
 
+/** The code of the Close frame among small frames, such as the pings to a client that waits for its turn; 1006 without one. */
+function closeCodeIn(bytes: Buffer): number {
+  let at = 0;
+  while (at < bytes.length && bytes[at] !== 0x88) at += 2 + (bytes[at + 1] as number);
+  return at + 4 <= bytes.length ? bytes.readUInt16BE(at + 2) : 1006;
+}
+
 /** Messages of some bytes that become 100 MiB. */
 const bombs: Scenario = async (server, { part }) => {
   const count = 100 * Math.round(10 * part);
@@ -196,8 +203,7 @@ const bombs: Scenario = async (server, { part }) => {
     clients.map(async (client) => {
       client.write(bytes);
       await client.end();
-      // The Close frame is all that the server has sent.
-      const code = client.received.length >= 4 ? client.received.readUInt16BE(2) : 1006;
+      const code = closeCodeIn(client.received);
       codes.set(code, (codes.get(code) ?? 0) + 1);
       client.socket.destroy();
     }),

@@ -58,8 +58,13 @@ export function fakeBroker({
       calls.read++;
       const own = new AbortController();
       const abort = () => own.abort();
-      for (const each of [signal, interrupted.signal]) each.addEventListener('abort', abort);
-      yield* check().read(topic, after, own.signal);
+      const signals = [signal, interrupted.signal];
+      for (const each of signals) each.addEventListener('abort', abort);
+      try {
+        yield* check().read(topic, after, own.signal);
+      } finally {
+        for (const each of signals) each.removeEventListener('abort', abort);
+      }
       if (!signal.aborted) check();
     },
     async bounds(topic: string) {

@@ -129,6 +129,22 @@ describe('When the broker of topics', () => {
     await passUntil(until(() => topics.online));
   });
 
+  it('loses what this process has published before it could be read, the members are told', async () => {
+    broker.fail();
+    const member = testMember();
+    members.push(member);
+    const outcomes: Resumption[] = [];
+    topic.add(member.ws, { onResume: (outcome) => outcomes.push(outcome) });
+    await once(topics, 'offline');
+    broker.restore();
+    const lost = await topic.publish('lost');
+    await broker.restart();
+    await topic.publish('kept');
+    await passUntil(member.has(1));
+    expect(member.received).to.deep.equal(['kept']);
+    expect(outcomes).to.deep.equal([{ recovered: false, lost: 'epoch', after: lost.replace(/1$/, '0') }]);
+  });
+
   it('is away while a member reads history, it goes on with the next message', async () => {
     // More than is kept for members that come back.
     await publishNumbers(topic, 0, 300, 'x'.repeat(8192));

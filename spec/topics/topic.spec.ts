@@ -4,10 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { memoryBroker, type Resumption, type Topic, type TopicMessage, Topics } from '../../lib/topics';
-import type { BrokerDriver } from '../../lib/topics/broker';
-import { type Position, parseCursor, toCursor } from '../../lib/topics/cursor';
 import { type BroadcastMessage, createPair, type Message, PreparedMessage } from '../../lib/webSocketHandler';
 import { fakeBroker } from '../support/fakeBroker';
+import { sparse } from '../support/sparseBroker';
 import { thrownBy } from '../support/thrown';
 import { numberOf, publishNumbers, range, type TestMember, testMember, until } from '../support/topicMembers';
 
@@ -532,29 +531,6 @@ describe('A topic', () => {
 
 const received = (messages: readonly Message[]) => messages.map(numberOf);
 
-/** A broker in memory whose messages have multiples of ten as their offsets. */
-const sparseBroker: BrokerDriver = (settings) => {
-  const broker = memoryBroker()(settings);
-  const scale = (cursor: string, factor: number) => {
-    const { epoch, offset } = parseCursor(cursor) as Position;
-    return toCursor({ epoch, offset: Math.floor(offset * factor) });
-  };
-  return {
-    guarantees: broker.guarantees,
-    maxMessageSize: undefined,
-    publish: async (...args) => scale(await broker.publish(...args), 10),
-    async *read(topic, after, signal) {
-      for await (const message of broker.read(topic, scale(after, 0.1), signal))
-        yield { ...message, id: scale(message.id, 10) };
-    },
-    async bounds(topic) {
-      const { epoch, first, last } = await broker.bounds(topic);
-      return { epoch, first: (first - 1) * 10 + 1, last: last * 10 };
-    },
-    close: () => broker.close(),
-  };
-};
-
 describe('The policies of a topic', () => {
   let topics: Topics;
   let topic: Topic;
@@ -580,18 +556,17 @@ describe('The policies of a topic', () => {
   });
 
   it("'catch-up': goes on behind the last message that it was given, where the offsets of a topic have gaps", async () => {
-    // As those of a broker that counts the messages of all topics together.
     const outcomes: Resumption[] = [];
-    const sparse = new Topics({ broker: sparseBroker, history: { messages: 2000 } });
+    const gappy = new Topics({ broker: sparse(memoryBroker()), history: { messages: 2000 } });
     const slow = testMember({ reads: false });
-    const prices = sparse.topic('prices').add(slow.ws, { onResume: (outcome) => outcomes.push(outcome) });
+    const prices = gappy.topic('prices').add(slow.ws, { onResume: (outcome) => outcomes.push(outcome) });
     await publishNumbers(prices, 0, 1000, kilobyte);
     expect(prices.stats(slow.ws)).to.include({ catchingUp: true });
     slow.read();
     expect(received(await slow.has(1000))).to.deep.equal(range(0, 1000));
     expect(outcomes).to.deep.equal([]);
     slow.client.abort();
-    await sparse.close();
+    await gappy.close();
   });
 
   it("'catch-up': tells a member that has not read for so long that its messages were deleted", async () => {

@@ -1,3 +1,4 @@
+import { onAbort } from '../../client/abortSignals';
 import { throwLater } from '../../nodeStreams/throwLater';
 import type { TopicMessage } from '../broker';
 import { findLoss, type Position, parseCursor, toCursor } from '../cursor';
@@ -162,14 +163,15 @@ export class CatchUp {
         return true;
       }
       await new Promise<void>((resolve) => {
+        const removeAbort = onAbort(signal, resolve);
         this.#live.whenAt(position.offset, () => {
           if (!signal.aborted && this.#live.position?.offset === position.offset && !this.#isBehind(position)) {
             this.stop();
             this.#reader.caughtUp();
           }
+          removeAbort();
           resolve();
         });
-        signal.addEventListener('abort', () => resolve(), { once: true });
       });
     }
     return signal.aborted;

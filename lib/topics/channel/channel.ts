@@ -3,7 +3,7 @@ import { isOpen } from '../../broadcast/broadcast';
 import type { FanOutOwner } from '../../broadcast/fanOut';
 import { throwLater } from '../../nodeStreams/throwLater';
 import { type AnyWebSocket, PreparedMessage } from '../../webSocketHandler';
-import type { HistoryLimits, TopicMessage } from '../broker';
+import type { HistoryLimits, LostReason, TopicBounds, TopicMessage } from '../broker';
 import { type Position, parseCursor, toCursor } from '../cursor';
 import type { AddOptions, Resumption } from '../options';
 import { CatchUp, type Live } from './catchUp';
@@ -182,7 +182,9 @@ export class Channel implements Live {
     };
     const bounds = await boundsOf(this.link, this.name, signal, begin);
     if (bounds !== undefined) {
-      if (this.position?.epoch !== bounds.epoch) this.position = parseCursor(endOf(bounds)) as Position;
+      this.position ??= parseCursor(endOf(bounds)) as Position;
+      // What this process has published meanwhile is gone.
+      if (this.position.epoch !== bounds.epoch) this.#skipLost('epoch', bounds);
       this.publisher.readingFrom(this.position.offset);
     }
     begin();
@@ -209,12 +211,17 @@ export class Channel implements Live {
       if (!isLost(error) || error.lost === undefined) throw error;
       const bounds = await boundsOf(link, topic, signal);
       if (bounds === undefined) return;
-      this.#tell({ recovered: false, lost: error.lost, after: cursor() });
-      this.position = parseCursor(startOf(bounds)) as Position;
-      this.recent.clear();
-      this.publisher.readingFrom(this.position.offset);
-      this.#callAhead(Number.POSITIVE_INFINITY);
+      this.#skipLost(error.lost, bounds);
+      this.publisher.readingFrom(this.position?.offset as number);
     }
+  }
+
+  /** Goes on with the oldest message that is kept, because those behind the position are not. */
+  #skipLost(lost: LostReason, bounds: TopicBounds): void {
+    this.#tell({ recovered: false, lost, after: toCursor(this.position as Position) });
+    this.position = parseCursor(startOf(bounds)) as Position;
+    this.recent.clear();
+    this.#callAhead(Number.POSITIVE_INFINITY);
   }
 
   /** Gives a message to all live members. Members that have just begun to lag get a turn of the event loop to catch up. */

@@ -36,6 +36,7 @@ export async function follow(after: string, following: Following): Promise<void>
       await read(cursor, following, (id) => {
         cursor = id;
         failures = 0;
+        link.worked(who);
       });
     } catch (error) {
       if (signal.aborted) break;

@@ -35,6 +35,8 @@ export class Link {
   /** The readers and publishers that have failed and not succeeded since. */
   readonly #inTrouble = new Set<object>();
   #online = true;
+  /** Whether anything has succeeded since the last failure. */
+  #works = true;
 
   /** @param publishTimeout milliseconds that the broker has to answer, but at least ten seconds */
   constructor(broker: Broker, signal: AbortSignal, owner: LinkOwner, delays: Delays, publishTimeout: number) {
@@ -76,6 +78,7 @@ export class Link {
   failed(who: object, error: Error): void {
     if (this.signal.aborted) return;
     this.#inTrouble.add(who);
+    this.#works = false;
     if (this.#online) {
       this.#online = false;
       this.#owner.offline(error);
@@ -86,15 +89,20 @@ export class Link {
   /** Notes that it has succeeded. */
   worked(who: object): void {
     if (this.#online) return;
+    this.#works = true;
     this.#inTrouble.delete(who);
-    if (this.#inTrouble.size > 0 || this.signal.aborted) return;
-    this.#online = true;
-    this.#owner.online();
+    this.#backIfAllWorks();
   }
 
   /** Notes that it has ended, so that nobody waits for its success. */
   left(who: object): void {
-    this.#inTrouble.delete(who);
+    if (this.#inTrouble.delete(who)) this.#backIfAllWorks();
+  }
+
+  #backIfAllWorks(): void {
+    if (this.#inTrouble.size > 0 || !this.#works || this.signal.aborted) return;
+    this.#online = true;
+    this.#owner.online();
   }
 
   /** Resolves after the time to wait after a number of failures, or at once when the signal aborts. */

@@ -59,10 +59,9 @@ export class Recall {
   }
 
   async #fulfil(wishes: readonly Wish[]): Promise<void> {
-    const epoch = this.#live()?.epoch;
-    const positions = wishes.map(({ position }) => position).filter((each) => each.epoch === epoch);
+    const positions = wishes.map(({ position }) => position).filter((each) => this.#endOfGap(each) !== undefined);
     const [farthest] = positions.sort((one, other) => one.offset - other.offset);
-    if (farthest === undefined || this.#recent.continues(farthest)) return;
+    if (farthest === undefined) return;
     const stopping = new AbortController();
     let waiting = wishes.length;
     const forget = wishes.map(({ signal }) =>
@@ -75,14 +74,20 @@ export class Recall {
     for (const each of forget) each();
   }
 
+  /** Returns the position up to which messages are missing behind this one; undefined if none are, or if the log is another one. */
+  #endOfGap({ epoch, offset }: Position): Position | undefined {
+    const end = this.#recent.start ?? this.#live();
+    return end?.epoch === epoch && offset < end.offset ? end : undefined;
+  }
+
   async #read(after: Position, signal: AbortSignal): Promise<void> {
     const messages: TopicMessage[] = [];
     let bytes = 0;
     for await (const message of this.#link.broker.read(this.#topic, toCursor(after), signal)) {
       const { offset } = parseCursor(message.id) as Position;
       // It may have become another one meanwhile.
-      const end = this.#recent.start ?? this.#live();
-      if (end?.epoch !== after.epoch) return;
+      const end = this.#endOfGap(after);
+      if (end === undefined) return;
       if (offset <= end.offset) {
         messages.push(message);
         bytes += message.data.length;

@@ -64,6 +64,13 @@ describe('Recall', () => {
     expect(rig.reads).to.deep.equal([]);
   });
 
+  it('reads nothing for a position at the end: the next message will come by itself', async () => {
+    const rig = new Rig(20, 18);
+    await rig.recall.reach(at(20), never);
+    expect(rig.reads).to.deep.equal([]);
+    expect(rig.recent.start).to.deep.equal(at(18));
+  });
+
   it('takes those that come while it reads next', async () => {
     const rig = new Rig(20);
     let later: Promise<void> | undefined;
