@@ -11,12 +11,18 @@ const mostRecalled = mostBytes / 8;
 /** What a message takes beside its data, in bytes: its entry, its cursor, and its places in two arrays. */
 const overhead = 250;
 
+/** How many entries without a message the budget has before it looks for them. */
+const mostForgotten = 1024;
+
 interface Entry {
   readonly topic: RecentMessages;
-  readonly message: TopicMessage;
+  /** Undefined when its topic has forgotten it. */
+  message: TopicMessage | undefined;
   readonly offset: number;
   /** The bytes of its data. */
   readonly size: number;
+  /** What it takes of the budget. */
+  cost: number;
   /** When it was read, in milliseconds of a clock that does not jump. */
   readonly at: number;
 }
@@ -44,6 +50,16 @@ class Entries {
     this.#start = 0;
   }
 
+  /** Removes those without a message. */
+  compact(): void {
+    this.#all = this.#all.slice(this.#start).filter(({ message }) => message !== undefined);
+    this.#start = 0;
+  }
+
+  *[Symbol.iterator](): Generator<Entry> {
+    for (let i = this.#start; i < this.#all.length; i++) yield this.#all[i] as Entry;
+  }
+
   /** There must be one. */
   shift(): Entry {
     const entry = this.#all[this.#start] as Entry;
@@ -58,17 +74,29 @@ class Entries {
 /** Bounds the memory of the recent messages of all topics: the oldest are forgotten, of whatever topic they are. */
 export class RecentBudget {
   readonly #all = new Entries();
+  #kept = 0;
   #bytes = 0;
 
-  /** Messages that their topic has forgotten before count until they are the oldest. */
   add(entry: Entry): void {
+    // The topic may have forgotten it already, to make room for others.
+    if (entry.message === undefined) return;
+    entry.cost = entry.size + overhead;
     this.#all.push(entry);
-    this.#bytes += entry.size + overhead;
+    this.#kept++;
+    this.#bytes += entry.cost;
     while (this.#bytes > mostBytes) {
-      const { topic, offset, size } = this.#all.shift();
-      this.#bytes -= size + overhead;
-      topic.forgetUntil(offset);
+      const { topic, message, offset } = this.#all.shift();
+      if (message !== undefined) topic.forgetUntil(offset);
     }
+  }
+
+  /** Called when its topic has forgotten it. */
+  forget(entry: Entry): void {
+    entry.message = undefined;
+    if (entry.cost === 0) return;
+    this.#kept--;
+    this.#bytes -= entry.cost;
+    if (this.#all.length > 2 * this.#kept + mostForgotten) this.#all.compact();
   }
 }
 
@@ -101,8 +129,8 @@ export class RecentMessages {
     const entry = this.#entry(message, offset);
     this.#entries.push(entry);
     this.#bytes += entry.size;
-    while (!this.hasRoomFor(0, 0)) this.#shift();
     this.#budget.add(entry);
+    while (!this.hasRoomFor(0, 0)) this.#shift();
   }
 
   /** Whether so many messages can be prepended: members must not get what the history of the topic would not give them. */
@@ -144,13 +172,14 @@ export class RecentMessages {
 
   /** Forgets all, because the next message does not follow the last one. */
   clear(): void {
+    for (const entry of this.#entries) this.#budget.forget(entry);
     this.#entries = new Entries();
     this.#bytes = 0;
     this.#start = undefined;
   }
 
   #entry(message: TopicMessage, offset: number): Entry {
-    return { topic: this, message, offset, size: message.data.length, at: this.#now() };
+    return { topic: this, message, offset, size: message.data.length, cost: 0, at: this.#now() };
   }
 
   #forgetAged(): void {
@@ -159,9 +188,10 @@ export class RecentMessages {
   }
 
   #shift(): void {
-    const { offset, size } = this.#entries.shift();
-    this.#bytes -= size;
-    this.#start = { epoch: (this.#start as Position).epoch, offset };
+    const entry = this.#entries.shift();
+    this.#budget.forget(entry);
+    this.#bytes -= entry.size;
+    this.#start = { epoch: (this.#start as Position).epoch, offset: entry.offset };
   }
 
   /** Finds an offset in the ascending ones of the entries. */

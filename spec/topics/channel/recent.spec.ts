@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { RecentBudget, RecentMessages } from '../../../lib/topics/channel/recent';
 import { toCursor } from '../../../lib/topics/cursor';
+import { retainedBytes } from '../../support/garbage';
 
 const epoch = 'e';
 const unlimited = { messages: 1e6, bytes: Number.POSITIVE_INFINITY, maxAge: Number.POSITIVE_INFINITY };
@@ -138,16 +139,42 @@ describe('RecentBudget', () => {
     expect([quiet.first, busy.first]).to.deep.equal([30, 10]);
   });
 
-  it('forgets nothing twice: messages that their topic has cleared take their place until they are the oldest', () => {
+  it('does not count what a topic has cleared, or forgotten because of its own limits', () => {
+    const budget = new RecentBudget();
+    const quiet = new Rig({ budget });
+    const busy = new Rig({ budget, limits: { ...unlimited, messages: 2 } });
+    const cleared = new Rig({ budget });
+    const mebibyte = 'x'.repeat(1024 * 1024);
+    quiet.add(1);
+    for (let i = 0; i < 1000; i++) {
+      busy.add(2, mebibyte);
+      cleared.add(4, mebibyte);
+      cleared.recent.clear();
+    }
+    expect([quiet.first, busy.first]).to.deep.equal([0, 19_980]);
+  });
+
+  it('keeps neither the messages nor the entries that their topics have forgotten', async () => {
+    const budget = new RecentBudget();
+    const busy = new Rig({ budget, limits: { ...unlimited, messages: 2 } });
+    busy.add(2000);
+    const before = await retainedBytes();
+    for (let i = 0; i < 200; i++) busy.add(1000, `${'x'.repeat(1000)}${i}`);
+    expect((await retainedBytes()) - before).to.be.below(500_000);
+    expect(busy.first).to.be.above(0);
+  });
+
+  it('forgets the oldest also while messages are prepended, and leaves no gap', () => {
     const budget = new RecentBudget();
     const rig = new Rig({ budget });
-    rig.add(8, 'x'.repeat(1000 * 1000));
-    rig.recent.clear();
-    rig.add(1, 'x'.repeat(1000 * 1000));
-    expect(rig.first).to.equal(80);
-    rig.add(7, 'x'.repeat(1000 * 1000));
-    expect(rig.first).to.equal(80);
-    rig.add(1, 'x'.repeat(1000 * 1000));
-    expect(rig.first).to.equal(90);
+    const mebibyte = 'x'.repeat(1024 * 1024);
+    for (let offset = 1000; offset < 1070; offset += 10)
+      rig.recent.add({ epoch, offset: offset - 10 }, offset, message(offset, mebibyte));
+    // There is room for 7 mebibytes: the first of the live messages is the oldest, and what is before it goes with it.
+    rig.recent.prepend({ epoch, offset: 960 }, [message(970, 'x'.repeat(900_000)), message(990, 'x'.repeat(148_000))]);
+    expect(rig.recent.start).to.deep.equal({ epoch, offset: 1000 });
+    expect([990, 1000, 1050].map((offset) => rig.next(offset))).to.deep.equal([undefined, 1010, 1060]);
+    rig.recent.add({ epoch, offset: 1060 }, 1070, message(1070));
+    expect(rig.next(1000)).to.equal(1010);
   });
 });
