@@ -120,6 +120,6 @@ describe('checkMessageSize()', () => {
     expect(refusal(constants.MAX_STRING_LENGTH + 1, true, false, most)).to.be.a('string');
     expect(refusal(constants.MAX_STRING_LENGTH + 1, true, true, most)).to.equal(undefined);
     expect(refusal(constants.MAX_LENGTH + 1, false, false, most)).to.be.a('string');
-    expect(refusal(constants.MAX_LENGTH + 1, false, false, most, true)).to.equal(undefined);
+    expect(refusal(constants.MAX_STRING_LENGTH + 1, true, false, most, true)).to.equal(undefined);
   });
 });
