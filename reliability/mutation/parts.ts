@@ -11,7 +11,10 @@ const specsOf = (...names: readonly string[]) => names.map((name) => `spec/${nam
 /** The parts whose specs are measured by mutants, in the order in which they run. */
 export const parts: Readonly<Record<string, Part>> = {
   codec: { files: ['lib/codec/*.ts'], specs: specsOf('codec/*') },
-  versions: { files: ['lib/versions/*.ts'], specs: specsOf('versions/*', 'framing/*', 'legacyDrafts', 'everyVersion') },
+  versions: {
+    files: ['lib/versions/*.ts'],
+    specs: specsOf('versions/*', 'framing/*', 'extensions/permessageDeflate', 'legacyDrafts', 'everyVersion'),
+  },
   extensions: { files: ['lib/extensions/*.ts'], specs: specsOf('extensions/*', 'framing/*') },
   connection: { files: ['lib/connection/*.ts'], specs: specsOf('connection/*') },
   websocket: { files: ['lib/websocket/*.ts'], specs: specsOf('websocket/*', 'pair') },
