@@ -142,8 +142,7 @@ export class Members {
 
   #take(message: string): void {
     const text = this.#dialect.unpack(message);
-    if (this.#probe !== undefined && !text?.startsWith(this.#probe)) return;
-    if (text === undefined) return;
+    if (text === undefined || (this.#probe !== undefined && !text.startsWith(this.#probe))) return;
     this.#deliveries++;
     this.#latencies?.push(performance.now() - Number(text.slice(0, 19)));
     this.#received();

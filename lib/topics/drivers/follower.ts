@@ -18,7 +18,6 @@ export interface History {
    * @throws WebSocketError WS_ERR_TOPIC_LOST if messages after the offset were deleted, or the log is another one
    */
   next(after: number): Promise<readonly LogMessage[]>;
-  close(): void;
 }
 
 /**
@@ -53,7 +52,6 @@ export class Follower {
   }
 
   close(): void {
-    this.#history?.close();
     this.#history = undefined;
     this.#stop();
   }
@@ -62,7 +60,6 @@ export class Follower {
     this.#history ??= this.#log.openHistory();
     const messages = await this.#history.next(this.#offset);
     if (messages.length > 0 || this.#live.ended) return messages;
-    this.#history?.close();
     this.#history = undefined;
     if (this.#stopListening === undefined) await this.#listen();
     else this.#behind = false;

@@ -81,6 +81,4 @@ class NatsHistory implements History {
     if (messages.length > 0) this.#batch.learn(messages);
     return messages;
   }
-
-  close(): void {}
 }

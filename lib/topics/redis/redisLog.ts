@@ -34,8 +34,6 @@ export class RedisLog implements TopicLog, History {
     return this;
   }
 
-  close(): void {}
-
   async next(after: number): Promise<readonly LogMessage[]> {
     const page = await this.#context.page(this.#topic, after, this.#batch.count, this.#signal);
     const cursor = toCursor({ epoch: this.#epoch, offset: after });
