@@ -182,7 +182,7 @@ describe('The pages of npm run demo, in Chromium', function () {
     for (const [name, use] of Object.entries(uses))
       it(`${name}.html`, async () => {
         await page.goto(demos.httpUrl(`/${name}.html`), { waitUntil: 'networkidle' });
-        // What is sent before there is a connection stays in its field. The page of the echoes and that of TCP connect when they are used.
+        // What is sent before there is a connection stays in its field. The page of the echoes shows no state, and that of TCP connects when it is used.
         if (!['echoes', 'tcp'].includes(name)) await page.locator('#state.open').waitFor();
         await use();
         await page.emulateMedia({ colorScheme: 'light' });

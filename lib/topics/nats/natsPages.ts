@@ -115,6 +115,8 @@ export class NatsPages {
     const expires = Math.max(1000, this.#settings.timeout);
     const messages = await consumer.fetch({ max_messages: count, expires });
     this.#fetching.add(messages);
+    // It may have been closed while the server made the consumer.
+    if (this.#calls.closed) messages.stop();
     const taken: LogMessage[] = [];
     let previous = after;
     try {
