@@ -7,7 +7,10 @@ const factor = 1000;
  */
 export const linear = 100_000;
 
-/** So that the time of the smaller size can be measured. */
+/** Microseconds that the smaller size is repeated for, at the least: it is compiled by then, as the larger one is while it runs. */
+const leastTime = 5000;
+
+/** Calls between two looks at the clock. */
 const repetitions = 100;
 
 /** More tries do not make the result smaller. */
@@ -24,21 +27,23 @@ export async function growth(size: number, prepare: (size: number) => () => unkn
   let [leastSmall, leastLarge] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   let grown = Number.POSITIVE_INFINITY;
   for (let tries = 0; tries < mostTries && (tries < 3 || grown >= linear); tries++) {
-    leastSmall = Math.min(leastSmall, (await cpuTime(small, repetitions)) / repetitions);
-    leastLarge = Math.min(leastLarge, await cpuTime(large, 1));
+    leastSmall = Math.min(leastSmall, await cpuTime(small, repetitions, leastTime));
+    leastLarge = Math.min(leastLarge, await cpuTime(large, 1, 0));
     grown = leastLarge / leastSmall;
   }
   return grown;
 }
 
-/** Microseconds of this process. */
-async function cpuTime(work: () => unknown, times: number): Promise<number> {
+/** Microseconds of this process per call. */
+async function cpuTime(work: () => unknown, times: number, least: number): Promise<number> {
   const before = process.cpuUsage();
-  for (let i = 0; i < times; i++) {
-    const result = work();
-    if (result instanceof Promise) await result;
+  for (let calls = times; ; calls += times) {
+    for (let i = 0; i < times; i++) {
+      const result = work();
+      if (result instanceof Promise) await result;
+    }
+    const { user, system } = process.cpuUsage(before);
+    // A clock that has not moved would divide by 0.
+    if (user + system >= least) return Math.max(1, user + system) / calls;
   }
-  const { user, system } = process.cpuUsage(before);
-  // A clock that has not moved would divide by 0.
-  return Math.max(1, user + system);
 }
