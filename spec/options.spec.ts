@@ -38,6 +38,7 @@ type Option =
   | 'maxBufferedAmount'
   | 'sendTimeout'
   | 'allowHalfOpen'
+  | 'keepRequest'
   | 'handshakeTimeout'
   | 'origins'
   | 'filter'
@@ -93,6 +94,7 @@ const options: Record<Option, Values> = {
     bad: [0, -1, 2 ** 31, Number.POSITIVE_INFINITY, true, null, '1000'],
   },
   allowHalfOpen: { takes: 'a boolean', good: [true, false], bad: [null, 0, 'false'] },
+  keepRequest: { takes: 'a boolean', good: [true, false], bad: [null, 0, 'false'] },
   handshakeTimeout: delays,
   origins: {
     takes: "'any', 'same', a function, or an array of origins such as 'https://a.example'",

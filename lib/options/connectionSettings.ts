@@ -29,6 +29,8 @@ export interface ConnectionSettings extends ExtensionOptions {
   readonly heartbeat: HeartbeatSettings | undefined;
   /** Undefined: the WebSocket decides whether to end its writable side after 'end' (`halfClose.ts`). */
   readonly allowHalfOpen: boolean | undefined;
+  /** Whether the WebSocket keeps its opening request after 'open'. */
+  readonly keepRequest: boolean;
 }
 
 const known = new WeakMap<ConnectionOptions, Map<string, ConnectionSettings>>();

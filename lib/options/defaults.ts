@@ -32,6 +32,7 @@ export const connectionOptionNames = [
   'maxMessageRate',
   'maxLifetime',
   'allowHalfOpen',
+  'keepRequest',
 ] as const;
 
 /**
@@ -50,6 +51,7 @@ export function connectionSettings(
     maxMessageRate,
     maxLifetime = false,
     allowHalfOpen,
+    keepRequest = true,
   }: ConnectionOptions,
   capabilities: Capabilities,
 ) {
@@ -67,6 +69,7 @@ export function connectionSettings(
     maxMessageRate: maxMessageRate === Number.POSITIVE_INFINITY ? undefined : maxMessageRate,
     maxLifetime: maxLifetime === false ? undefined : maxLifetime,
     allowHalfOpen,
+    keepRequest,
   };
 }
 

@@ -111,6 +111,7 @@ export const rules: Record<keyof AllOptions, Rule> = {
   ],
   memoryBudget: bytesOrInfinity,
   allowHalfOpen: boolean,
+  keepRequest: boolean,
   extensions: [
     'the value of a Sec-WebSocket-Extensions header',
     (value) => value === '' || (typeof value === 'string' && parseExtensions(value) !== undefined),

@@ -123,6 +123,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
       if (this.#stream.destroyed) return;
       if (diagnostics.open.hasSubscribers) diagnostics.open.publish({ webSocket: this.#stream });
       this.#stream.emit('open');
+      this.handshake.opened();
     });
     this.#closing?.reopen();
     const connection = new Connection(transport, this);

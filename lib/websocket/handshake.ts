@@ -39,8 +39,6 @@ const noOptions: ConnectionOptions = {};
 
 /** The state of an opening handshake: the request, what was agreed on, and the settings that follow. */
 export class Handshake {
-  /** Undefined for a WebSocket that did not come from a request. */
-  readonly request: HttpRequest | undefined;
   readonly protocols: readonly string[];
   settings: ConnectionSettings;
   /** Whether `connect()` was called. */
@@ -50,11 +48,12 @@ export class Handshake {
    * that gives the handshake up.
    */
   #pending: Opening | Pick<Opening, 'abandon'> | undefined;
+  #request: HttpRequest | undefined;
   #agreement: Pick<Agreement, 'version' | 'protocol' | 'extensions'> & { readonly transport?: TransportName };
   #responseHeaders: OutgoingHttpHeaders | undefined;
 
   constructor({ role, opening, options = noOptions, version = defaults.version, protocols }: HandshakeSetup) {
-    this.request = opening?.request;
+    this.#request = opening?.request;
     const offered = opening?.protocols ?? protocols ?? noProtocols;
     this.protocols = offered.length === 0 ? noProtocols : offered;
     this.#pending = opening;
@@ -65,6 +64,11 @@ export class Handshake {
       ...(opening && { transport: opening.transport }),
     };
     this.settings = settingsFor(options, role, this.#agreement, protocolVersion(this.version).capabilities);
+  }
+
+  /** Undefined for a WebSocket that did not come from a request, and after 'open' with the option `keepRequest: false`. */
+  get request(): HttpRequest | undefined {
+    return this.#request;
   }
 
   get role(): Role {
@@ -171,6 +175,11 @@ export class Handshake {
   /** Frees the memory of the handshake when the connection is open or cannot be opened. */
   forget(): void {
     this.#pending = undefined;
+  }
+
+  /** Called after 'open'. */
+  opened(): void {
+    if (!this.settings.keepRequest) this.#request = undefined;
   }
 }
 

@@ -69,7 +69,10 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
     for (const [event, listener] of WebSocket.#ownListeners) this.on(event, listener);
   }
 
-  /** The opening request of a server's WebSocket; undefined on a client and for a pair. */
+  /**
+   * The opening request of a server's WebSocket; undefined on a client, for a pair, and after 'open' with the option
+   * `keepRequest: false`.
+   */
   get request(): HttpRequest | undefined {
     return this.#core.handshake.request;
   }

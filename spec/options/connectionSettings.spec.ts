@@ -27,6 +27,7 @@ describe('settingsFor()', () => {
       closeTimeout: 5,
       heartbeat: defaults.heartbeat,
       allowHalfOpen: undefined,
+      keepRequest: true,
       perMessageDeflate: false,
     });
   });

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { WebSocket as Client } from 'ws';
 import { configureServer, handleHttpUpgrade, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
-import { retainedBytes } from '../support/garbage';
+import { forgotten, retainedBytes } from '../support/garbage';
 import { ask, clientFrame, type Handler, listen, openingRequest, RawClient } from '../support/http';
 
 const echo: Handler = (_request, response) => {
@@ -41,6 +41,32 @@ describe('configureServer()', () => {
     });
     const answer = await ask(server.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     expect(answer.body.toString()).to.include('a page');
+  });
+
+  it("keeps the opening request, with keepRequest: false only until 'open' has been emitted", async () => {
+    const requests: WeakRef<IncomingMessage>[] = [];
+    const seen: unknown[] = [];
+    await using server = await listen((request, response) => {
+      requests.push(new WeakRef(request));
+      const ws = response.webSocket?.connect({ keepRequest: request.url === '/kept' });
+      const { url } = request;
+      ws?.on('open', () => seen.push([url, ws.request?.url]));
+      ws?.on('message', () => ws.sendTextMessage(`${ws.request?.url}`));
+    });
+    for (const [url, kept] of [
+      ['/forgotten', 'undefined'],
+      ['/kept', '/kept'],
+    ] as const) {
+      using client = await RawClient.open(server.port, { start: `GET ${url} HTTP/1.1` });
+      client.write(clientFrame(0x81, 'hello'));
+      await client.until(() => client.received.length >= 2 + kept.length);
+      expect(client.received.subarray(2).toString()).to.equal(kept);
+      if (url === '/forgotten') await forgotten(requests[0] as WeakRef<IncomingMessage>);
+    }
+    expect(seen).to.deep.equal([
+      ['/forgotten', '/forgotten'],
+      ['/kept', '/kept'],
+    ]);
   });
 
   it('has each connection in connections from connect() until its transport has closed', async () => {

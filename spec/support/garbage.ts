@@ -21,3 +21,11 @@ export async function retainedBytes(): Promise<number> {
   }
   return least;
 }
+
+/** Resolves when nothing refers to the object any more. */
+export async function forgotten(reference: WeakRef<object>): Promise<void> {
+  while (reference.deref() !== undefined) {
+    await nextTurn();
+    collect();
+  }
+}

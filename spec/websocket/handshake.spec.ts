@@ -169,6 +169,20 @@ describe('Handshake', () => {
     expect(opening.abandoned).to.equal(1);
   });
 
+  it('opened(): keeps the request, except with keepRequest: false', () => {
+    const opening = new FakeOpening();
+    for (const [options, kept] of [
+      [{}, opening.request],
+      [{ keepRequest: true }, opening.request],
+      [{ keepRequest: false }, undefined],
+    ] as const) {
+      const handshake = new Handshake({ role: 'server', opening, options });
+      expect(handshake.request).to.equal(opening.request);
+      handshake.opened();
+      expect(handshake.request).to.equal(kept);
+    }
+  });
+
   it('forget(): frees the opening, and keeps the request', () => {
     const opening = new FakeOpening();
     const handshake = new Handshake({ role: 'server', opening });
