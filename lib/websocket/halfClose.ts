@@ -86,6 +86,10 @@ export class HalfClose {
     if (this.#stream.readableEnded) this.#endSoon();
   }
 
+  get hasDestinations(): boolean {
+    return this.#destinations !== undefined;
+  }
+
   destinationAdded(destination: Writable): void {
     this.#destinations = withItem(this.#destinations, destination);
   }

@@ -25,6 +25,7 @@ import {
   removeProgramListeners,
 } from '../nodeStreams/duplexOverrides';
 import { ReadableIterator } from '../nodeStreams/readableIterator';
+import { isPipedToSelf, pipeToSelf, unpipeFromSelf } from '../nodeStreams/selfPipe';
 import { type ConnectOptions, checkConnectOptions, type Streamed } from '../options';
 import { endingError, tolerateSameErrors } from './closing';
 import { Core, type CoreSetup } from './core';
@@ -42,9 +43,10 @@ export type WritableMessage = string | BinaryData | PreparedMessage | MessageSou
 
 /**
  * Turns Node's own high water marks off: they count messages only, and are fixed when a stream is made. The read queue
- * and the write queue have marks of their own.
+ * and the write queue have marks of their own. A larger integer would be an object of its own in the memory of each
+ * stream, also of those of others.
  */
-const noMark = Number.MAX_SAFE_INTEGER;
+const noMark = 2 ** 30 - 1;
 
 /**
  * One WebSocket as an object-mode Duplex: each chunk is a message, a string for text, a Buffer for binary.
@@ -295,13 +297,27 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
    * Readable.
    */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
-    this.#core.halfClose.destinationAdded(destination as unknown as Writable);
+    const stream = this as unknown as Duplex;
+    const { halfClose } = this.#core;
+    const isOnly = !halfClose.hasDestinations;
+    halfClose.destinationAdded(destination as unknown as Writable);
+    if (isOnly && (destination as unknown) === this && options?.end !== false) {
+      pipeToSelf(stream);
+      return destination;
+    }
+    if (isPipedToSelf(stream)) {
+      super.pipe(stream);
+      unpipeFromSelf(stream);
+    }
     return super.pipe(destination, options);
   }
 
   /** Stops writing to a destination of `pipe()`; without an argument, to all of them. */
   override unpipe(destination?: NodeJS.WritableStream): this {
+    const stream = this as unknown as Duplex;
     this.#core.halfClose.destinationRemoved(destination as unknown as Writable | undefined);
+    if ((destination === undefined || (destination as unknown) === this) && isPipedToSelf(stream))
+      unpipeFromSelf(stream);
     return super.unpipe(destination);
   }
 
