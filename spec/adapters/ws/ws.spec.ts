@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect as openSocket } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import * as original from 'ws';
 import * as ours from '../../../lib/adapters/ws';
@@ -16,13 +16,18 @@ const next = (emitter: NodeJS.EventEmitter, event: string): Promise<any[]> =>
 
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
 
+/** An upgrade request. */
+function upgrade(path: string, headers: string): string {
+  return (
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`
+  );
+}
+
 /** The answer to one upgrade request, as text. */
 async function ask(port: number, path = '/', headers = ''): Promise<string> {
   const socket = openSocket(port, 'localhost');
-  socket.write(
-    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`,
-  );
+  socket.write(upgrade(path, headers));
   return text(socket);
 }
 
@@ -213,6 +218,51 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       expect(client.bufferedAmount).to.be.at.least(3);
     });
 
+    it('send(): null and undefined are empty binary messages, and a number is a text message', async () => {
+      await listen();
+      const { server, client } = await connected();
+      const received: unknown[] = [];
+      server.on('message', (data, isBinary) => received.push([String(data), isBinary]));
+      for (const data of [null, undefined, 12]) client.send(data as never);
+      client.close();
+      await next(server, 'close');
+      expect(received).to.deep.equal([
+        ['', true],
+        ['', true],
+        ['12', false],
+      ]);
+    });
+
+    it('send(): the bytes of messages that are sent after the end stay in bufferedAmount', async () => {
+      await listen();
+      const { client } = await connected();
+      client.terminate();
+      await next(client, 'close');
+      for (const data of ['grün', Buffer.alloc(10), new ArrayBuffer(100)]) {
+        const before = client.bufferedAmount;
+        client.send(data as never);
+        const size = typeof data === 'string' ? 5 : data.byteLength;
+        expect(client.bufferedAmount - before).to.equal(size);
+      }
+    });
+
+    it('send() with the option compress: compresses one message, or leaves it as it is', async () => {
+      await listen({ perMessageDeflate: true });
+      const socket = openSocket(portOf(wss), 'localhost');
+      const connection = next(wss, 'connection');
+      socket.write(upgrade('/', 'Sec-WebSocket-Extensions: permessage-deflate\r\n'));
+      const [server] = await connection;
+      const message = 'compressible '.repeat(100);
+      server.send(message, { compress: true });
+      await new Promise((resolve) => server.send(message, { compress: false }, resolve));
+      server.terminate();
+      const received = await buffer(socket);
+      const compressed = received.subarray(received.indexOf('\r\n\r\n') + 4);
+      const uncompressed = received.subarray(-message.length - 4);
+      // FIN, RSV1 for a compressed message, and the opcode of text.
+      expect([compressed[0], uncompressed[0]]).to.deep.equal([0b1100_0001, 0b1000_0001]);
+    });
+
     it('ping() and pong()', async () => {
       await listen();
       const { server, client } = await connected();
@@ -222,6 +272,28 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       const unsolicited = next(server, 'pong');
       client.pong(Buffer.from('b'));
       expect(await unsolicited).to.deep.equal([Buffer.from('b')]);
+    });
+
+    it('ping() and pong() fail their callbacks after the end', async () => {
+      await listen();
+      const { client } = await connected();
+      client.terminate();
+      for (const method of ['ping', 'pong'] as const) {
+        const error = await new Promise<Error>((resolve) => client[method]('a', true, resolve));
+        expect(error.message).to.match(/WebSocket is not open: readyState [23]/);
+      }
+    });
+
+    it('terminate(), pause() and resume() have no effect after the end', async () => {
+      await listen();
+      const { client } = await connected();
+      client.close();
+      await next(client, 'close');
+      client.terminate();
+      client.pause();
+      expect([client.readyState, client.isPaused]).to.deep.equal([WebSocket.CLOSED, false]);
+      client.resume();
+      expect(client.isPaused).to.equal(false);
     });
 
     it('pause() and resume() hold messages back', async () => {
@@ -252,6 +324,25 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       expect([last.protocol, (await connection)[0].protocol]).to.deep.equal(['b', 'b']);
     });
 
+    it('subprotocols: none if handleProtocols returns false', async () => {
+      await listen({ handleProtocols: () => false });
+      wss.on('connection', (socket) => socket.terminate());
+      const answer = await ask(portOf(wss), '/', 'Sec-WebSocket-Protocol: a, b\r\n');
+      expect(answer)
+        .to.match(/^HTTP\/1.1 101 /)
+        .and.not.to.match(/Sec-WebSocket-Protocol/i);
+    });
+
+    it('protocolVersion: the version that a client uses', async () => {
+      await listen();
+      for (const protocolVersion of [8, 13]) {
+        const connection = next(wss, 'connection');
+        const client = open([], { protocolVersion });
+        const [[, request]] = await Promise.all([connection, next(client, 'open')]);
+        expect(request.headers['sec-websocket-version']).to.equal(`${protocolVersion}`);
+      }
+    });
+
     it('extensions: the names of those in use', async () => {
       await listen({ perMessageDeflate: { threshold: 10, zlibDeflateOptions: { level: 9 } } });
       const { server, client } = await connected();
@@ -262,6 +353,13 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       const plain = open([], { perMessageDeflate: false });
       await next(plain, 'open');
       expect(plain.extensions).to.equal('');
+    });
+
+    it('clientMaxWindowBits: the window that a server lets a client use', async () => {
+      await listen({ perMessageDeflate: { clientMaxWindowBits: 10 } });
+      wss.on('connection', (socket) => socket.terminate());
+      const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n';
+      expect(await ask(portOf(wss), '/', offer)).to.match(/permessage-deflate; client_max_window_bits=10\r\n/);
     });
 
     it("'headers': lines that a listener adds are sent", async () => {
@@ -278,6 +376,14 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
         'Set-Cookie: b=2',
         'X-Path: /chat',
       ]);
+    });
+
+    it("'headers': a listener sees the subprotocol", async () => {
+      await listen();
+      const headers = next(wss, 'headers');
+      wss.on('connection', (socket) => socket.terminate());
+      await ask(portOf(wss), '/', 'Sec-WebSocket-Protocol: chat\r\n');
+      expect((await headers)[0]).to.include('Sec-WebSocket-Protocol: chat');
     });
 
     it('verifyClient: with a callback, a status, a body and headers', async () => {
@@ -338,6 +444,14 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       expect(await new Promise((resolve) => wss.close(resolve))).to.equal(undefined);
       const error = await new Promise<Error>((resolve) => wss.close((reason) => resolve(reason as Error)));
       expect(error.message).to.include('The server is not running');
+    });
+
+    it('close() calls back each caller while the connections end', async () => {
+      await listen();
+      const { client } = await connected();
+      const closed = [1, 2].map(() => new Promise((resolve) => wss.close(resolve)));
+      client.close();
+      expect(await Promise.all(closed)).to.deep.equal([undefined, undefined]);
     });
 
     it('clientTracking: false, and a class of WebSockets of the program', async () => {
@@ -408,6 +522,25 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
         expect(String((await next(client, 'message'))[0])).to.equal('from the callback');
       });
 
+      it('close(): waits for the connections of handleUpgrade()', async () => {
+        wss = new WebSocketServer({ noServer: true });
+        http.on('upgrade', (request, socket, head) =>
+          wss.handleUpgrade(request, socket, head, (server) => wss.emit('connection', server)),
+        );
+        const connection = next(wss, 'connection');
+        const client = new WebSocket(`ws://localhost:${portOf(http)}/`);
+        clients.push(client);
+        await Promise.all([connection, next(client, 'open')]);
+        const closed = next(wss, 'close');
+        wss.close();
+        client.ping();
+        await next(client, 'pong');
+        expect(wss.clients.size).to.equal(1);
+        client.close();
+        await closed;
+        expect(wss.clients.size).to.equal(0);
+      });
+
       it('refuses with 503 once it is closing', async () => {
         wss = new WebSocketServer({ noServer: true });
         http.on('upgrade', (request, socket, head) => wss.handleUpgrade(request, socket, head, () => {}));
@@ -425,6 +558,17 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       const stream = createWebSocketStream(open(), { encoding: 'utf8' });
       stream.end('over a stream');
       expect(await text(stream)).to.equal('over a stream');
+    });
+
+    it('createWebSocketStream() with defaultEncoding: how strings are written as bytes', async () => {
+      await listen();
+      const connection = next(wss, 'connection');
+      const stream = createWebSocketStream(open(), { defaultEncoding: 'hex' });
+      stream.write('00ff');
+      const [server] = await connection;
+      expect(await next(server, 'message')).to.deep.equal([Buffer.from([0x00, 0xff]), true]);
+      stream.end();
+      await next(stream.resume(), 'close');
     });
 
     it('createWebSocketStream() in object mode: a message each', async () => {
