@@ -1,4 +1,5 @@
 import { Blob } from 'node:buffer';
+import { toBytes } from '../../codec/bytes';
 import {
   type BinaryData,
   connect,
@@ -197,8 +198,7 @@ export class WebSocket extends WebSocketEmitter {
 
   /** Fails the callback of a message that is sent after the end, and counts its bytes in `bufferedAmount`. */
   #refuse(message: unknown, callback: WriteCallback | undefined): void {
-    const size = typeof message === 'string' ? Buffer.byteLength(message) : (message as Partial<Buffer>).byteLength;
-    this.#unsent += size ?? 0;
+    this.#unsent += sizeOf(message);
     if (callback !== undefined) process.nextTick(callback, notOpen(this.#readyState));
   }
 
@@ -322,6 +322,13 @@ const uncompressed = { compress: false } as const;
 function compression({ compress }: SendOptions = {}): typeof compressed | typeof uncompressed | undefined {
   if (compress === undefined) return undefined;
   return compress ? compressed : uncompressed;
+}
+
+/** Bytes of a message; 0 for what is no message. */
+function sizeOf(message: unknown): number {
+  if (typeof message === 'string') return Buffer.byteLength(message);
+  if (message instanceof Blob) return message.size;
+  return toBytes(message)?.length ?? 0;
 }
 
 function notOpen(readyState: number): WebSocketError {

@@ -238,10 +238,14 @@ for (const [name, { WebSocket, WebSocketServer, createWebSocketStream }] of Obje
       const { client } = await connected();
       client.terminate();
       await next(client, 'close');
-      for (const data of ['grün', Buffer.alloc(10), new ArrayBuffer(100)]) {
+      for (const [data, size] of [
+        ['grün', 5],
+        [Buffer.alloc(10), 10],
+        [new ArrayBuffer(100), 100],
+        [new Blob(['a Blob']), 6],
+      ]) {
         const before = client.bufferedAmount;
         client.send(data as never);
-        const size = typeof data === 'string' ? 5 : data.byteLength;
         expect(client.bufferedAmount - before).to.equal(size);
       }
     });
