@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createWebSocketStream, type ServerOptions, WebSocket, WebSocketServer } from '../../../lib/adapters/ws';
-import { createPair, WebSocketError } from '../../../lib/webSocketHandler';
+import { connect, createPair, WebSocketError } from '../../../lib/webSocketHandler';
 import { listen, RawClient } from '../../support/http';
 
 /** The first argument of the next event. */
@@ -59,6 +59,17 @@ describe('node-websocket-handler/ws, where it differs from ws', () => {
     expect(String(await next(client, 'message'))).to.equal('hello');
     client.close();
     await next(client, 'close');
+  });
+
+  it('new WebSocket(stream): a client of connect() opens as one of its own does', async () => {
+    await serving({}, async (_wss, port) => {
+      const socket = new WebSocket(connect(`ws://localhost:${port}`));
+      expect(socket.readyState).to.equal(WebSocket.CONNECTING);
+      await next(socket, 'open');
+      expect(socket.readyState).to.equal(WebSocket.OPEN);
+      socket.close();
+      await next(socket, 'close');
+    });
   });
 
   it('stream: whoever takes it at once reads it in place of listeners', async () => {
@@ -130,6 +141,38 @@ describe('node-websocket-handler/ws, where it differs from ws', () => {
       wss.on('connection', () => expect.fail('it was accepted'));
       answer?.(true);
       await turn();
+    });
+  });
+
+  it('takes the first answer of a verifyClient only', async () => {
+    const verifyClient = (_info: object, done: (verified: boolean, code?: number) => void) => {
+      done(false, 403);
+      done(false, 404);
+      done(true);
+    };
+    await serving({ verifyClient }, async (wss, port) => {
+      wss.on('connection', () => expect.fail('it was accepted'));
+      expect(await statusOf(port, '')).to.equal(403);
+    });
+  });
+
+  it('refuses with a status that has no text', async () => {
+    const verifyClient = (_info: object, done: (verified: boolean, code?: number) => void) => done(false, 499);
+    await serving({ verifyClient }, async (_wss, port) => {
+      expect(await statusOf(port, '')).to.equal(499);
+    });
+  });
+
+  it("'headers': also for a version without Sec-WebSocket-Key", async () => {
+    await serving({ versions: ['draft75'] }, async (wss, port) => {
+      wss.on('headers', (headers) => headers.push('X-Added: yes'));
+      const client = await RawClient.connect(port);
+      client.write(
+        'GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n',
+      );
+      const { statusCode, headers } = await client.head();
+      expect([statusCode, headers.get('x-added')]).to.deep.equal([101, 'yes']);
+      client.socket.destroy();
     });
   });
 
