@@ -47,7 +47,10 @@ export interface TopicsEvents {
 export class Topics extends EventEmitter<TopicsEvents> {
   readonly #broker: Broker;
   readonly #link: Link;
+  /** Aborts when `close()` is called. */
   readonly #closing = new AbortController();
+  /** Aborts when the other processes have been told that those of this process have left. */
+  readonly #disconnecting = new AbortController();
   readonly #history: Required<HistoryLimits>;
   readonly #recent = new RecentBudget();
   readonly #publishTimeout: number;
@@ -80,7 +83,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       initialDelay: initialDelay ?? defaults.initialDelay,
       maxDelay: maxDelay ?? defaults.maxDelay,
     };
-    this.#link = new Link(this.#broker, this.#closing.signal, owner, delays, this.#publishTimeout);
+    this.#link = new Link(this.#broker, this.#disconnecting.signal, owner, delays, this.#publishTimeout);
   }
 
   /** What the broker promises. */
@@ -151,8 +154,10 @@ export class Topics extends EventEmitter<TopicsEvents> {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#rooms.values()].map((room) => room.close()));
+    const rooms = [...this.#rooms.values()];
     this.#closing.abort();
+    await Promise.all(rooms.map((room) => room.close()));
+    this.#disconnecting.abort();
     for (const joined of this.#joined) {
       // The program has closed the topics, and knows it.
       tolerateErrors(joined);

@@ -4,6 +4,7 @@ import { mock } from 'node:test';
 import { expect } from 'chai';
 import { memoryBroker, type Presence, type PresenceChange, type PresentMember, Topics } from '../../lib/topics';
 import type { Broker, BrokerDriver } from '../../lib/topics/broker';
+import { rejectionOf } from '../support/rejection';
 import { thrownBy } from '../support/thrown';
 import { range, testMember, until } from '../support/topicMembers';
 
@@ -230,6 +231,32 @@ describe('topics.presence()', () => {
     for (const info of [undefined, () => {}, Symbol('s'), 'x'.repeat(16_383)])
       expect(thrownBy(() => presence.enter(info))).to.include({ code: 'WS_ERR_INVALID_ARGUMENT' });
     presence.enter('x'.repeat(16_382));
+  });
+
+  it('fails with WS_ERR_NOT_OPEN from the call of topics.close(), also what is under way', async () => {
+    const topics = open();
+    const presence = topics.presence('lobby');
+    presence.enter('Ada');
+    const [listed, changes] = [presence.list(), presence.changes()];
+    const closed = topics.close();
+    const expected = { code: 'WS_ERR_NOT_OPEN' };
+    expect(await rejectionOf(listed)).to.include(expected);
+    expect(await rejectionOf(presence.list())).to.include(expected);
+    expect(thrownBy(() => presence.enter('Grace'))).to.include(expected);
+    // Nobody listens for 'error', and nothing is thrown.
+    for (const stream of [changes, presence.changes()]) expect(stream.errored).to.include(expected);
+    await closed;
+  });
+
+  it('changes({ signal }): is destroyed when the signal aborts, or has aborted', async () => {
+    const presence = open().presence('lobby');
+    const controller = new AbortController();
+    const stream = presence.changes({ signal: controller.signal });
+    const failure = once(stream, 'error');
+    controller.abort('enough');
+    expect((await failure)[0]).to.include({ code: 'WS_ERR_ABORTED', cause: 'enough' });
+    const [late] = await once(presence.changes({ signal: controller.signal }), 'error');
+    expect(late).to.include({ code: 'WS_ERR_ABORTED', cause: 'enough' });
   });
 
   it('shows very many members, in messages that are not too long', async () => {
