@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { mock } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { memoryBroker, type Presence, type PresenceChange, type PresentMember, Topics } from '../../lib/topics';
 import type { Broker, BrokerDriver } from '../../lib/topics/broker';
@@ -128,6 +129,29 @@ describe('topics.presence()', () => {
     mock.timers.tick(10 * second);
     await until(() => true);
     expect(infos(await open(shared, { history }).presence('lobby').list())).to.deep.equal(range(0, 20).sort());
+  });
+
+  it('waits for a process whose first messages are not kept until it has sent its state', async () => {
+    const history = { messages: 1 };
+    const one = suspendable(shared);
+    const presence = open(one.driver, { history }).presence('lobby');
+    for (const i of range(0, 3)) {
+      presence.enter(i);
+      await nextTurn();
+    }
+    one.suspend();
+    let listed: PresentMember[] | undefined;
+    const list = open(shared, { history }).presence('lobby').list();
+    list.then((members) => {
+      listed = members;
+    });
+    for (const _ of range(0, 11)) {
+      mock.timers.tick(second);
+      await nextTurn();
+    }
+    expect(listed).to.equal(undefined);
+    one.resume();
+    expect(infos(await list)).to.deep.equal([0, 1, 2]);
   });
 
   it('changes(): begins with everyone who is present, and goes on with differences', async () => {
