@@ -347,6 +347,38 @@ describe('byteStream()', () => {
       expect(await peer.whenClosed()).to.deep.equal(normal);
     });
 
+    it('is an error if a message that is read as a stream is cut off', async () => {
+      const [ws, peer] = createPair({ messages: 'stream' });
+      peer.on('error', () => {});
+      const bytes = byteStream(ws);
+      const failure = failureOf(bytes);
+      const message = new PassThrough();
+      peer.write(message);
+      message.write(Buffer.alloc(100_000));
+      await once(bytes, 'data');
+      peer.abort();
+      expect(await failure).to.have.property('code', 'WS_ERR_CONNECTION_LOST');
+    });
+
+    it('comes with a write that fails: later bytes would be wrong without it', async () => {
+      const { bytes, ws } = open({ version: 'draft76' });
+      ws.on('error', () => {});
+      const failure = failureOf(bytes);
+      const written = await new Promise((resolve) => bytes.write('bytes', resolve));
+      expect(written).to.have.property('code', 'WS_ERR_UNSUPPORTED');
+      expect(await failure).to.equal(written);
+    });
+
+    it('end(): waits for what the WebSocket has still to send, also if the program has ended that', async () => {
+      const { bytes, ws, peer } = open();
+      bytes.write('before');
+      ws.end();
+      bytes.end();
+      await once(bytes, 'finish');
+      expect(ws.writableFinished).to.equal(true);
+      expect(await peer.toArray()).to.deep.equal([Buffer.from('before')]);
+    });
+
     it('fails a write that comes after it alone', async () => {
       const { bytes, peer } = open();
       peer.resume().end();

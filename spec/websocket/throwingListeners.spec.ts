@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { expect } from 'chai';
-import { createPair, type WebSocket } from '../../lib/webSocketHandler';
+import { byteStream, createPair, type WebSocket } from '../../lib/webSocketHandler';
 import { closeFrame, frame } from '../endings/rawEnd';
 import { catching } from '../support/uncaught';
 import { endingOf, nameOf, networkPlaces, openBoth, openRaw, places } from '../support/virtually';
@@ -95,5 +97,30 @@ describe('A listener that throws', () => {
         expect(caught).to.deep.equal([mistake, mistake, mistake]);
       });
     }
+  }
+
+  for (const [name, streamOf] of [
+    ['a WebSocket', (ws: WebSocket) => ws],
+    ['a byte stream', byteStream],
+  ] as const) {
+    it(`loses and repeats nothing of what has waited for the reader: ${name}`, async () => {
+      const received: string[] = [];
+      const caught = await catching(async () => {
+        const [ws, peer] = createPair();
+        const stream: Duplex = streamOf(ws);
+        for (const text of texts) peer.write(text);
+        peer.end();
+        await once(stream, 'readable');
+        expect(stream.readableLength).to.be.above(0);
+        let thrown = 0;
+        stream.on('data', (message: string | Buffer) => {
+          received.push(String(message));
+          if (thrown++ < 3) throw mistake;
+        });
+        await once(stream, 'end');
+      });
+      expect(received.join(',')).to.equal(texts.join(','));
+      expect(caught).to.deep.equal([mistake, mistake, mistake]);
+    });
   }
 });
