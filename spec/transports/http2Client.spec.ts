@@ -15,6 +15,7 @@ import {
 } from '../../lib/webSocketHandler';
 import { createCertificate } from '../support/certificate';
 import { failureOf } from '../support/failure';
+import { listen } from '../support/http';
 import { type Http2Handler, listenHttp2, openSession } from '../support/http2';
 import { thrownBy } from '../support/thrown';
 
@@ -167,6 +168,72 @@ describe('connect() with http2: true', () => {
     });
   });
 
+  it('sends all values of a header', async () => {
+    let seen: unknown;
+    await using server = await listenHttp2((request, response) => {
+      seen = request.headers['x-list'];
+      response.webSocket?.connect().end();
+    });
+    const ws = connect(server.webSocketUrl, { http2: true, family: 4, headers: { 'X-List': ['a', 'b'] } });
+    await ws.resume().whenClosed();
+    expect(seen).to.equal('a, b');
+  });
+
+  it('fails with a header that HTTP/2 does not have', async () => {
+    await using server = await listenHttp2(echo);
+    const ws = connect(server.webSocketUrl, { http2: true, family: 4, headers: { 'Keep-Alive': 'timeout=5' } });
+    const error = await failureOf(ws);
+    expect(error.code).to.equal('WS_ERR_CONNECTION_FAILED');
+    expect(error.cause).to.have.property('code', 'ERR_HTTP2_INVALID_CONNECTION_HEADERS');
+  });
+
+  it('has a status without a usual text in its error', async () => {
+    await using server = await listenHttp2((_request, response) => void response.writeHead(499).end('not now'));
+    const error = await failureOf(connect(server.webSocketUrl, { http2: true, family: 4 }));
+    expect([error.code, error.statusCode, String(error.body)]).to.deep.equal([
+      'WS_ERR_HANDSHAKE_REFUSED',
+      499,
+      'not now',
+    ]);
+  });
+
+  it('asks createConnection for port 80 or 443 if the URL has none', async () => {
+    for (const [url, expected] of [
+      ['ws://nowhere.invalid/', 80],
+      ['wss://nowhere.invalid/', 443],
+    ] as const) {
+      for (const http2 of [false, true]) {
+        let port: unknown;
+        const createConnection: ClientOptions['createConnection'] = (options, made) => {
+          port = options.port;
+          (made as (error: Error) => void)(new Error('only the port is of interest'));
+          return undefined;
+        };
+        await failureOf(connect(url, { http2, createConnection }));
+        expect(Number(port)).to.equal(expected);
+      }
+    }
+  });
+
+  it('sends nothing for a WebSocket that is destroyed at once, with a new session and with a shared one', async () => {
+    let requests = 0;
+    await using server = await listenHttp2((request, response) => {
+      requests++;
+      echo(request, response);
+    });
+    const options = { http2: true, family: 4 } as const;
+    const { port } = server.server.address() as AddressInfo;
+    const connected = connectSocket(port, '127.0.0.1');
+    await once(connected, 'connect');
+    const alone = connect(server.webSocketUrl, { http2: true, createConnection: () => connected }).destroy();
+    await Promise.all([alone.whenClosed(), once(connected, 'close')]);
+    const first = connect(server.webSocketUrl, options);
+    await once(first, 'open');
+    await connect(server.webSocketUrl, options).destroy().whenClosed();
+    expect(await echoed(first)).to.equal('hello');
+    expect(requests).to.equal(1);
+  });
+
   it('connects to a Unix domain socket', async () => {
     const server = createHttp2Server(echo as never);
     configureServer(server);
@@ -237,6 +304,23 @@ describe('connect() with an HTTP/2 session of the program', () => {
     expect(server.sessions).to.have.lengthOf(2);
     const closed = once(fresh, 'close');
     fresh.close();
+    await closed;
+  });
+
+  it('uses HTTP/1.1 if the server of the session does not take extended CONNECTs', async () => {
+    await using server = await listen(
+      ({ httpVersion }, response) => void response.webSocket?.connect().end(httpVersion),
+    );
+    const ordinary = createHttp2Server().listen(0, '127.0.0.1');
+    await once(ordinary, 'listening');
+    {
+      await using session = await openSession(`http://localhost:${(ordinary.address() as AddressInfo).port}`);
+      const ws = connect(`ws://localhost:${server.port}`, { http2: session, family: 4 });
+      expect(await ws.toArray()).to.deep.equal(['1.1']);
+      expect([ws.transport, session.closed]).to.deep.equal(['http1', false]);
+    }
+    const closed = once(ordinary, 'close');
+    ordinary.close();
     await closed;
   });
 

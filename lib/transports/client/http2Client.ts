@@ -88,7 +88,6 @@ export class Http2Attempt implements ClientAttempt, SessionUser {
     if (typeof requestOptions.auth === 'string')
       own['authorization'] = `Basic ${Buffer.from(requestOptions.auth).toString('base64')}`;
     for (const [name, value] of Object.entries({ ...this.#opening.headers, ...headers })) {
-      if (value === undefined) continue;
       const lowered = name.toLowerCase();
       own[lowered === 'host' ? ':authority' : lowered] = Array.isArray(value) ? value : String(value);
     }
