@@ -132,10 +132,11 @@ class ClientExchange implements ClientAttemptOwner {
 
   #send(): ClientAttempt {
     if (this.#http2 !== undefined) return new Http2Attempt(this.#target, this.#http2, this);
-    const connection = this.#connection;
-    this.#connection = undefined;
     const handshake = this.#opening.handshake(this.#version, this.#target.location);
-    return new Http1Attempt(this.#target, handshake, connection, this);
+    const attempt = new Http1Attempt(this.#target, handshake, this.#connection, this);
+    // If Node has refused an option, giveUp() destroys the connection.
+    this.#connection = undefined;
+    return attempt;
   }
 
   /**

@@ -279,6 +279,20 @@ describe('connect() with http2: true', () => {
       expect(await fallsBack(createHttpsServer(certificate, echo as never), 'wss')).to.equal(1);
     });
 
+    it('closes that connection if Node refuses an option for HTTP/1.1', async () => {
+      const server = createHttpsServer(certificate, echo as never).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const connection = once(server, 'connection');
+      const url = `wss://localhost:${(server.address() as AddressInfo).port}`;
+      const ws = connect(url, { http2: true, family: 4, ca: certificate.cert, auth: 5 as never });
+      const error = await failureOf(ws);
+      expect(error.code).to.equal('WS_ERR_CONNECTION_FAILED');
+      expect(error.cause).to.have.property('code', 'ERR_INVALID_ARG_TYPE');
+      const [socket] = (await connection) as [Socket];
+      if (!socket.closed) await once(socket, 'close');
+      await once(server.close(), 'close');
+    });
+
     it('uses HTTP/1.1 without TLS if the server does not speak HTTP/2', async () => {
       expect(await fallsBack(createHttpServer(echo as never), 'ws')).to.equal(2);
     });
