@@ -123,6 +123,34 @@ describe('redisBroker()', () => {
     await engine.dispose();
   });
 
+  it('assumes the usual limit of the server if the user of the connection may not ask for it', async function () {
+    const engine = await startRedis(this);
+    await command(engine.port, 'ACL', 'SETUSER', 'writer', 'on', '>secret', '~*', '&*', '+@all', '-config');
+    const client = createClient({ url: `redis://writer:secret@127.0.0.1:${engine.port}` });
+    const own = redisBroker(client)({ history });
+    await own.publish('topic', 'text');
+    expect(own.maxMessageSize).to.be.within(2 ** 29 - 24, 2 ** 29);
+    await own.close();
+    await engine.dispose();
+  });
+
+  it('keeps everything if the history has no limits', async function () {
+    const engine = await startRedis(this);
+    const unlimited = {
+      messages: Number.POSITIVE_INFINITY,
+      bytes: Number.POSITIVE_INFINITY,
+      maxAge: Number.POSITIVE_INFINITY,
+    };
+    const own = redisBroker(clients['redis']?.(engine.port) as RedisClient)({ history: unlimited });
+    const numbers = Array.from({ length: 2000 }, (_, i) => `${i}`);
+    await Promise.all(numbers.map((number) => own.publish('topic', number)));
+    const kept = await take(own.read('topic', await startOf(own, 'topic'), new AbortController().signal), 2000);
+    expect(kept.map(({ data }) => data)).to.deep.equal(numbers);
+    expect(await command(engine.port, 'TTL', 'topics:log:topic')).to.equal(-1);
+    await own.close();
+    await engine.dispose();
+  });
+
   it('tells when the user of the connection may not do what it needs', async function () {
     const engine = await startRedis(this);
     await command(engine.port, 'ACL', 'SETUSER', 'reader', 'on', '>secret', '~*', '&*', '+@read', '+@connection');
@@ -143,6 +171,9 @@ describe('redisBroker()', () => {
     );
     expect(optionsOf({ retention: 1 })).to.include('option retention must be a number of milliseconds');
     expect(optionsOf({ prefx: 'topics' })).to.include('unknown option prefx; did you mean prefix?');
-    expect(thrownBy(() => redisBroker({} as RedisClient)).message).to.include('client must be what createClient()');
+    for (const other of [{}, null, 'redis://localhost'])
+      expect(thrownBy(() => redisBroker(other as RedisClient)).message).to.include(
+        'client must be what createClient()',
+      );
   });
 });
