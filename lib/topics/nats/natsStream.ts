@@ -158,7 +158,7 @@ export class NatsStream {
       subjects: [`${stream}.log.*`],
       storage,
       num_replicas: replicas,
-      max_msgs_per_subject: Number.isFinite(messages) ? messages + 1 : -1,
+      max_msgs_per_subject: messages + 1,
       max_age: Number.isFinite(retention) ? retention * 1_000_000 : 0,
       max_bytes: maxBytes ?? -1,
       republish: { src: `${stream}.log.*`, dest: `${stream}.live.{{wildcard(1)}}` },

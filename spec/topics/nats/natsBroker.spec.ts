@@ -78,6 +78,33 @@ describe('natsBroker()', () => {
       expect(failure.message).to.include('republish').and.to.include('OTHER.live.{{wildcard(1)}}');
     });
 
+    it('is refused if it does not have the subject of all topics', async () => {
+      await (await manager()).streams.add({
+        name: 'FEW',
+        subjects: ['FEW.log.lobby'],
+        republish: { src: 'FEW.log.*', dest: 'FEW.live.{{wildcard(1)}}' },
+      });
+      broker = natsBroker(connection, { stream: 'FEW' })({ history });
+      const failure = await rejectionOf(broker.publish('lobby', 'text'));
+      expect(failure).to.have.property('code', 'WS_ERR_BROKER_REFUSED');
+      expect(failure.message).to.include('must have the subject FEW.log.*, not FEW.log.lobby');
+    });
+
+    it('keeps messages for ever if the history has no limit of their age', async () => {
+      const forever = { ...history, maxAge: Number.POSITIVE_INFINITY };
+      broker = natsBroker(connection, { stream: 'FOREVER' })({ history: forever });
+      await broker.publish('topic', 'text');
+      const { config } = await (await manager()).streams.info('FOREVER');
+      expect([config.max_age, config.max_msgs_per_subject]).to.deep.equal([0, history.messages + 1]);
+    });
+
+    it('has one beginning of a topic that several processes begin at the same time', async () => {
+      const brokers = Array.from({ length: 5 }, () => natsBroker(connection)({ history }));
+      const bounds = await Promise.all(brokers.map((each) => each.bounds('begun together')));
+      for (const each of bounds) expect(each).to.deep.equal(bounds[0]);
+      await Promise.all(brokers.map((each) => each.close()));
+    });
+
     it('that is full refuses messages', async () => {
       await (await manager()).streams.add({
         name: 'FULL',
@@ -132,6 +159,32 @@ describe('natsBroker()', () => {
     await failed.close();
   });
 
+  it('fails at once when the program has closed the connection', async () => {
+    const other = await open(engine.port);
+    const broker = natsBroker(other)({ history });
+    await broker.publish('topic', 'text');
+    await other.close();
+    for (let i = 0; i < 2; i++) {
+      const failure = await rejectionOf(broker.publish('topic', 'text'));
+      expect(failure).to.have.property('code', 'WS_ERR_BROKER_UNAVAILABLE');
+      expect(failure.message).to.include('the connection to NATS was closed');
+    }
+    await broker.close();
+  });
+
+  it('leaves a connection alone that is made after it was closed', async () => {
+    let settle = (_settled: Promise<NatsConnection>): void => {};
+    for (const outcome of [Promise.resolve(connection), Promise.reject(new Error('no such host'))]) {
+      const later = new Promise<NatsConnection>((resolve) => {
+        settle = resolve;
+      });
+      await natsBroker(later)({ history }).close();
+      settle(outcome);
+      await later.catch(() => {});
+    }
+    expect(connection.isClosed()).to.equal(false);
+  });
+
   it('checks its arguments at once', () => {
     const optionsOf = (options: object) => thrownBy(() => natsBroker(connection, options)).message;
     expect(optionsOf({ stream: 'a.b' })).to.include(
@@ -140,6 +193,9 @@ describe('natsBroker()', () => {
     expect(optionsOf({ timeout: 0 })).to.include('option timeout must be');
     expect(optionsOf({ storage: 'disk' })).to.include("option storage must be 'file' or 'memory', not 'disk'");
     expect(optionsOf({ streams: 'TOPICS' })).to.include('unknown option streams; did you mean stream?');
-    expect(thrownBy(() => natsBroker({} as NatsConnection)).message).to.include('connect() of @nats-io/transport-node');
+    for (const other of [{}, undefined, 'nats://localhost'])
+      expect(thrownBy(() => natsBroker(other as NatsConnection)).message).to.include(
+        'connect() of @nats-io/transport-node',
+      );
   });
 });

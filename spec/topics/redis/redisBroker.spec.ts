@@ -134,13 +134,9 @@ describe('redisBroker()', () => {
     await engine.dispose();
   });
 
-  it('keeps everything if the history has no limits', async function () {
+  it('deletes nothing by its bytes or its age if the history has no limits for them', async function () {
     const engine = await startRedis(this);
-    const unlimited = {
-      messages: Number.POSITIVE_INFINITY,
-      bytes: Number.POSITIVE_INFINITY,
-      maxAge: Number.POSITIVE_INFINITY,
-    };
+    const unlimited = { messages: 10_000, bytes: Number.POSITIVE_INFINITY, maxAge: Number.POSITIVE_INFINITY };
     const own = redisBroker(clients['redis']?.(engine.port) as RedisClient)({ history: unlimited });
     const numbers = Array.from({ length: 2000 }, (_, i) => `${i}`);
     await Promise.all(numbers.map((number) => own.publish('topic', number)));
