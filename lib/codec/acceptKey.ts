@@ -1,4 +1,4 @@
-import * as crypto from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** The GUID that is appended to the key (RFC 6455 §1.3). */
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -16,10 +16,6 @@ export function isWebSocketKey(key: string): boolean {
 
 /** Returns the `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */
 export function acceptKey(key: string): string {
-  return sha1(key + guid);
+  // It takes half the time of createHash().
+  return hash('sha1', key + guid, 'base64');
 }
-
-/** `crypto.hash()`, which Node has since 20.12, takes half the time of `crypto.createHash()`. */
-const sha1: (text: string) => string = crypto.hash
-  ? (text) => crypto.hash('sha1', text, 'base64')
-  : (text) => crypto.createHash('sha1').update(text).digest('base64');
