@@ -53,6 +53,7 @@ describe('What describeValue() leaves out', () => {
     class Deferred extends Promise<void> {}
     expect(describeValue(Deferred.resolve())).to.equal('an instance of Promise');
     expect(describeValue(new (class {})())).to.equal('an object');
-    expect(describeValue(Object.assign(Object.create({ constructor: { name: 5 } }), {}))).to.equal('an object');
+    for (const named of [{ name: 5 }, undefined])
+      expect(describeValue(Object.create({ constructor: named }))).to.equal('an object');
   });
 });

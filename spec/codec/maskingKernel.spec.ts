@@ -32,6 +32,26 @@ for (const [name, create] of [
   });
 }
 
+describe('createMaskingKernel()', () => {
+  const { WebAssembly: original } = globalThis as { WebAssembly?: unknown };
+  afterEach(() => void Object.assign(globalThis, { WebAssembly: original }));
+
+  const refused = () => {
+    throw new Error('Out of memory: Cannot allocate Wasm memory for new instance');
+  };
+
+  for (const [what, stub] of [
+    ['there is no WebAssembly', undefined],
+    ['a module cannot be instantiated', { Module: class {}, Instance: refused }],
+  ] as const)
+    it(`needs no WebAssembly where ${what}`, () => {
+      Object.assign(globalThis, { WebAssembly: stub });
+      const kernel = createMaskingKernel(16);
+      kernel.mask(5, 0x20202020);
+      expect(Buffer.from(kernel.memory).toString('latin1', 0, 5)).to.equal('     ');
+    });
+});
+
 describe('Masking where WebAssembly is missing or unusable', () => {
   const program = `
     const { maskedCopy } = require(${JSON.stringify(join(__dirname, '../../lib/codec/masking'))});
