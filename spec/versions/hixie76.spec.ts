@@ -48,8 +48,10 @@ describe('hixie-76 and -75: the decoder reads', () => {
       const client = decode(protocolVersion('draft76').decoder('client', limits), chunks);
       expect([client.items, client.refusal], how).to.deep.equal([['a\ufffd(b'], undefined]);
     }
-    const cut = decode(protocolVersion('draft76').decoder('server', limits), [hex('00 c3 ff')]);
-    expect(cut.refusal).to.equal('WS_ERR_INVALID_UTF8 1007');
+    for (const { how, chunks } of splits(hex('00 61 c3 ff'))) {
+      const cut = decode(protocolVersion('draft76').decoder('server', limits), chunks);
+      expect(cut.refusal, how).to.equal('WS_ERR_INVALID_UTF8 1007');
+    }
   });
 
   for (const [what, bytes, refusal] of [

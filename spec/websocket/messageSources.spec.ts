@@ -136,6 +136,30 @@ describe('OutgoingSource.send()', () => {
     expect([frames, codes]).to.deep.equal([[], ['WS_ERR_MESSAGE_TOO_BIG']]);
   });
 
+  it('sends no pieces as an empty text in a version without binary messages', async () => {
+    expect((await sent(Readable.from([]), whole)).frames).to.deep.equal([{ opcode: 'text', payload: '' }]);
+  });
+
+  it('collects bytes for a version without fragments that has binary messages', async () => {
+    const rules = { ...whole, capabilities: { ...hixie76.capabilities, binary: true } };
+    const { frames } = await sent(Readable.from([Buffer.of(1), Buffer.of(2, 3)]), rules);
+    expect(frames).to.deep.equal([{ opcode: 'binary', payload: Buffer.of(1, 2, 3) }]);
+    expect((await sent(Readable.from([]), rules)).frames).to.deep.equal([{ opcode: 'binary', payload: Buffer.of() }]);
+  });
+
+  it('fails with the error of a fragment that cannot be sent', async () => {
+    const done: unknown[] = [];
+    const source = new EndlessSource('a', 'b');
+    const lost = stopped();
+    new OutgoingSource(source).send(
+      (_frame, sent) => sent(lost),
+      fragments,
+      (error) => done.push(error),
+    );
+    await turns();
+    expect([done, source.returns]).to.deep.equal([[lost], 1]);
+  });
+
   it('fails with WS_ERR_UNSUPPORTED for bytes in a version without binary messages', async () => {
     const capabilities = { ...hixie76.capabilities, binary: false };
     expect((await sent(Readable.from([Buffer.of(1)]), { ...whole, capabilities })).codes).to.deep.equal([

@@ -53,6 +53,26 @@ describe('A WebSocket as a stream', () => {
     expect(peer.webSocket.listenerCount('close')).to.be.at.most(listeners + 1);
   });
 
+  it('has no close code and no reason, and is not closed cleanly, as long as it is open', async () => {
+    const [server, client] = createPair();
+    expect([server.closeCode, server.closeReason, server.wasClean]).to.deep.equal([undefined, '', false]);
+    client.resume().close(1000, 'done');
+    server.resume();
+    await server.whenClosed();
+    expect([server.closeCode, server.closeReason, server.wasClean]).to.deep.equal([1000, 'done', true]);
+  });
+
+  it('end(): fails its callback with a WebSocketError if it has ended before', async () => {
+    const [server, client] = createPair();
+    client.resume();
+    server.resume().end();
+    await once(server, 'finish');
+    const error = await new Promise<unknown>((resolve) => server.end(resolve));
+    expect(error).to.be.instanceOf(WebSocketError).with.property('code', 'WS_ERR_NOT_OPEN');
+    expect(error).to.have.nested.property('cause.code', 'ERR_STREAM_ALREADY_FINISHED');
+    await client.whenClosed();
+  });
+
   it('echoes through ws.pipe(ws), with types, empty messages and order', async () => {
     const [server, client] = createPair();
     server.pipe(server);
