@@ -3,7 +3,7 @@ import { Duplex, finished, PassThrough, Readable, Transform, Writable } from 'no
 import { pipeline, finished as whenFinished } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { createPair, type Message, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
+import { connect, createPair, type Message, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
 import { clientFrame, listen, RawClient } from '../support/http';
 import { RawPeer } from '../support/rawPeer';
 
@@ -1005,6 +1005,13 @@ describe('A WebSocket before and while it opens', () => {
     expect(await client.take(7)).to.equal(`8105${Buffer.from('early').toString('hex')}`);
     expect(await client.take(10)).to.equal(`8108${Buffer.from('and gone').toString('hex')}`);
     expect(await client.take(4)).to.equal('880203e8');
+  });
+
+  it('cannot send a ping', async () => {
+    const ws = connect('ws://localhost/', { createConnection: () => new PassThrough() as never });
+    const ping = ws.ping();
+    ws.destroy();
+    expect(await rejection(ping)).to.have.property('code', 'WS_ERR_NOT_OPEN');
   });
 
   it('has its request, its subprotocols and its version', async () => {
