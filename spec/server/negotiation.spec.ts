@@ -153,6 +153,13 @@ describe('negotiate()', () => {
     }
   });
 
+  it('refuses an origin with credentials if the request does not name its host', () => {
+    const headers = { origin: 'https://evil.example', cookie: 'session=1' };
+    const error = refusalOf({ headers, authority: undefined });
+    expect(error.code).to.equal('WS_ERR_ORIGIN_REFUSED');
+    expect(error.message).to.include('the host of the request, none (Host)');
+  });
+
   it('does not compare the origin of a request without credentials, also if it has no socket', () => {
     const headers = { origin: 'https://elsewhere.example' };
     for (const socket of [undefined, {}, { getPeerCertificate: () => null }, { getPeerCertificate: () => ({}) }])

@@ -187,6 +187,33 @@ describe('handle.close()', () => {
   });
 });
 
+describe('configureServer() on a server that has shouldUpgradeCallback', () => {
+  const upgradeTo = (url: string) => ({ url, headers: { upgrade: 'websocket', connection: 'Upgrade' } }) as never;
+
+  it('asks it for the requests that a handler takes, and puts it back when it is closed', async () => {
+    const server = createServer(application) as unknown as ConfigurableServer;
+    const before = ({ url }: { url: string }) => url === '/chat';
+    server.shouldUpgradeCallback = before as never;
+    const handle = configureServer(server);
+    expect(['/chat', '/other'].map((url) => server.shouldUpgradeCallback?.(upgradeTo(url)))).to.deep.equal([
+      true,
+      false,
+    ]);
+    await handle.close();
+    expect(server.shouldUpgradeCallback).to.equal(before);
+  });
+
+  it("lets a request whose filter throws go to 'upgrade', where it can be answered", async () => {
+    const server = createServer(application) as unknown as ConfigurableServer;
+    const filter = () => {
+      throw new Error('a mistake in the filter');
+    };
+    const handle = configureServer(server, { filter });
+    expect(server.shouldUpgradeCallback?.(upgradeTo('/chat'))).to.equal(true);
+    await handle.close();
+  });
+});
+
 describe('configureServer() on a server of http2 with allowHTTP1', () => {
   it('defines shouldUpgradeCallback, which Node 22.21.0 calls and does not define', async () => {
     const server = createSecureServer({ ...certificate, allowHTTP1: true }) as unknown as ConfigurableServer;

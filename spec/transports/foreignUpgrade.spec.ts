@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
+import { connect } from 'node:tls';
 import { expect } from 'chai';
 import { returnToHttp } from '../../lib/transports/foreignUpgrade';
+import { createCertificate } from '../support/certificate';
 import { listen, openingRequest, RawClient, serve, type TestServer } from '../support/http';
 
 const foreign = { upgrade: 'Upgrade: h2c', key: undefined, version: undefined };
@@ -108,6 +111,16 @@ describe('An upgrade request to another protocol that is given back to the HTTP 
     const head = openingRequest({ ...foreign, start: 'GET /a HTTP/1.1' });
     const answers = await exchange(server, `${head}GET /b HTTP/1.1\r\nHost: a\r\n\r\n`);
     expect(answers).to.match(/<\/a>.*<\/b>/s);
+  });
+
+  it('is answered over TLS', async () => {
+    const certificate = createCertificate();
+    await using server = await serve(
+      createSecureServer(certificate, (request, response) => response.end(`<${request.url}>`)) as unknown as Server,
+    );
+    const socket = connect({ port: server.port, host: '127.0.0.1', ca: certificate.cert, servername: 'localhost' });
+    socket.end(openingRequest({ ...foreign, start: 'GET /page HTTP/1.1' }));
+    expect(await text(socket)).to.match(/^HTTP\/1.1 200 OK\r\n.*<\/page>/s);
   });
 
   it('is given back at most twice on one connection: 50 upgrades do not repeat the connection event', async () => {
