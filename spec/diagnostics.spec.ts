@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { connect, createPair, type WebSocket } from '../lib/webSocketHandler';
 import { listen, RawClient } from './support/http';
+import { listenHttp2 } from './support/http2';
 
 type Event = { readonly webSocket?: WebSocket; readonly [detail: string]: unknown };
 
@@ -73,18 +74,21 @@ describe('The diagnostics channels', () => {
   it('publish refused requests, of the application and of the library', async () => {
     const refused = await published('refused', async () => {
       await using server = await listen((_request, response) => void response.writeHead(401).end());
-      for (const headers of [{}, { Origin: 'http://other.example', Cookie: 'session=1' }]) {
-        const ws = connect(`ws://127.0.0.1:${server.port}/path`, { headers });
-        await once(ws, 'error').catch(() => {});
-      }
+      await using overHttp2 = await listenHttp2((_request, response) => void response.writeHead(401).end());
+      for (const url of [`ws://127.0.0.1:${server.port}`, overHttp2.webSocketUrl])
+        for (const headers of [{}, { Origin: 'http://other.example', Cookie: 'session=1' }]) {
+          const ws = connect(`${url}/path`, { headers, http2: url === overHttp2.webSocketUrl, family: 4 });
+          await once(ws, 'error').catch(() => {});
+        }
     });
     const seen = refused.map(({ request, response }) => [
       (request as { url: string }).url,
       (response as { statusCode: number }).statusCode,
     ]);
-    expect(seen).to.deep.equal([
+    const expected = [
       ['/path', 401],
       ['/path', 403],
-    ]);
+    ];
+    expect(seen).to.deep.equal([...expected, ...expected]);
   });
 });

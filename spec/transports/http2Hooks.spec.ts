@@ -6,7 +6,7 @@ import { createGzip } from 'node:zlib';
 import { expect } from 'chai';
 import { connect, type WebSocket, type WebSocketError } from '../../lib/webSocketHandler';
 import { clientFrame } from '../support/http';
-import { extendedConnect, type Http2Handler, listenHttp2, openSession } from '../support/http2';
+import { ask, extendedConnect, type Http2Handler, listenHttp2, openSession } from '../support/http2';
 import { dataFrame, errorCodes, openingFrame, RawHttp2 } from '../support/http2Frames';
 import { passUntil } from '../support/mockedTime';
 
@@ -125,6 +125,47 @@ describe('The 200 of a WebSocket over HTTP/2', () => {
     const ws = connect(server.webSocketUrl, { http2: true, family: 4 });
     expect(await ws.toArray()).to.deep.equal(['hello']);
     await ended;
+  });
+
+  it('calls the callbacks of write() and end()', async () => {
+    const called: string[] = [];
+    await using server = await listenHttp2((_request, response) => {
+      response.webSocket?.connect().end('hello');
+      response.write('a', () => called.push('write'));
+      response.end(() => called.push('end'));
+    });
+    const ws = connect(server.webSocketUrl, { http2: true, family: 4 });
+    expect(await ws.toArray()).to.deep.equal(['hello']);
+    expect(called).to.have.members(['write', 'end']);
+  });
+
+  it('leaves a respond() of the program on its stream', async () => {
+    let respond: unknown;
+    let after: unknown;
+    await using server = await listenHttp2((_request, response) => {
+      const { stream } = response;
+      respond = stream.respond = stream.respond.bind(stream);
+      response.webSocket?.connect().end('hello');
+      after = stream.respond;
+    });
+    const ws = connect(server.webSocketUrl, { http2: true, family: 4 });
+    expect(await ws.toArray()).to.deep.equal(['hello']);
+    expect(after).to.equal(respond);
+  });
+
+  it('can be replaced by a refusal without the fields of the handshake if a hook throws before it was sent', async () => {
+    await using server = await listenHttp2((_request, response) => {
+      const { writeHead } = response;
+      response.writeHead = () => {
+        throw new Error('a hook');
+      };
+      expect(() => response.webSocket?.connect({ protocol: 'chat' })).to.throw('a hook');
+      response.writeHead = writeHead;
+      response.writeHead(500).end();
+    });
+    await using session = await openSession(server.url);
+    const { status, headers } = await ask(session, extendedConnect('/', { 'sec-websocket-protocol': 'chat' }));
+    expect([status, headers['sec-websocket-protocol']]).to.deep.equal([500, undefined]);
   });
 
   it('is followed by a reset if a hook throws after it was sent', async () => {
