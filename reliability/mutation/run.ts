@@ -35,7 +35,7 @@ function settings(name: string, { files, specs }: Part) {
     ignoreStatic: !withStatic,
     // A mutant may loop for ever; a spec takes milliseconds.
     timeoutMS: 3000,
-    timeoutFactor: 3,
+    timeoutFactor: 2,
     ignorePatterns: ['bench', 'coverage', 'dist', 'reliability'],
     tempDirName: join('reliability', 'mutation', 'output', `sandbox-${name}`),
     reporters: ['json', 'clear-text', 'progress-append-only'],
