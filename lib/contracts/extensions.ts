@@ -18,13 +18,19 @@ export interface PerMessageDeflateOptions {
   serverNoContextTakeover?: boolean;
   /** Whether the client compresses each message alone (RFC 7692 §7.1.1.2). Default false. */
   clientNoContextTakeover?: boolean;
-  /** The window of the server's compressor as a power of two, 8 to 15 (RFC 7692 §7.1.2.1). Default 15: 32 KiB. */
+  /**
+   * The window of the server's compressor as a power of two, 8 to 15 (RFC 7692 §7.1.2.1). Default: it may have 32 KiB
+   * (15), and the compressor of this library uses 8 KiB of them (13).
+   */
   serverMaxWindowBits?: number;
-  /** The window of the client's compressor as a power of two, 8 to 15 (RFC 7692 §7.1.2.2). Default 15: 32 KiB. */
+  /**
+   * The window of the client's compressor as a power of two, 8 to 15 (RFC 7692 §7.1.2.2). Default: it may have 32 KiB
+   * (15), and the compressor of this library uses 8 KiB of them (13).
+   */
   clientMaxWindowBits?: number;
-  /** The compression level of zlib, 0 (none) to 9 (best). Default 6. */
+  /** The compression level of zlib, 0 (none) to 9 (best). Default 4. */
   level?: number;
-  /** The memory level of zlib, 1 (least) to 9 (most). Default 8. */
+  /** The memory level of zlib, 1 (least) to 9 (most). Default 7. */
   memLevel?: number;
   /** A message with fewer bytes is sent uncompressed. Default 128. */
   threshold?: number;

@@ -24,7 +24,7 @@ const shared = new SharedEngines<SyncDeflater>();
 
 /**
  * Compresses the messages of one connection (RFC 7692 §7.2.1). The first message after a pause is compressed alone, by
- * a shared engine. Only for further messages a connection gets its own engine, which takes 256 KiB.
+ * a shared engine. Only for further messages a connection gets its own engine, which takes 96 KiB by default.
  */
 export class DeflateCompressor implements Compressor {
   readonly #settings: CompressorSettings;

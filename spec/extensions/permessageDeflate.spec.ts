@@ -437,6 +437,25 @@ describe('A Framer with permessage-deflate', () => {
     return Buffer.concat(await framer.toArray());
   }
 
+  it('refers to the last 8 KiB by default, and to as much as was agreed on if the program wants that', async () => {
+    const start = randomBytes(4096);
+    const repetition = [start, randomBytes(8192), start].map(
+      (payload) => ({ opcode: 'binary', payload, compress: true }) as const,
+    );
+    const sizeWith = async (
+      perMessageDeflate: boolean | PerMessageDeflateOptions,
+      extensions = 'permessage-deflate',
+    ) => {
+      const first = { opcode: 'text', payload: 'so that the engine is kept', compress: true } as const;
+      return (await framesOf([first, ...repetition], { perMessageDeflate, extensions })).length;
+    };
+    const all = 2 * start.length + 8192;
+    expect(await sizeWith(true)).to.be.above(all);
+    expect(await sizeWith({ serverMaxWindowBits: 15 })).to.be.below(all - 3000);
+    const small = 'permessage-deflate; server_max_window_bits=9';
+    expect(await sizeWith({ serverMaxWindowBits: 15 }, small)).to.be.above(all);
+  });
+
   it('compresses as RFC 7692 §7.2.3 shows', async () => {
     const hello = { opcode: 'text', payload: 'Hello', compress: true } as const;
     // The first message for a while stands alone; the third refers to the second.
