@@ -41,6 +41,8 @@ const others = {
   'ours, API of ws': { library: 'oursByApiOfWs', ...overHttp1, style: 'events' },
   'ours, topic': { ...ours, library: 'oursByTopics', style: 'topic' },
   'ours, cluster': { ...ours, library: 'cluster', style: 'pipe' },
+  'ours, without request': { ...ours, style: 'pipeWithoutRequest' },
+  'ours, events, without request': { ...ours, style: 'eventsWithoutRequest' },
   'ours, join()': { ...ours, library: 'oursByTopics', style: 'join' },
   ws: { ...ws, style: 'events' },
   'ws, createWebSocketStream': { ...ws, style: 'stream', binaryOnly: true },

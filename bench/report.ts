@@ -10,14 +10,15 @@ import { figuresOf } from './print';
 import type { Scenario, Settings } from './scenario';
 import { scenarios } from './scenarios';
 import { type Summary, summarize, summarizeRatios } from './statistics';
-import { keyOf, type Results } from './storedResults';
+import { keyOf, type Results, resultsName } from './storedResults';
 
-/** Writes `results.md`. */
+/** Writes `results.md`, or that of another Node. */
 export function writeReport({ environment, rounds }: Results, settings: Settings): void {
   const measured = scenarios.flatMap((scenario) => {
     const figures = rounds[keyOf(scenario)];
     return figures === undefined ? [] : [{ scenario, rounds: figures }];
   });
+  const isPublished = resultsName(environment) === 'results';
   const sections = [...new Set(measured.map(({ scenario }) => scenario.section))];
   const text = [
     '# Results of `npm run bench`',
@@ -27,7 +28,9 @@ export function writeReport({ environment, rounds }: Results, settings: Settings
     writeMarks(measured),
     ...sections.flatMap((section) => [
       `## ${section}`,
-      ...plots.filter((plot) => plot.section === section).map((plot) => `![${plot.title}](plots/${plot.file}.svg)`),
+      ...(isPublished ? plots.filter((plot) => plot.section === section) : []).map(
+        (plot) => `![${plot.title}](plots/${plot.file}.svg)`,
+      ),
       ...measured
         .filter(({ scenario }) => scenario.section === section)
         .flatMap(({ scenario, rounds: figures }) => [
@@ -36,7 +39,7 @@ export function writeReport({ environment, rounds }: Results, settings: Settings
         ]),
     ]),
   ];
-  writeFileSync(join(__dirname, 'results.md'), `${text.join('\n\n')}\n`);
+  writeFileSync(join(__dirname, `${resultsName(environment)}.md`), `${text.join('\n\n')}\n`);
 }
 
 function describe({ cpu, cores, memory, system, node, versions }: Environment, { measured, rounds }: Settings): string {

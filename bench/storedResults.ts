@@ -11,7 +11,16 @@ export interface Results {
   readonly rounds: Record<string, Rounds>;
 }
 
-const file = join(__dirname, 'results.json');
+/** The Node of the published results and of the plots. */
+const publishedNode = '20';
+
+/** The name of the files with the results: those of another Node are kept beside the published ones. */
+export function resultsName({ node }: Environment): string {
+  const [major] = node.slice(1).split('.');
+  return major === publishedNode ? 'results' : `results-node${major}`;
+}
+
+const fileOf = (environment: Environment) => join(__dirname, `${resultsName(environment)}.json`);
 
 export function keyOf({ section, name }: Pick<Scenario, 'section' | 'name'>): string {
   return `${section}: ${name}`;
@@ -21,7 +30,7 @@ export function keyOf({ section, name }: Pick<Scenario, 'section' | 'name'>): st
 export function readResults(environment: Environment): Results {
   const none = { environment, rounds: {} };
   try {
-    const stored = JSON.parse(readFileSync(file, 'utf8')) as Results;
+    const stored = JSON.parse(readFileSync(fileOf(environment), 'utf8')) as Results;
     if (JSON.stringify(stored.environment) !== JSON.stringify(environment)) return none;
     const known = scenarios.map(keyOf).filter((key) => stored.rounds[key] !== undefined);
     return { environment, rounds: Object.fromEntries(known.map((key) => [key, stored.rounds[key] as Rounds])) };
@@ -38,5 +47,8 @@ export function writeResults(results: Results): void {
     ([key, rounds]) => `    ${JSON.stringify(key)}: ${JSON.stringify(rounds, short)}`,
   );
   const environment = JSON.stringify(results.environment);
-  writeFileSync(file, `{\n  "environment": ${environment},\n  "rounds": {\n${lines.join(',\n')}\n  }\n}\n`);
+  writeFileSync(
+    fileOf(results.environment),
+    `{\n  "environment": ${environment},\n  "rounds": {\n${lines.join(',\n')}\n  }\n}\n`,
+  );
 }

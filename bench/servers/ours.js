@@ -17,10 +17,15 @@ function echoBytes(bytes) {
   bytes.pipe(bytes);
 }
 
+const pipe = (ws) => ws.pipe(ws);
+const events = (ws) =>
+  ws.on('message', (message, { binary }) => (binary ? ws.sendBinaryMessage(message) : ws.sendTextMessage(message)));
+
 const styles = {
-  pipe: (ws) => ws.pipe(ws),
-  events: (ws) =>
-    ws.on('message', (message, { binary }) => (binary ? ws.sendBinaryMessage(message) : ws.sendTextMessage(message))),
+  pipe,
+  events,
+  pipeWithoutRequest: pipe,
+  eventsWithoutRequest: events,
   loop: echoByLoop,
   byteStream: (ws) => echoBytes(byteStream(ws)),
   split2: (ws) => ws.pipe(require('split2')()).pipe(ws),
@@ -31,6 +36,11 @@ exports.listen = (style, { deflate, maxMessageSize, transport }, listening) => {
   const { createServer } = transport === 'http2' ? http2 : http;
   const server = createServer((_request, response) => styles[style](response.webSocket.connect(), handle));
   // A second of silence stands for the half minute that it is by default.
-  const handle = configureServer(server, { maxMessageSize, perMessageDeflate: deflate && { idleRelease: 1000 } });
+  const handle = configureServer(server, {
+    maxMessageSize,
+    perMessageDeflate: deflate && { idleRelease: 1000 },
+    // Other builds do not know the option.
+    ...(style.endsWith('WithoutRequest') && { keepRequest: false }),
+  });
   server.listen(0, '127.0.0.1', () => listening(server.address().port));
 };
