@@ -56,8 +56,8 @@ class HeaderReader {
     this.#value = value;
   }
 
+  /** Whether everything was read. White space at the end was read by `readSymbol()`. */
   get atEnd(): boolean {
-    this.#take(/[ \t]*/y);
     return this.#at === this.#value.length;
   }
 
