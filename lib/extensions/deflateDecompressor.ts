@@ -90,11 +90,8 @@ export class DeflateDecompressor implements Decompressor {
    */
   #inflateNow(input: Buffer): Buffer | undefined {
     try {
-      const output = this.#window === undefined ? this.#inflateAlone(input) : this.#inflate(input, this.#window);
-      if (output === undefined) this.#dropInflater();
-      return output;
+      return this.#window === undefined ? this.#inflateAlone(input) : this.#inflate(input, this.#window);
     } catch (error) {
-      this.#dropInflater();
       if (isTooLarge(error) && this.#limit > mostAtOnce) return undefined;
       throw this.#explain(error);
     }
