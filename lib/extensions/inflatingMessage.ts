@@ -16,8 +16,6 @@ export class InflatingMessage {
   readonly #window: SlidingWindow;
   readonly #limit: number;
   #inflater: SyncInflater | undefined;
-  /** Whether a compressed byte has been received. */
-  #begun = false;
   #closed = false;
   #size = 0;
   readonly #streams = new Streams();
@@ -38,16 +36,13 @@ export class InflatingMessage {
    * @throws the error of zlib
    */
   *inflate(payload: Buffer, last: boolean): Generator<Buffer, void, undefined> {
-    this.#begun ||= payload.length > 0;
-    // Some senders compress an empty message to no byte at all. The tail alone is half of a block header and cannot be
-    // decompressed.
-    if (!this.#begun) return;
     const input = last ? Buffer.concat([payload, flushTail]) : payload;
     let at = 0;
     while (at < input.length) {
       // A new engine would read the rest of a block as the start of one, and return bytes that were never sent.
       if (this.#closed) throw new WebSocketError('WS_ERR_TRUNCATED', 'the decompressor was released in it');
-      // After a final block only the tail may follow, which is no block.
+      // Only the tail is left: after a final block, or in an empty message, which some senders compress to no byte at all.
+      // It is half of a block header and cannot be decompressed.
       if (last && this.#inflater === undefined && input.length - at <= flushTail.length) return;
       const { output, used } = this.#engine().inflateSome(input.subarray(at, at + step));
       // After a final block (BFINAL) a new stream begins, with the same window (RFC 7692 §7.2.3.4).
