@@ -46,31 +46,32 @@ export const permessageDeflate: Extension = {
 
   answer(offered, options) {
     const wanted = settingsOf(options);
-    const offer = wanted && parse(offered, 'offer');
+    if (wanted === undefined) return undefined;
+    const offer = parse(offered, 'offer');
     if (offer === undefined) return undefined;
     const answer: Parameters = flags({
-      serverNoContextTakeover: offer.serverNoContextTakeover === true || wanted?.serverNoContextTakeover === true,
-      clientNoContextTakeover: offer.clientNoContextTakeover === true || wanted?.clientNoContextTakeover === true,
+      serverNoContextTakeover: offer.serverNoContextTakeover === true || wanted.serverNoContextTakeover === true,
+      clientNoContextTakeover: offer.clientNoContextTakeover === true || wanted.clientNoContextTakeover === true,
     });
     // A server may use a smaller window even if the client did not ask for it, but some clients fail if the answer then
     // has this parameter.
     if (offer.serverMaxWindowBits !== undefined)
-      answer.serverMaxWindowBits = Math.min(offer.serverMaxWindowBits, wanted?.serverMaxWindowBits ?? largestWindow);
-    const clientBits = clientWindow(offer.clientMaxWindowBits, wanted?.clientMaxWindowBits);
+      answer.serverMaxWindowBits = Math.min(offer.serverMaxWindowBits, wanted.serverMaxWindowBits ?? largestWindow);
+    const clientBits = clientWindow(offer.clientMaxWindowBits, wanted.clientMaxWindowBits);
     if (clientBits !== undefined) answer.clientMaxWindowBits = clientBits;
     return format(answer);
   },
 
   verify(answered, options) {
-    const offered = settingsOf(options);
+    const offered = settingsOf(options) ?? {};
     const answer = parse(answered, 'answer');
     if (answer === undefined) throw refused('malformed parameters');
-    if (offered?.serverNoContextTakeover === true && answer.serverNoContextTakeover === undefined)
+    if (offered.serverNoContextTakeover === true && answer.serverNoContextTakeover === undefined)
       throw refused('server_no_context_takeover was asked for');
-    if ((answer.serverMaxWindowBits ?? largestWindow) > (offered?.serverMaxWindowBits ?? largestWindow))
+    if ((answer.serverMaxWindowBits ?? largestWindow) > (offered.serverMaxWindowBits ?? largestWindow))
       throw refused('server_max_window_bits is larger than was offered');
     const clientBits = answer.clientMaxWindowBits as number | undefined;
-    if (clientBits !== undefined && clientBits > (offered?.clientMaxWindowBits ?? largestWindow))
+    if (clientBits !== undefined && clientBits > (offered.clientMaxWindowBits ?? largestWindow))
       throw refused('client_max_window_bits is larger than was offered');
   },
 

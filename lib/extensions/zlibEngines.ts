@@ -137,7 +137,7 @@ export function inflateOnThread(input: Buffer, settings: InflateSettings): Promi
 /** Returns whether zlib has stopped because its output exceeds `maxOutputLength`. */
 export function isTooLarge(error: unknown): boolean {
   // Recognized by its code and not by instanceof, because the error may belong to another realm, as under Jest.
-  return (error as NodeJS.ErrnoException | null)?.code === 'ERR_BUFFER_TOO_LARGE';
+  return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
 }
 
 function optionsOf({ windowBits, maxOutputLength, dictionary }: InflateSettings): InflateSettings {
