@@ -1,7 +1,9 @@
 import { inflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import { type CompressorSettings, DeflateCompressor } from '../../lib/extensions/deflateCompressor';
+import { EnginesInUse } from '../support/enginesInUse';
 import { Dice } from '../support/vectors';
+import { VirtualTime } from '../support/virtualTime';
 
 const flushTail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 const text = 'a message '.repeat(20);
@@ -66,6 +68,41 @@ describe('DeflateCompressor', () => {
 
     const forgetful = make({ noContextTakeover: true });
     for (let i = 0; i < 4; i++) expect(await forgetful.compress(text, undefined)).to.have.length(first);
+  });
+
+  it('has an engine of its own from the second message on, until it is idle or release() is called', async () => {
+    using time = new VirtualTime();
+    time.start();
+    using engines = new EnginesInUse();
+    const deflate = make({ idleRelease: 1000 });
+    const send = () => {
+      deflate.compress(text, undefined);
+      return engines.count;
+    };
+    // The first message is compressed by the one that all connections share.
+    const counts = [1, 2, 2];
+    expect(counts.map(send)).to.deep.equal(counts);
+    await time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, 1001)), 1001);
+    expect(engines.count).to.equal(1);
+    expect(counts.map(send)).to.deep.equal(counts);
+    expect(time.delays).to.include(1000);
+    deflate.release();
+    expect(engines.count).to.equal(1);
+    expect(time.delays).to.not.include(1000);
+  });
+
+  it('sends only messages compressed that become smaller, and not those that keep their length', async () => {
+    const differences = new Set<number>();
+    for (let repeated = 0; repeated < 20; repeated++) {
+      const message = Buffer.concat([noise(40), noise(40).subarray(0, repeated)]);
+      const compressed = (await make({ threshold: 0 }).compress(message, true)) as Uint8Array;
+      const difference = compressed.length - message.length;
+      const expected = difference < 0 ? compressed : undefined;
+      expect(await make({ threshold: 0 }).compress(message, undefined)).to.deep.equal(expected);
+      expect(await make({ threshold: 0 }).compressAlone(message, undefined)).to.deep.equal(expected);
+      differences.add(Math.sign(difference));
+    }
+    expect([...differences].sort()).to.deep.equal([-1, 0, 1]);
   });
 
   describe('for messages that do not become smaller', () => {
