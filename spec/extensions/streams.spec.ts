@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { Streams } from '../../lib/extensions/streams';
 import { Deframer, type Incoming, type WebSocketError } from '../../lib/webSocketHandler';
 import { frame } from '../endings/rawEnd';
+import { thrownBy } from '../support/thrown';
 import { chunksOf, hex } from '../support/vectors';
 
 /** An empty final block. */
@@ -24,6 +26,16 @@ async function read(payload: string, parts: boolean, size: number): Promise<stri
   }
   return text;
 }
+
+describe('Streams', () => {
+  it('may be five, and one more for each KiB before: the next one is refused', () => {
+    const streams = new Streams();
+    for (let i = 0; i < 5; i++) streams.begin(0);
+    streams.begin(1024);
+    const error = thrownBy(() => streams.begin(2047));
+    expect([error.code, error.message.includes('final blocks')]).to.deep.equal(['WS_ERR_INVALID_COMPRESSION', true]);
+  });
+});
 
 describe('A compressed message of several streams, with a final block (BFINAL) at the end of each', () => {
   const messages: readonly (readonly [what: string, payload: string, says: string])[] = [
