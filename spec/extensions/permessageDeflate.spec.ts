@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { parseExtensions } from '../../lib/codec/headers';
 import type { ExtensionElement, PerMessageDeflateOptions, Role } from '../../lib/contracts';
 import { answerExtensions, offerExtensions, verifyExtensions } from '../../lib/extensions';
+import { permessageDeflate } from '../../lib/extensions/permessageDeflate';
 import {
   createPair,
   Deframer,
@@ -18,6 +19,7 @@ import { retainedBytes } from '../support/garbage';
 import { listen, openingRequest, RawClient } from '../support/http';
 import { thrownBy } from '../support/thrown';
 import { chunksOf, hex, peerOf, splits, wire } from '../support/vectors';
+import { VirtualTime } from '../support/virtualTime';
 
 const roles: readonly Role[] = ['server', 'client'];
 
@@ -82,6 +84,7 @@ describe('permessage-deflate on a server', () => {
 
   for (const offer of [
     'permessage-deflate; unknown',
+    'permessage-deflate; unknown=10',
     'permessage-deflate; __proto__=1',
     'permessage-deflate; constructor',
     'permessage-deflate; server_no_context_takeover; server_no_context_takeover',
@@ -146,9 +149,9 @@ describe('permessage-deflate on a client', () => {
     ]) {
       verifyExtensions(answer, { perMessageDeflate: true });
     }
-    verifyExtensions('permessage-deflate; server_no_context_takeover; server_max_window_bits=10', {
-      perMessageDeflate: allSettings,
-    });
+    const largest = 'permessage-deflate; server_no_context_takeover; server_max_window_bits=10';
+    for (const answer of [largest, `${largest}; client_max_window_bits=10`])
+      verifyExtensions(answer, { perMessageDeflate: allSettings });
   });
 
   const refused: readonly (readonly [answer: string, settings?: PerMessageDeflateOptions | false])[] = [
@@ -182,6 +185,77 @@ describe('permessage-deflate on a client', () => {
       expect(error.code).to.equal('WS_ERR_INVALID_HANDSHAKE');
     });
   }
+});
+
+describe('permessage-deflate after the handshake', () => {
+  const ours = (perMessageDeflate: boolean | PerMessageDeflateOptions) => ({ perMessageDeflate, maxMessageSize: 1000 });
+  const parametersOf = (agreed: string) => elements(agreed)[0]?.parameters ?? [];
+
+  const cases: readonly (readonly [
+    agreed: string,
+    settings: PerMessageDeflateOptions,
+    server: string,
+    client: string,
+  ])[] = [
+    ['', {}, '15/6/8/128', '15/6/8/128'],
+    ['', { level: 9, memLevel: 4, threshold: 0 }, '15/9/4/0', '15/9/4/0'],
+    ['; server_max_window_bits=9; client_max_window_bits=10', {}, '9/6/8/128', '10/6/8/128'],
+    // The peer need not know of a smaller window.
+    ['', { serverMaxWindowBits: 9, clientMaxWindowBits: 10 }, '9/6/8/128', '10/6/8/128'],
+    ['; server_max_window_bits=9; client_max_window_bits=9', { serverMaxWindowBits: 8 }, '8/6/8/128', '9/6/8/128'],
+    ['; client_max_window_bits=9', { serverMaxWindowBits: 15, clientMaxWindowBits: 12 }, '15/6/8/128', '9/6/8/128'],
+  ];
+
+  for (const [agreed, settings, ...variants] of cases)
+    it(`compresses as agreed and as its settings say: "${agreed}", ${JSON.stringify(settings)}`, () => {
+      const parameters = parametersOf(`permessage-deflate${agreed}`);
+      for (const [i, role] of roles.entries()) {
+        const compressor = permessageDeflate.compressor(role, parameters, ours(settings));
+        expect(compressor.variant, role).to.equal(`deflate/${variants[i]}`);
+      }
+    });
+
+  it('keeps the window of one direction only, if only the other one is without context takeover', () => {
+    const hello = Buffer.from('Hello');
+    for (const forgetful of roles) {
+      const parameters = parametersOf(`permessage-deflate; ${forgetful}_no_context_takeover`);
+      for (const role of roles) {
+        const compressor = permessageDeflate.compressor(role, parameters, ours(true));
+        const messages = [1, 2, 3].map(() => compressor.compress(hello, true));
+        const last = role === forgetful ? 'f248cdc9c90700' : 'f200110000';
+        expect(messages.at(-1), `${role}, ${forgetful}`).to.deep.equal(hex(last));
+        compressor.release();
+
+        const decompressor = permessageDeflate.decompressor(peerOf(role), parameters, ours(true));
+        expect(decompressor.decompress(hex('f248cdc9c90700'))).to.deep.equal(hello);
+        const again = () => decompressor.decompress(hex('f200110000'));
+        if (role === forgetful) expect(thrownBy(again).code).to.equal('WS_ERR_INVALID_COMPRESSION');
+        else expect(again()).to.deep.equal(hello);
+        decompressor.release();
+      }
+    }
+  });
+
+  it('is idle after half a minute, unless its settings say otherwise', () => {
+    for (const [settings, delay] of [
+      [true, 30_000],
+      [{}, 30_000],
+      [{ idleRelease: 1234 }, 1234],
+    ] as const) {
+      using time = new VirtualTime();
+      time.start();
+      const timers = () => time.delays.filter((each) => each === delay).length;
+      const compressor = permessageDeflate.compressor('server', [], ours(settings));
+      const decompressor = permessageDeflate.decompressor('server', [], ours(settings));
+      compressor.compress('Hello', true);
+      decompressor.decompress(hex('f248cdc9c90700'));
+      const before = timers();
+      compressor.release();
+      expect(timers()).to.equal(before - 1);
+      decompressor.release();
+      expect(timers()).to.equal(before - 2);
+    }
+  });
 });
 
 /** Frames, and what a Deframer with this extension makes of them. */
