@@ -73,7 +73,7 @@ describe('DeflateDecompressor', () => {
       });
   });
 
-  describe('with an engine of zlib', () => {
+  describe('keeps an engine of zlib', () => {
     let time: VirtualTime;
     let engines: EnginesInUse;
 
@@ -96,9 +96,9 @@ describe('DeflateDecompressor', () => {
     };
     const reference = compressed(small, small);
 
-    it('of its own from the second message on, until it is idle: the first one needs none, or one for a moment', async () => {
+    it('from the second message on, until it is idle', async () => {
       make({ idleRelease: 1000 });
-      // The one that all connections share.
+      // The first message is decompressed by the engine that all connections share.
       expect(read(compressed(small))).to.equal(1);
       expect([read(reference), read(reference)]).to.deep.equal([2, 2]);
       await pass(1001);
@@ -106,7 +106,7 @@ describe('DeflateDecompressor', () => {
       expect([read(reference), read(reference)]).to.deep.equal([1, 2]);
     });
 
-    it('of its own until release(), which leaves no timer either', () => {
+    it('until release(), which leaves no timer either', () => {
       make();
       read(compressed(small));
       const timers = time.active.size;
@@ -117,7 +117,7 @@ describe('DeflateDecompressor', () => {
       expect(decompressor.decompress(reference)).to.deep.equal(small);
     });
 
-    it('for each message that is read in parts, until its end', () => {
+    it('for a message that is read in parts, until its end', () => {
       make();
       expect([...decompressor.decompressPart(compressed(small).subarray(0, 50), false)]).to.have.length(1);
       expect(engines.count).to.equal(1);

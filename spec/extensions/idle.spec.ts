@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { IdleTimer, SharedEngines } from '../../lib/extensions/idle';
 import { VirtualTime } from '../support/virtualTime';
 
-describe('What is idle', () => {
+describe('Idle timers and shared engines', () => {
   let time: VirtualTime;
 
   beforeEach(() => {

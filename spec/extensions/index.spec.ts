@@ -4,7 +4,7 @@ import { compressorFor, decompressorFor, verifyExtensions } from '../../lib/exte
 import { thrownBy } from '../support/thrown';
 
 describe('Extensions', () => {
-  it('that nobody knows do not compress', () => {
+  it('with an unknown name do not compress', () => {
     const options = { perMessageDeflate: true, maxMessageSize: 1000 };
     for (const agreed of ['', 'foo', 'foo; bar=1', ';']) {
       expect(compressorFor('server', agreed, options), agreed).to.equal(undefined);
@@ -32,7 +32,7 @@ describe('Extensions', () => {
   ];
 
   for (const [answer, complaint, perMessageDeflate = {}] of complaints)
-    it(`that a client cannot accept are named in its error: ${complaint}`, () => {
+    it(`that a client cannot accept fail with an error that says why: ${complaint}`, () => {
       const error = thrownBy(() => verifyExtensions(answer, { perMessageDeflate }));
       expect(error.message).to.include(complaint);
     });
