@@ -99,7 +99,8 @@ class KeepaliveTimer {
 
   constructor(key: string, { interval, timeout }: HeartbeatSettings) {
     this.#key = key;
-    this.#tick = Math.max(1, Math.min(interval, timeout) / precision);
+    // Timers of Node count whole milliseconds.
+    this.#tick = Math.max(1, Math.floor(Math.min(interval, timeout) / precision));
     // Rounded up: the peer has at least the whole timeout to answer a ping.
     this.#ticksToAnswer = Math.floor(timeout / this.#tick) + 1;
     // A lost peer must be reported within interval + timeout. An answer is seen at the next tick only, and each tick
