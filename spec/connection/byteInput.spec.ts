@@ -136,6 +136,7 @@ describe('ByteInput', () => {
     receiver = new FakeReceiver(stream, pool);
     input = new ByteInput(receiver);
   });
+  afterEach(() => mock.restoreAll());
 
   const read = (letters: string) => input.read(Buffer.from(letters));
   const endCodes = () => receiver.ends.map((error) => error?.code);
@@ -277,7 +278,6 @@ describe('ByteInput', () => {
       read('cd');
       now = 105;
       expect(input.pausedTime).to.equal(35);
-      mock.restoreAll();
     });
 
     it('pausedTime: stops when everything was delivered after the end', () => {
@@ -290,7 +290,6 @@ describe('ByteInput', () => {
       input.readOn();
       now = 100;
       expect([endCodes(), input.pausedTime]).to.deep.equal([[undefined], 30]);
-      mock.restoreAll();
     });
   });
 

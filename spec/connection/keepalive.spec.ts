@@ -3,9 +3,11 @@ import { mock } from 'node:test';
 import timers from 'node:timers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { type KeepaliveSubject, startKeepalive } from '../../lib/connection/keepalive';
+import { type Keepalive, type KeepaliveSubject, startKeepalive } from '../../lib/connection/keepalive';
+import type { HeartbeatSettings } from '../../lib/options';
 import { connect, createPair, type WebSocket } from '../../lib/webSocketHandler';
 import { listen } from '../support/http';
+import { ownHeartbeat } from '../support/mockedTime';
 import { RawPeer } from '../support/rawPeer';
 
 /** A connection that notes when it is pinged and given up. */
@@ -46,9 +48,23 @@ class Patient implements KeepaliveSubject {
   }
 }
 
+const { setInterval } = timers;
+
 describe('A heartbeat', () => {
+  const started: Keepalive[] = [];
+
   beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
-  afterEach(() => mock.timers.reset());
+  afterEach(() => {
+    for (const keepalive of started.splice(0)) keepalive.stop();
+    mock.timers.reset();
+    timers.setInterval = setInterval;
+  });
+
+  const start = (subject: KeepaliveSubject, settings: HeartbeatSettings) => {
+    const keepalive = startKeepalive(subject, settings);
+    started.push(keepalive);
+    return keepalive;
+  };
 
   for (const [interval, timeout] of [
     [30_001, 10_000],
@@ -63,7 +79,7 @@ describe('A heartbeat', () => {
     it(`reports a silent peer within interval plus timeout: ${interval} and ${timeout} ms`, () => {
       for (const phase of [0, 1, timeout / 20, timeout / 11]) {
         const patient = new Patient();
-        const keepalive = startKeepalive(patient, { interval, timeout });
+        const keepalive = start(patient, ownHeartbeat({ interval, timeout }));
         patient.live(Math.floor(phase));
         patient.heard = true;
         const lastLife = patient.now;
@@ -88,26 +104,24 @@ describe('A heartbeat', () => {
       patient.pings.push(patient.now);
       patient.heard = true;
     };
-    const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
+    start(patient, ownHeartbeat({ interval: 100, timeout: 50 }));
     patient.live(1000);
-    keepalive.stop();
     expect([patient.pings.length > 8, patient.losses]).to.deep.equal([true, []]);
   });
 
   it('does not ping a peer from which bytes are received', () => {
     const patient = new Patient();
-    const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
+    start(patient, ownHeartbeat({ interval: 100, timeout: 50 }));
     for (let i = 0; i < 20; i++) {
       patient.heard = true;
       patient.live(50);
     }
-    keepalive.stop();
     expect([patient.pings, patient.losses]).to.deep.equal([[], []]);
   });
 
   it('does not count while the silence is excused, before the ping and after it', () => {
     const patient = new Patient();
-    const keepalive = startKeepalive(patient, { interval: 100, timeout: 50 });
+    start(patient, ownHeartbeat({ interval: 100, timeout: 50 }));
     patient.mayBeSilent = true;
     patient.live(1000);
     expect(patient.pings).to.deep.equal([]);
@@ -120,7 +134,21 @@ describe('A heartbeat', () => {
     patient.mayBeSilent = false;
     patient.live(55);
     expect(patient.losses).not.to.deep.equal([]);
-    keepalive.stop();
+  });
+
+  it('sends an unsolicited pong each half of the shorter time while reading is paused, and reports no lost peer', () => {
+    const patient = new Patient();
+    start(patient, ownHeartbeat({ interval: 200, timeout: 100 }));
+    patient.live(40);
+    patient.isReadingPaused = true;
+    patient.live(120);
+    expect(patient.signsOfLife).to.deep.equal([90, 140]);
+    patient.isReadingPaused = false;
+    patient.live(20);
+    patient.isReadingPaused = true;
+    patient.live(60);
+    expect(patient.signsOfLife).to.deep.equal([90, 140, 230]);
+    expect([patient.pings, patient.losses]).to.deep.equal([[], []]);
   });
 
   it('counts the time in which the process was blocked as one tick', () => {
@@ -128,43 +156,40 @@ describe('A heartbeat', () => {
     // Timers that are late fire once, whatever number of times they should have.
     let beat = () => {};
     mock.timers.reset();
-    const { setInterval } = timers;
     timers.setInterval = ((callback: () => void) => {
       beat = callback;
       return setInterval(() => {}, 2 ** 30).unref();
     }) as typeof setInterval;
-    const keepalive = startKeepalive(patient, { interval: 1000, timeout: 1000 });
-    timers.setInterval = setInterval;
+    start(patient, ownHeartbeat({ interval: 1000, timeout: 1000 }));
     for (let i = 0; i < 8; i++) beat();
     expect([patient.pings.length, patient.losses.length]).to.deep.equal([1, 0]);
     // An hour asleep.
     beat();
     expect(patient.losses).to.deep.equal([]);
-    keepalive.stop();
   });
 
   it('needs one timer for all connections with the same settings, and none without connections', () => {
     mock.timers.reset();
-    const { setInterval } = timers;
-    const started: number[] = [];
+    const delays: number[] = [];
     timers.setInterval = ((callback: () => void, delay: number) => {
-      started.push(delay);
+      delays.push(delay);
       return setInterval(callback, delay);
     }) as typeof setInterval;
-    const settings = { interval: 1000, timeout: 1000 };
-    const keepalives = [1, 2, 3].map(() => startKeepalive(new Patient(), settings));
-    const other = startKeepalive(new Patient(), { interval: 500, timeout: 500 });
-    timers.setInterval = setInterval;
-    expect(started).to.deep.equal([100, 50]);
-    for (const keepalive of [...keepalives, other]) keepalive.stop();
+    const settings = ownHeartbeat({ interval: 1000, timeout: 1000 });
+    for (let i = 0; i < 3; i++) start(new Patient(), settings);
+    start(new Patient(), ownHeartbeat({ interval: 500, timeout: 500 }));
+    expect(delays).to.deep.equal([100, 50]);
   });
 });
 
 describe('The heartbeat of a WebSocket', () => {
-  beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+  let heartbeat: HeartbeatSettings;
+  beforeEach(() => {
+    heartbeat = ownHeartbeat({ interval: 1000, timeout: 500 });
+    mock.timers.enable({ apis: ['setInterval'] });
+  });
   afterEach(() => mock.timers.reset());
 
-  const heartbeat = { interval: 1000, timeout: 500 };
   /** Lets some of it go by, with turns of the event loop in which bytes travel. */
   async function pass(milliseconds: number): Promise<void> {
     for (let passed = 0; passed < milliseconds; passed += 50) {
