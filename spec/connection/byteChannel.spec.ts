@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ByteChannel, type ChannelOwner } from '../../lib/connection/byteChannel';
@@ -7,29 +6,8 @@ import type { Incoming } from '../../lib/contracts';
 import type { WebSocketError } from '../../lib/errors';
 import { type ConnectionOptions, type ConnectionSettings, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
+import { FakeByteStream } from '../support/fakeByteStream';
 import { VirtualTime } from '../support/virtualTime';
-
-/** A byte stream that is full with 8 bytes. What is written stays in it until `letLeave()` is called. */
-class FakeStream extends Duplex {
-  written = '';
-  #left: (() => void) | undefined;
-
-  constructor() {
-    super({ highWaterMark: 8, read() {} });
-  }
-
-  override _write(bytes: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.written += bytes.toString('hex');
-    this.#left = done;
-  }
-
-  async letLeave(): Promise<void> {
-    const left = this.#left;
-    this.#left = undefined;
-    left?.();
-    await turn();
-  }
-}
 
 /** Notes what is reported. It has enough after each of the messages in `enoughAfter`. */
 class FakeOwner implements ChannelOwner {
@@ -77,12 +55,12 @@ const frames = (...messages: string[]) =>
 const none = Buffer.alloc(0);
 
 describe('ByteChannel', () => {
-  let stream: FakeStream;
+  let stream: FakeByteStream;
   let owner: FakeOwner;
   let channel: ByteChannel;
 
   const make = (options: ConnectionOptions = {}, reset?: () => void) => {
-    stream = new FakeStream();
+    stream = new FakeByteStream();
     owner = new FakeOwner(settingsFor(options, 'client', { version: '13', extensions: '' }, rfc6455.capabilities));
     channel = new ByteChannel({ stream, head: none, reset }, owner);
   };
