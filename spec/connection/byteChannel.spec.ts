@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ByteChannel, type ChannelOwner } from '../../lib/connection/byteChannel';
-import type { Incoming } from '../../lib/contracts';
-import type { WebSocketError } from '../../lib/errors';
+import type { Incoming, Transport } from '../../lib/contracts';
+import { WebSocketError } from '../../lib/errors';
 import { type ConnectionOptions, type ConnectionSettings, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { FakeByteStream } from '../support/fakeByteStream';
@@ -12,6 +12,7 @@ import { VirtualTime } from '../support/virtualTime';
 /** Notes what is reported. It has enough after each of the messages in `enoughAfter`. */
 class FakeOwner implements ChannelOwner {
   readonly events: unknown[] = [];
+  readonly errors: (WebSocketError | undefined)[] = [];
   readonly enoughAfter: unknown[] = [];
   onReceive: (item: Incoming) => void = () => {};
   readonly settings: ConnectionSettings;
@@ -26,6 +27,7 @@ class FakeOwner implements ChannelOwner {
     return !this.enoughAfter.includes(item);
   }
   inputEnded(error: WebSocketError | undefined): void {
+    this.errors.push(error);
     this.events.push(error === undefined ? 'inputEnded' : `inputEnded: ${error.code}`);
   }
   drained(): void {
@@ -59,10 +61,10 @@ describe('ByteChannel', () => {
   let owner: FakeOwner;
   let channel: ByteChannel;
 
-  const make = (options: ConnectionOptions = {}, reset?: () => void) => {
+  const make = (options: ConnectionOptions = {}, transport: Partial<Transport> = {}) => {
     stream = new FakeByteStream();
     owner = new FakeOwner(settingsFor(options, 'client', { version: '13', extensions: '' }, rfc6455.capabilities));
-    channel = new ByteChannel({ stream, head: none, reset }, owner);
+    channel = new ByteChannel({ stream, head: none, ...transport }, owner);
   };
 
   beforeEach(() => make());
@@ -93,6 +95,15 @@ describe('ByteChannel', () => {
       expect(owner.events).to.deep.equal([]);
       await turn();
       expect(owner.events).to.deep.equal(['head', 'inputEnded']);
+    });
+
+    it('reports the close of a stream that had closed before', async () => {
+      stream.destroy();
+      await turn();
+      channel.start(none);
+      expect([owner.events, channel.isDestroyed]).to.deep.equal([[], true]);
+      await turn();
+      expect(owner.events).to.have.members(['inputEnded: WS_ERR_CONNECTION_LOST', 'disconnected', 'closed']);
     });
 
     it('reports the close of a stream that was destroyed before, and no crash if it had an error', async () => {
@@ -145,6 +156,38 @@ describe('ByteChannel', () => {
     expect(channel.output.offer('next')).to.equal(true);
   });
 
+  it('writes what is sent between the steps in which the messages of one chunk are read in one write', async () => {
+    owner.enoughAfter.push('a');
+    channel.start(none);
+    stream.push(frames('a', 'b'));
+    await turn();
+    channel.output.offer({ opcode: 'pong', payload: none });
+    await Promise.resolve();
+    process.nextTick(() => channel.output.offer({ opcode: 'pong', payload: none }));
+    await turn();
+    expect(stream.written).to.match(/^8a80.{8}8a80.{8}$/);
+  });
+
+  it('writes a large message in pieces of 256 KiB, or of `largestWrite` of the transport', async () => {
+    for (const [largestWrite, size] of [
+      [undefined, 256 * 1024],
+      [100, 100],
+    ] as const) {
+      make({}, largestWrite === undefined ? {} : { largestWrite });
+      channel.start(none);
+      channel.output.offer({ opcode: 'binary', payload: Buffer.alloc(300 * 1024) });
+      await turn();
+      await stream.letLeave();
+      expect(stream.writableLength).to.equal(size);
+      stream.destroy();
+    }
+  });
+
+  it('calls sendingFailed() for an accepted message that cannot be encoded', () => {
+    channel.outputFailed(new WebSocketError('WS_ERR_UNSUPPORTED'));
+    expect(owner.events).to.deep.equal(['sendingFailed: WS_ERR_UNSUPPORTED']);
+  });
+
   it('offer(): returns false after the stream has closed', async () => {
     channel.start(none);
     stream.destroy();
@@ -182,12 +225,27 @@ describe('ByteChannel', () => {
       expect(channel.isClosed).to.equal(true);
     });
 
-    it('reports a reset as WS_ERR_CONNECTION_LOST', async () => {
+    it('reports a reset as WS_ERR_CONNECTION_LOST, with the error of the stream as its cause', async () => {
       channel.start(none);
-      stream.destroy(new Error('ECONNRESET'));
+      const reset = new Error('ECONNRESET');
+      stream.destroy(reset);
       await turn();
       expect(owner.events).to.have.members(['inputEnded: WS_ERR_CONNECTION_LOST', 'disconnected', 'closed']);
       expect(owner.events[0]).to.equal('inputEnded: WS_ERR_CONNECTION_LOST');
+      expect(owner.errors[0]?.cause).to.equal(reset);
+      expect(owner.errors[0]?.message).to.include('ECONNRESET');
+    });
+
+    it('reports an end without an error, also if the stream closes before everything was delivered', async () => {
+      owner.enoughAfter.push('a');
+      channel.start(none);
+      stream.push(frames('a', 'b'));
+      stream.push(null);
+      await turn();
+      stream.destroy();
+      await turn();
+      channel.input.readOn();
+      expect(owner.events).to.deep.equal(['a', 'disconnected', 'b', 'inputEnded', 'closed']);
     });
 
     it('reports a truncated message as WS_ERR_CONNECTION_LOST', async () => {
@@ -234,9 +292,35 @@ describe('ByteChannel', () => {
     expect(owner.events).to.deep.equal(['disconnected', 'closed']);
   });
 
+  it('discard(): calls closed() if the stream closed before, and messages were not delivered', async () => {
+    owner.enoughAfter.push('a');
+    channel.start(none);
+    stream.push(frames('a', 'b'));
+    await turn();
+    stream.destroy();
+    await turn();
+    channel.discard();
+    channel.input.readOn();
+    expect(owner.events).to.deep.equal(['a', 'disconnected', 'closed']);
+  });
+
+  it('reset() and finish(): deliver no more items', async () => {
+    for (const end of [() => channel.reset(), () => channel.finish(false)]) {
+      make({}, { reset: () => {} });
+      owner.enoughAfter.push('a');
+      channel.start(none);
+      stream.push(frames('a', 'b'));
+      await turn();
+      end();
+      channel.input.readOn();
+      expect(owner.events).to.deep.equal(['a']);
+      stream.destroy();
+    }
+  });
+
   it('reset(): destroys the stream, with reset() of the transport if it has one, and sends no more bytes', async () => {
     let resets = 0;
-    make({}, () => resets++);
+    make({}, { reset: () => resets++ });
     channel.start(none);
     channel.output.offer('a');
     channel.reset();
@@ -267,15 +351,16 @@ describe('ByteChannel', () => {
     expect(stream.writableEnded).to.equal(true);
   });
 
-  it('streamAborted(): writes no more bytes to a stream of HTTP/2 that the peer has reset', async () => {
+  it('writes no more bytes to a stream of HTTP/2 that the peer has reset', async () => {
+    Object.assign(stream, { aborted: false });
     channel.start(none);
     channel.output.offer('a');
-    channel.streamAborted();
+    stream.emit('aborted');
     await turn();
     expect([stream.written, channel.output.isWritable]).to.deep.equal(['', false]);
   });
 
-  describe('with sendTimeout', () => {
+  describe('with a deadline', () => {
     let time: VirtualTime;
     beforeEach(() => {
       time = new VirtualTime();
@@ -287,7 +372,20 @@ describe('ByteChannel', () => {
       time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
     const timeOuts = () => owner.events.filter((event) => event === 'sendTimedOut').length;
 
-    it('calls sendTimedOut() when bytes wait and none was sent for this time', async () => {
+    it('finish(): resets the stream once if our last bytes are not sent within closeTimeout', async () => {
+      let resets = 0;
+      make({ closeTimeout: 1000 }, { reset: () => resets++ });
+      channel.start(none);
+      channel.output.offer('12345678');
+      channel.finish(true);
+      channel.finish(false);
+      await pass(900);
+      expect(resets).to.equal(0);
+      await pass(5000);
+      expect(resets).to.equal(1);
+    });
+
+    it('calls sendTimedOut() when bytes wait and none was sent for sendTimeout', async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
       channel.output.offer('12345678');
@@ -297,7 +395,19 @@ describe('ByteChannel', () => {
       expect(timeOuts()).to.equal(1);
     });
 
-    it("counts from the last 'drain', and stops when no bytes wait", async () => {
+    it("counts sendTimeout from the last 'drain' while the rest of a large message waits", async () => {
+      make({ sendTimeout: 1000 }, { largestWrite: 8 });
+      channel.start(none);
+      channel.output.offer('x'.repeat(20));
+      await pass(900);
+      await stream.letLeave();
+      await pass(900);
+      expect(timeOuts()).to.equal(0);
+      await pass(200);
+      expect(timeOuts()).to.equal(1);
+    });
+
+    it("counts sendTimeout from the last 'drain', and stops when no bytes wait", async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
       channel.output.offer('12345678');
@@ -311,7 +421,7 @@ describe('ByteChannel', () => {
       expect(timeOuts()).to.equal(1);
     });
 
-    it('stops when the stream has closed', async () => {
+    it('does not call sendTimedOut() after the stream has closed', async () => {
       make({ sendTimeout: 1000 });
       channel.start(none);
       channel.output.offer('12345678');
@@ -321,12 +431,13 @@ describe('ByteChannel', () => {
       expect(timeOuts()).to.equal(0);
     });
 
-    it('reports nothing if it is false', async () => {
+    it('calls sendTimedOut() never with sendTimeout: false', async () => {
       make({ sendTimeout: false });
       channel.start(none);
       channel.output.offer('12345678');
       await pass(10_000);
-      expect(timeOuts()).to.equal(0);
+      await stream.letLeave();
+      expect(owner.events).to.deep.equal(['drained', 'progressed']);
     });
   });
 });
