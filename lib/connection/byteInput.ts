@@ -121,7 +121,7 @@ export class ByteInput {
 
   /** Decodes the bytes of a 'data' event. */
   read(bytes: Buffer): void {
-    if (this.#undecoded && this.#end !== 'discarding') {
+    if (this.#undecoded) {
       // The byte stream was resumed by other code than this class. The reader holds one chunk at a time, so put this
       // one back.
       this.#stream.pause();
@@ -145,7 +145,7 @@ export class ByteInput {
   suspend(): void {
     this.#pauses ??= new Pauses();
     this.#pauses.suspensions++;
-    if (this.#decoding === 'no' && !this.isOver) this.#pause();
+    if (!this.isOver) this.#pause();
   }
 
   /** Goes on with reading after `suspend()`. */
@@ -238,8 +238,7 @@ export class ByteInput {
     if (this.#undecoded) return this.#pause();
     if (this.#end !== 'open') return this.#finish();
     this.#reader = this.#receiver.pool.returnReader(this.#reader);
-    if (this.#isSuspended) this.#pause();
-    else this.#resumeStream();
+    this.#resumeStream();
   }
 
   #await(message: Promise<Message>): void {
@@ -276,7 +275,6 @@ export class ByteInput {
   }
 
   #finish(): void {
-    if (this.isOver) return;
     let error = typeof this.#end === 'object' ? this.#end : undefined;
     this.#end = 'over';
     try {
