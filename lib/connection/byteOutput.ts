@@ -209,11 +209,11 @@ export class ByteOutput {
     if (only !== undefined) return this.#write(only, callback);
     const pieces = writer.take();
     // cork(), so that a header and its large payload are sent with one system call.
-    if (pieces.length > 1) this.#stream.cork();
+    this.#stream.cork();
     pieces.forEach((piece, index) => {
       this.#write(piece, index === pieces.length - 1 ? callback : undefined);
     });
-    if (pieces.length > 1) this.#stream.uncork();
+    this.#stream.uncork();
   }
 
   #write(bytes: Uint8Array, callback: WriteCallback | undefined): void {
