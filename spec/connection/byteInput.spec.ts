@@ -173,6 +173,13 @@ describe('ByteInput', () => {
   it('resume(): goes on after as many calls as of suspend()', () => {
     input.suspend();
     input.suspend();
+    input.resume();
+    expect(stream.paused).to.equal(true);
+    input.resume();
+    expect(stream.paused).to.equal(false);
+
+    input.suspend();
+    input.suspend();
     read('a');
     input.resume();
     expect(receiver.received).to.equal('');
@@ -191,12 +198,15 @@ describe('ByteInput', () => {
     expect(receiver.received).to.equal('ab');
   });
 
-  it('readOn(): is remembered while reading is suspended', () => {
-    receiver.enoughAfter = 'a';
-    read('ab');
+  it('readOn(): is remembered while reading is suspended, and not for longer', () => {
+    receiver.enoughAfter = 'ab';
+    read('abc');
     input.suspend();
     input.readOn();
     expect(receiver.received).to.equal('a');
+    input.resume();
+    expect(receiver.received).to.equal('ab');
+    input.suspend();
     input.resume();
     expect(receiver.received).to.equal('ab');
   });
@@ -211,10 +221,12 @@ describe('ByteInput', () => {
     expect(endCodes()).to.deep.equal([undefined]);
   });
 
-  it('discard(): reads on although reading is suspended', () => {
+  it('discard(): reads on although reading is suspended, before or later', () => {
     input.suspend();
     input.discard();
+    input.suspend();
     expect(stream.paused).to.equal(false);
+    input.resume();
     input.resume();
     read('a');
     expect(receiver.received).to.equal('');
@@ -225,6 +237,14 @@ describe('ByteInput', () => {
     read('c');
     expect([receiver.received, input.received]).to.deep.equal(['abc', 3]);
     expect([input.isPaused, stream.paused]).to.deep.equal([false, false]);
+  });
+
+  it('inMessage, partialSize: tell whether a message was received in part, and how many bytes of it are kept', () => {
+    expect([input.inMessage, input.partialSize]).to.deep.equal([false, 0]);
+    pool.idle = false;
+    read('(');
+    pool.reader.partialSize = 1;
+    expect([input.inMessage, input.partialSize]).to.deep.equal([true, 1]);
   });
 
   it('hasReceived(): returns whether bytes were received since the last call', () => {
@@ -297,7 +317,7 @@ describe('ByteInput', () => {
     it('delivers the later messages in a later turn of the event loop, each once', async () => {
       receiver.throwsAt = 'b';
       expect(() => read('abcd')).to.throw('thrown at b');
-      expect(receiver.received).to.equal('ab');
+      expect([receiver.received, pool.reader.releases]).to.deep.equal(['ab', 0]);
       await turn();
       expect(receiver.received).to.equal('abcd');
       read('e');
@@ -353,6 +373,7 @@ describe('ByteInput', () => {
       read('~b');
       pool.reader.decompressed('X');
       await turn();
+      await turn();
       expect([receiver.received, stream.paused]).to.deep.equal(['X', true]);
       input.readOn();
       expect([receiver.received, stream.paused]).to.deep.equal(['Xb', false]);
@@ -367,11 +388,15 @@ describe('ByteInput', () => {
       expect([receiver.received, receiver.thrown.length]).to.deep.equal(['Xb', 1]);
     });
 
-    it('ends with WS_ERR_INVALID_COMPRESSION if it cannot be decompressed', async () => {
+    it('ends with WS_ERR_INVALID_COMPRESSION if it cannot be decompressed, and drops later bytes', async () => {
       read('a~b');
-      pool.reader.decompressionFailed(new Error('invalid distance'));
+      const invalid = new Error('invalid distance');
+      pool.reader.decompressionFailed(invalid);
       await turn();
       expect([receiver.received, endCodes(), input.isOver]).to.deep.equal(['a', ['WS_ERR_INVALID_COMPRESSION'], true]);
+      expect(receiver.ends[0]?.cause).to.equal(invalid);
+      read('c');
+      expect([receiver.received, input.received, stream.putBack]).to.deep.equal(['a', 4, []]);
     });
 
     it('reports the end after it', async () => {
