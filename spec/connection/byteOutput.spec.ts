@@ -209,12 +209,12 @@ describe('ByteOutput', () => {
     expect([stream.writes, owner.steps]).to.deep.equal([['a'], -1]);
   });
 
-  it('returns an idle writer to the pool, and takes one for the next item', async () => {
+  it('returns an idle writer to the pool, without callbacks, and takes one for the next item', async () => {
     for (const item of ['a', 'b']) {
       output.send(item);
       await turn();
     }
-    expect(pool.lent).to.equal(2);
+    expect([pool.lent, pool.writer.onReady, pool.writer.onFailure]).to.deep.equal([2, undefined, undefined]);
     pool.idle = false;
     for (const item of ['c', 'd']) {
       output.send(item);
@@ -257,6 +257,17 @@ describe('ByteOutput', () => {
       await stream.letLeave();
       expect(owner.events).to.deep.equal(['stalled']);
       pool.writer.compressed();
+      expect(owner.events).to.deep.equal(['stalled', 'drained']);
+    });
+
+    it('calls outputDrained() only when the stream has drained, if it is full when a message has been compressed', async () => {
+      output.send('12345678');
+      await turn();
+      output.send('~large');
+      pool.writer.compressed();
+      expect(owner.events).to.deep.equal(['stalled']);
+      await stream.letLeave();
+      await stream.letLeave();
       expect(owner.events).to.deep.equal(['stalled', 'drained']);
     });
 
@@ -304,6 +315,7 @@ describe('ByteOutput', () => {
     });
 
     it('is called when the last piece of a large item has been written', async () => {
+      output.send('a');
       output.send('x'.repeat(40), note('large'));
       await turn();
       await stream.letLeave();
@@ -314,6 +326,16 @@ describe('ByteOutput', () => {
     });
 
     it('waits for the other thread that compresses the item', async () => {
+      output.send('~alone', note('alone'));
+      await turn();
+      expect(called).to.deep.equal([]);
+      pool.writer.compressed();
+      await turn();
+      await stream.letLeave();
+      expect(called).to.deep.equal(['alone']);
+    });
+
+    it('waits for the other thread if an item before it is compressed', async () => {
       output.send('a', note('a'));
       output.send('~b', note('b'));
       await turn();
@@ -331,12 +353,15 @@ describe('ByteOutput', () => {
       expect([called, stream.writes]).to.deep.equal([['close'], []]);
     });
 
-    it('is called with WS_ERR_NOT_OPEN if the write fails', async () => {
-      output.send('a', note('a'));
+    it('is called with WS_ERR_NOT_OPEN, and its cause, if the write fails', async () => {
+      const errors: unknown[] = [];
+      output.send('a', (error) => errors.push(error));
       await turn();
-      await stream.letLeave(new Error('EPIPE'));
+      const cause = new Error('EPIPE');
+      await stream.letLeave(cause);
       output.closed();
-      expect(called).to.deep.equal(['a: WS_ERR_NOT_OPEN']);
+      expect(errors).to.have.lengthOf(1);
+      expect(errors[0]).to.include({ code: 'WS_ERR_NOT_OPEN', cause });
     });
 
     it('is called with WS_ERR_NOT_OPEN, once, for all unsent items when the stream closes', async () => {
@@ -353,10 +378,18 @@ describe('ByteOutput', () => {
 
     it('is called later, with WS_ERR_NOT_OPEN, for an item that is sent after the end', async () => {
       output.end();
+      output.send('late');
       output.send('late', note('late'));
       expect(called).to.deep.equal([]);
       await turn();
       expect([called, stream.writes]).to.deep.equal([['late: WS_ERR_NOT_OPEN'], []]);
+    });
+
+    it('is called later, with WS_ERR_NOT_OPEN, for an item that is sent after the stream has closed', async () => {
+      output.closed();
+      output.send('late', note('late'));
+      await turn();
+      expect([called, stream.writes, output.isWritable]).to.deep.equal([['late: WS_ERR_NOT_OPEN'], [], false]);
     });
 
     it('is not called for an item for which send() has thrown', async () => {
@@ -424,12 +457,13 @@ describe('ByteOutput', () => {
   });
 
   it('stop(): writes no more bytes, and calls the callbacks when the stream closes', async () => {
-    output.send('a', note('a'));
+    output.send('~a', note('a'));
     output.stop();
+    pool.writer.compressed();
     await turn();
     expect([stream.writes, called, output.isWritable]).to.deep.equal([[], [], false]);
     output.closed();
-    expect(called).to.deep.equal(['a: WS_ERR_NOT_OPEN']);
+    expect([called, owner.events]).to.deep.equal([['a: WS_ERR_NOT_OPEN'], []]);
   });
 
   it('reports an item that cannot be encoded later', async () => {
