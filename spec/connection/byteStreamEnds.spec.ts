@@ -103,6 +103,14 @@ describe('discardUntilClosed()', () => {
     expect(resets).to.deep.equal([5000 + lingerTime]);
   });
 
+  it('waits a second for the peer also if our last bytes had been sent before', async () => {
+    stream.end();
+    await turn();
+    discardUntilClosed(ends, timeout);
+    await pass(2 * timeout);
+    expect(resets).to.deep.equal([lingerTime]);
+  });
+
   it('waits no longer than the timeout, if that is shorter than a second', async () => {
     stream.end();
     await turn();

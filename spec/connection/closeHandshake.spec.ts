@@ -66,6 +66,21 @@ describe('CloseHandshake', () => {
     expect(session.outcome()).to.deep.equal({ code: 1000, reason: 'first', wasClean: true });
   });
 
+  it('repeats the body of a Close frame in the answer, in versions that keep it (hybi-03 §4.3)', () => {
+    const withBody = (body: string) => ({ ...closeFrame(1005), body: Buffer.from(body) });
+    const answering = new CloseHandshake();
+    answering.receive(withBody('body'));
+    expect(answering.close(1000, '')).to.deep.equal(withBody('body'));
+
+    const closing = new CloseHandshake();
+    closing.close(1000, '');
+    expect(closing.receive(withBody('body'))).to.deep.equal(withBody('body'));
+
+    const answered = new CloseHandshake();
+    answered.close(1000, '');
+    expect(answered.receive(withBody(''))).to.equal(undefined);
+  });
+
   describe('outcome()', () => {
     it('is 1006 if no Close frame was received', () => {
       expect(new CloseHandshake().outcome()).to.deep.equal({ code: 1006, reason: '', wasClean: false });
@@ -128,6 +143,12 @@ describe('CloseHandshake', () => {
       session.close(1000, '');
       session.receive(closeFrame(1011));
       expect(session.verdict()?.closeCode).to.equal(1011);
+    });
+
+    it('is an error that names only the code if the peer has given no reason', () => {
+      const session = new CloseHandshake();
+      session.receive(closeFrame(1011));
+      expect(session.verdict()?.message).to.include('1011').and.to.not.include('""');
     });
 
     it('is an error on one line if the reason has line breaks', () => {

@@ -154,6 +154,7 @@ describe('CloseSequence', () => {
       end.receiveClose(closeFrame(1001));
       expect([channel.events, owner.events, end.isAwaited]).to.deep.equal([[], ['peerClosed'], true]);
       end.close(1000, '');
+      end.progressed();
       expect(channel.events).to.deep.equal(['send 1001', 'finish']);
     });
 
@@ -270,6 +271,19 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal(['discard']);
       end.leave(1011);
       expect(channel.events).to.deep.equal(['discard', 'send 1007', 'finish', 'discard']);
+    });
+
+    it('has the outcome 1006 at once, also while earlier messages are read', () => {
+      owner.isReading = true;
+      end.fail(lost());
+      expect(end.outcome).to.deep.equal({ code: 1006, reason: '', wasClean: false });
+    });
+
+    it('starts no deadline if earlier messages are read after the byte stream has closed', () => {
+      channel.isDisconnected = true;
+      owner.isReading = true;
+      end.fail(lost());
+      expect(time.delays).to.deep.equal([]);
     });
 
     it('sends the close code after closeTimeout if earlier messages are read for longer', async () => {

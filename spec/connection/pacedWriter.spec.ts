@@ -50,6 +50,18 @@ describe('PacedWriter', () => {
     expect(rounds.slice(0, -1)).to.not.include(true);
   });
 
+  it('writes no empty piece after a piece of which all parts have the largest size', async () => {
+    const stream = new SlowStream();
+    const writer = new PacedWriter(stream, 4);
+    stream.on('drain', () => writer.resume());
+    writer.write(Buffer.from('abcdefgh'));
+    for (let i = 0; i < 3; i++) {
+      stream.take();
+      await new Promise(setImmediate);
+    }
+    expect(stream.given).to.deep.equal(['abcd', 'efgh']);
+  });
+
   it('waits for a stream that is full already', () => {
     const stream = new SlowStream();
     const writer = new PacedWriter(stream, 8);
