@@ -8,6 +8,7 @@ import { WebSocketError } from '../../lib/errors';
 import { type ConnectionOptions, type ConnectionSettings, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { FakeByteStream } from '../support/fakeByteStream';
+import { ownHeartbeat } from '../support/mockedTime';
 import { rawFrame } from '../support/rawPeer';
 import { rejectionOf } from '../support/rejection';
 import { VirtualTime } from '../support/virtualTime';
@@ -167,8 +168,23 @@ describe('Connection', () => {
     expect(connection.isAwaited).to.equal(false);
     await receive([close, '']);
     expect([connection.isAwaited, owner.events]).to.deep.equal([true, ['peerClosed']]);
+    expect(connection.outcome).to.deep.equal({ code: 1005, reason: '', wasClean: false });
     connection.close(1000, '');
     expect(connection.isAwaited).to.equal(false);
+  });
+
+  it('wasCutOff: whether the byte stream closed after both Close frames, but before all messages were sent', async () => {
+    for (const isSent of [false, true]) {
+      make();
+      await fill();
+      await receive([close, '']);
+      connection.close(1000, '');
+      expect(connection.wasCutOff).to.equal(false);
+      if (isSent) for (let i = 0; i < 2; i++) await stream.letLeave();
+      stream.destroy();
+      await turn();
+      expect(connection.wasCutOff).to.equal(!isSent);
+    }
   });
 
   it('delivers a message in parts, with the option messages: stream', async () => {
@@ -244,8 +260,8 @@ describe('Connection', () => {
     expect(owner.events).to.deep.equal(['a', 'disconnected', 'closed']);
   });
 
-  it('outcome: is undefined while the connection is open', () => {
-    expect(connection.outcome).to.equal(undefined);
+  it('outcome, wasCutOff: are undefined and false while the connection is open', () => {
+    expect([connection.outcome, connection.wasCutOff]).to.deep.equal([undefined, false]);
   });
 
   it('outcome: is known in closed(), also if the byte stream closes while it is reset', async () => {
@@ -258,7 +274,7 @@ describe('Connection', () => {
     expect(outcomes).to.deep.equal([{ code: 1006, reason: '', wasClean: false }]);
   });
 
-  describe('while bytes wait to be sent', () => {
+  describe('as time passes', () => {
     let time: VirtualTime;
     beforeEach(() => {
       time = new VirtualTime();
@@ -269,7 +285,18 @@ describe('Connection', () => {
     const pass = (milliseconds: number) =>
       time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
 
-    it('resets the byte stream and fails with WS_ERR_SEND_TIMEOUT if none is sent for sendTimeout', async () => {
+    it('pings a silent peer, and sends unsolicited pongs instead while reading is paused', async () => {
+      make({ heartbeat: ownHeartbeat({ interval: 1000, timeout: 1000 }) });
+      await pass(1000);
+      expect(stream.written).to.equal('8900');
+      await stream.letLeave();
+      owner.enoughAfter = 'a';
+      await receive([text, 'a'], [text, 'b']);
+      await pass(600);
+      expect(stream.written).to.equal('89008a00');
+    });
+
+    it('resets the byte stream if bytes wait and none is sent for sendTimeout, and fails with WS_ERR_SEND_TIMEOUT', async () => {
       make({ sendTimeout: 1000 });
       await fill();
       await pass(900);
@@ -279,7 +306,7 @@ describe('Connection', () => {
       expect(owner.failures[0]?.message).to.include('sendTimeout').and.to.include('1000');
     });
 
-    it('fails with WS_ERR_CLOSE_TIMEOUT if the program has ended, and none is sent for closeTimeout', async () => {
+    it('fails with WS_ERR_CLOSE_TIMEOUT if the program has ended, bytes wait, and none is sent for closeTimeout', async () => {
       make({ closeTimeout: 1000 }, { largestWrite: 8 });
       connection.outlet.offer('x'.repeat(30));
       connection.programEnded();
