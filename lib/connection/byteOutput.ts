@@ -197,8 +197,9 @@ export class ByteOutput {
     if (writer.length > 0) this.#writePieces(writer);
     // A version without Close frames has no bytes for one.
     else if (!writer.busy) this.#settleLater()?.();
-    if (this.#isOver) return;
-    this.#writer = this.#owner.pool.returnWriter(writer);
+    // If the byte stream passes the bytes on inside of write(), the program may send more, or end the output, before
+    // write() returns. The writer was then returned by that call, and another connection may have it.
+    if (this.#writer === writer) this.#writer = this.#owner.pool.returnWriter(writer);
   }
 
   #writePieces(writer: OutputWriter): void {

@@ -60,6 +60,7 @@ class FakePool implements WriterPool {
   readonly writer = new FakeWriter();
   idle = true;
   lent = 0;
+  returned = 0;
 
   takeWriter(): FakeWriter {
     this.lent++;
@@ -67,7 +68,9 @@ class FakePool implements WriterPool {
   }
 
   returnWriter(writer: OutputWriter): OutputWriter | undefined {
-    return this.idle && !writer.busy ? undefined : writer;
+    if (!this.idle || writer.busy) return writer;
+    this.returned++;
+    return undefined;
   }
 }
 
@@ -75,6 +78,7 @@ class FakePool implements WriterPool {
 class FakeStream extends Duplex {
   /** Each write, as it came. */
   readonly writes: string[] = [];
+  onWrite: () => void = () => {};
   #left: ((error?: Error) => void) | undefined;
 
   constructor() {
@@ -84,6 +88,7 @@ class FakeStream extends Duplex {
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
     this.writes.push(bytes.toString());
     this.#left = done;
+    this.onWrite();
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error) => void): void {
@@ -221,6 +226,16 @@ describe('ByteOutput', () => {
       await turn();
     }
     expect(pool.lent).to.equal(3);
+  });
+
+  it('returns a writer once, also if a byte stream passes the bytes on inside of write(), and more is sent', () => {
+    output = new ByteOutput(Number.POSITIVE_INFINITY, owner);
+    stream.onWrite = () => {
+      stream.onWrite = () => {};
+      output.send('y'.repeat(64 * 1024));
+    };
+    output.send('x'.repeat(64 * 1024));
+    expect([pool.lent, pool.returned]).to.deep.equal([1, 1]);
   });
 
   describe('offer()', () => {
