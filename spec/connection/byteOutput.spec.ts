@@ -397,7 +397,7 @@ describe('ByteOutput', () => {
       output.send('late', note('late'));
       expect(called).to.deep.equal([]);
       await turn();
-      expect([called, stream.writes]).to.deep.equal([['late: WS_ERR_NOT_OPEN'], []]);
+      expect([called, stream.writes, stream.errored]).to.deep.equal([['late: WS_ERR_NOT_OPEN'], [], null]);
     });
 
     it('is called later, with WS_ERR_NOT_OPEN, for an item that is sent after the stream has closed', async () => {
@@ -471,12 +471,14 @@ describe('ByteOutput', () => {
     });
   });
 
-  it('stop(): writes no more bytes, and calls the callbacks when the stream closes', async () => {
+  it('stop(): writes no more bytes, not even an end, and calls the callbacks when the stream closes', async () => {
     output.send('~a', note('a'));
     output.stop();
     pool.writer.compressed();
     await turn();
+    output.end();
     expect([stream.writes, called, output.isWritable]).to.deep.equal([[], [], false]);
+    expect(stream.writableEnded).to.equal(false);
     output.closed();
     expect([called, owner.events]).to.deep.equal([['a: WS_ERR_NOT_OPEN'], []]);
   });
