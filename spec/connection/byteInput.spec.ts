@@ -143,7 +143,7 @@ describe('ByteInput', () => {
 
   it('suspend(): pauses the byte stream, and delivers nothing that comes all the same', () => {
     input.suspend();
-    expect(stream.paused).to.equal(true);
+    expect([stream.paused, input.isPaused]).to.deep.equal([true, true]);
     read('ab');
     expect(receiver.received).to.equal('');
     input.resume();
@@ -284,7 +284,9 @@ describe('ByteInput', () => {
 
     it('readOn(): does nothing if there are no undecoded bytes', () => {
       input.readOn();
-      expect(receiver.received).to.equal('');
+      input.end();
+      input.readOn();
+      expect([receiver.received, endCodes()]).to.deep.equal(['', [undefined]]);
     });
 
     it('pausedTime: counts the milliseconds of all pauses, also of one that lasts', () => {
@@ -466,6 +468,13 @@ describe('ByteInput', () => {
       input.end();
       expect([receiver.received, input.received, receiver.ends]).to.deep.equal(['a', 4, []]);
       expect([input.isOver, input.isPaused, stream.paused]).to.deep.equal([true, false, false]);
+      expect(pool.reader.releases).to.equal(1);
+    });
+
+    it('reads on also if other code has paused the stream', () => {
+      stream.pause();
+      input.discard();
+      expect(stream.paused).to.equal(false);
     });
 
     it('delivers no more items if the receiver calls it inside of receive(), and then releases the reader', () => {
@@ -474,7 +483,7 @@ describe('ByteInput', () => {
         expect(pool.reader.releases).to.equal(0);
       };
       read('ab');
-      expect([receiver.received, pool.reader.releases]).to.deep.equal(['a', 1]);
+      expect([receiver.received, pool.reader.releases, receiver.ends]).to.deep.equal(['a', 1, []]);
     });
   });
 
