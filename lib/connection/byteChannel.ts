@@ -126,7 +126,7 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     if (head.length > 0) stream.unshift(head);
     watchByteStream(stream, this, 'data');
     // The handshake may have read from the byte stream and paused it.
-    if (stream.isPaused()) stream.resume();
+    stream.resume();
   }
 
   /** Discards all bytes that are received from now on, and those that have not been decoded. */

@@ -154,7 +154,7 @@ export class ByteOutput {
   /** Ends the byte stream when everything that was sent has been written to it. */
   end(): void {
     if (this.#isOver) return;
-    if (this.#writer?.busy !== true) this.#flush();
+    this.#flush();
     const isSent = this.#writer?.busy !== true && (this.#pacer?.length ?? 0) === 0;
     this.#end = isSent ? 'over' : 'whenSent';
     if (isSent) this.#stream.end();
