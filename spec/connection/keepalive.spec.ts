@@ -9,6 +9,7 @@ import { connect, createPair, type WebSocket } from '../../lib/webSocketHandler'
 import { listen } from '../support/http';
 import { ownHeartbeat } from '../support/mockedTime';
 import { RawPeer } from '../support/rawPeer';
+import { VirtualTime } from '../support/virtualTime';
 
 /** A connection that notes when it is pinged and given up. */
 class Patient implements KeepaliveSubject {
@@ -168,17 +169,28 @@ describe('A heartbeat', () => {
     expect(patient.losses).to.deep.equal([]);
   });
 
+  it('pings after seven tenths of the interval, and reports a lost peer a tick after the timeout', () => {
+    const patient = new Patient();
+    start(patient, ownHeartbeat({ interval: 1000, timeout: 1000 }));
+    patient.live(1850);
+    expect([patient.pings, patient.losses]).to.deep.equal([[700], [1800]]);
+  });
+
   it('needs one timer for all connections with the same settings, and none without connections', () => {
-    mock.timers.reset();
-    const delays: number[] = [];
-    timers.setInterval = ((callback: () => void, delay: number) => {
-      delays.push(delay);
-      return setInterval(callback, delay);
-    }) as typeof setInterval;
+    using time = new VirtualTime();
+    time.start();
     const settings = ownHeartbeat({ interval: 1000, timeout: 1000 });
-    for (let i = 0; i < 3; i++) start(new Patient(), settings);
-    start(new Patient(), ownHeartbeat({ interval: 500, timeout: 500 }));
-    expect(delays).to.deep.equal([100, 50]);
+    const keepalives = [1, 2, 3].map(() => start(new Patient(), settings));
+    const other = start(new Patient(), ownHeartbeat({ interval: 500, timeout: 500 }));
+    expect(time.delays).to.deep.equal([100, 50]);
+    for (const keepalive of keepalives.splice(0, 2)) keepalive.stop();
+    expect(time.delays).to.deep.equal([100, 50]);
+    for (const keepalive of keepalives) keepalive.stop();
+    expect(time.delays).to.deep.equal([50]);
+    other.stop();
+    expect(time.delays).to.deep.equal([]);
+    start(new Patient(), settings).stop();
+    expect(time.delays).to.deep.equal([]);
   });
 });
 
