@@ -139,11 +139,19 @@ describe('discardUntilClosed()', () => {
     expect([resets, stream.listenerCount('drain')]).to.deep.equal([[], 0]);
   });
 
-  it("resets a stream of HTTP/2 whose `closed` is true at its 'aborted', in the next turn of the event loop", async () => {
-    discardUntilClosed(ends, timeout);
+  for (const event of ['aborted', 'end'])
+    it(`resets a stream of HTTP/2 whose \`closed\` is true at its '${event}', in the next turn of the event loop`, async () => {
+      discardUntilClosed(ends, timeout);
+      Object.defineProperty(stream, 'closed', { value: true });
+      stream.emit(event);
+      expect(resets).to.deep.equal([]);
+      await turn();
+      expect(resets).to.deep.equal([0]);
+    });
+
+  it('resets a stream of HTTP/2 that the peer has reset before', async () => {
     Object.defineProperty(stream, 'closed', { value: true });
-    stream.emit('aborted');
-    expect(resets).to.deep.equal([]);
+    discardUntilClosed(ends, timeout);
     await turn();
     expect(resets).to.deep.equal([0]);
   });

@@ -181,6 +181,12 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['peerClosed', 'answeredForProgram']);
     });
 
+    it('starts no deadline if its Close frame is read after the byte stream has closed', () => {
+      channel.isDisconnected = true;
+      end.receiveClose(closeFrame(1000));
+      expect([owner.events, time.delays]).to.deep.equal([['peerClosed'], []]);
+    });
+
     it('fails with the close code if it is not clean, and answers it', () => {
       end.receiveClose(closeFrame(4000));
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CLOSED_BY_PEER']);
@@ -231,11 +237,22 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['failed with WS_ERR_CLOSE_TIMEOUT']);
     });
 
-    it('starts no deadline after our Close frame was sent, or the byte stream has closed', async () => {
+    it('starts no deadline after both sides have closed, or the byte stream has closed', () => {
+      end.receiveClose(closeFrame(1000));
+      end.close(1000, '');
+      end.programEnded();
+      expect(time.delays).to.deep.equal([]);
+
+      make('server');
       channel.isDisconnected = true;
       end.programEnded();
-      await pass(2 * closeTimeout);
-      expect(owner.events).to.deep.equal([]);
+      expect(time.delays).to.deep.equal([]);
+    });
+
+    it("keeps its deadline when the peer's Close frame is received", () => {
+      end.programEnded();
+      end.receiveClose(closeFrame(1000));
+      expect(time.delays).to.deep.equal([closeTimeout]);
     });
   });
 
@@ -299,6 +316,12 @@ describe('CloseSequence', () => {
       make('server', { version: 'draft75', wire: hixie75 });
       end.inputEnded(undefined);
       expect([owner.events, end.isAwaited]).to.deep.equal([['peerClosed'], true]);
+    });
+
+    it('fails when the byte stream is reset in a version without Close frames', () => {
+      make('server', { version: 'draft75', wire: hixie75 });
+      end.inputEnded(lost());
+      expect(owner.events).to.deep.equal(['failed with WS_ERR_CONNECTION_LOST']);
     });
   });
 
@@ -386,6 +409,14 @@ describe('CloseSequence', () => {
       channel.isClosed = true;
       expect(end.outcome).to.deep.equal({ code: 1000, reason: '', wasClean: false });
       expect(end.wasCutOff).to.equal(true);
+    });
+
+    it('is not clean if only our Close frame could not be sent, and wasCutOff is false', () => {
+      end.receiveClose(closeFrame(1000));
+      end.close(1000, '');
+      channel.letLeave(new Error('reset'));
+      channel.isClosed = true;
+      expect([end.outcome?.wasClean, end.wasCutOff]).to.deep.equal([false, false]);
     });
 
     it('is 1006 without a Close frame of the peer', () => {
