@@ -197,13 +197,13 @@ describe('permessage-deflate after the handshake', () => {
     server: string,
     client: string,
   ])[] = [
-    ['', {}, '15/6/8/128', '15/6/8/128'],
-    ['', { level: 9, memLevel: 4, threshold: 0 }, '15/9/4/0', '15/9/4/0'],
-    ['; server_max_window_bits=9; client_max_window_bits=10', {}, '9/6/8/128', '10/6/8/128'],
+    ['', {}, '13/4/7/128', '13/4/7/128'],
+    ['', { level: 9, memLevel: 4, threshold: 0 }, '13/9/4/0', '13/9/4/0'],
+    ['; server_max_window_bits=9; client_max_window_bits=10', {}, '9/4/7/128', '10/4/7/128'],
     // The peer need not know of a smaller window.
-    ['', { serverMaxWindowBits: 9, clientMaxWindowBits: 10 }, '9/6/8/128', '10/6/8/128'],
-    ['; server_max_window_bits=9; client_max_window_bits=9', { serverMaxWindowBits: 8 }, '8/6/8/128', '9/6/8/128'],
-    ['; client_max_window_bits=9', { serverMaxWindowBits: 15, clientMaxWindowBits: 12 }, '15/6/8/128', '9/6/8/128'],
+    ['', { serverMaxWindowBits: 9, clientMaxWindowBits: 10 }, '9/4/7/128', '10/4/7/128'],
+    ['; server_max_window_bits=9; client_max_window_bits=9', { serverMaxWindowBits: 8 }, '8/4/7/128', '9/4/7/128'],
+    ['; client_max_window_bits=9', { serverMaxWindowBits: 15, clientMaxWindowBits: 12 }, '15/4/7/128', '9/4/7/128'],
   ];
 
   for (const [agreed, settings, ...variants] of cases)
