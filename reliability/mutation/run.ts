@@ -29,6 +29,8 @@ function settings(name: string, { files, specs }: Part) {
     mutate: files,
     mochaOptions: { config: join(folder, 'mocharc.json'), spec: specs },
     coverageAnalysis: 'perTest',
+    // A mutant may leave a timer or a broken table behind, which would kill the mutants after it, too.
+    maxTestRunnerReuse: 10,
     concurrency: Number(process.env['CONCURRENCY'] ?? 1),
     // A mutant in the code of a module itself, such as a table, needs a new process and all specs of its part: 80 % of the time for 7 % of the
     // mutants.
