@@ -105,6 +105,8 @@ describe('The chat of docs/tutorial.md', function () {
     expect(JSON.parse(String(await nextMessage(ann)))).to.deep.equal({ user: 'Bob', text: 'hello' });
     bob.abort();
     expect(JSON.parse(String(await nextMessage(ann)))).to.deep.equal({ user: 'Bob', text: 'has left' });
+    // It comes on another way than the message.
+    await program.until(({ complaints }) => complaints.endsWith('\n'));
     expect(program.complaints).to.equal('Bob was lost: WS_ERR_CONNECTION_LOST\n');
     ann.on('error', () => {});
     ann.write('x'.repeat(4097));
