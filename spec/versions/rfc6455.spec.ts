@@ -3,8 +3,9 @@ import { isSendableCloseCode } from '../../lib/closeCodes';
 import { OutputQueue } from '../../lib/codec/outputQueue';
 import type { CompressedMessage, DecoderOptions, Encodable, Incoming, Role } from '../../lib/contracts';
 import type { WebSocketErrorCode } from '../../lib/errors';
-import { findProtocolVersion, knownVersions, protocolVersion } from '../../lib/versions';
+import { protocolVersion } from '../../lib/versions';
 import { retainedBytes } from '../support/garbage';
+import { receivedAnswer, receivedRequest } from '../support/handshakes';
 import { thrownBy } from '../support/thrown';
 import {
   chunksOf,
@@ -407,11 +408,14 @@ describe('RFC 6455: the decoder reads', () => {
             01 03 | 616263
             89 06 | 313233343536   # a ping is no part of it
             80 02 | 6465
-            82 05 | 6162636465`,
+            82 05 | 6162636465
+            88 08 | 03e8 313233343536   # neither is a Close`,
           sender,
         );
-        const { items } = decode(newDecoder(fiveBytes), [bytes]);
-        expectSame(items, ['abcde', ping('123456'), 'abcde', Buffer.from('abcde')], 'at the limit');
+        const { items, refusal } = decode(newDecoder(fiveBytes), [bytes]);
+        expect(refusal).to.equal(undefined);
+        const messages = ['abcde', ping('123456'), 'abcde', Buffer.from('abcde')];
+        expectSame(items, [...messages, closeFrame(1000, '123456')], 'at the limit');
       });
 
       it('an end, and throws WS_ERR_TRUNCATED only inside a header, a frame or a message', () => {
@@ -697,23 +701,17 @@ describe('RFC 6455: a round trip', () => {
   }
 });
 
-describe('The list of versions', () => {
-  it('contains 13, 8 and 7 in order of preference, which differ in the name of the origin header', () => {
-    expect(knownVersions.slice(0, 3)).to.deep.equal(['13', '8', '7']);
-    expect(findProtocolVersion('13')?.wire.originHeader('13')).to.equal('origin');
-    expect(findProtocolVersion('8')?.wire.originHeader('8')).to.equal('sec-websocket-origin');
-    expect(findProtocolVersion('7')?.wire.originHeader('7')).to.equal('sec-websocket-origin');
-  });
-
-  it('contains no other version', () => {
-    for (const version of ['', '0', '4', '6', '9', '14', '013', '13.0', ' 13', 'constructor', '__proto__']) {
-      expect(findProtocolVersion(version), version).to.equal(undefined);
-    }
-  });
-
+describe('RFC 6455: the handshake of a server', () => {
   it('answers the key of RFC 6455 §1.3', () => {
     const request = { url: '/', rawHeaders: [], headers: { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' } };
-    expect(draft.answer(request, false).headers).to.include({ 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' });
+    expect(draft.answer(request, false)).to.deep.equal({
+      statusMessage: 'Switching Protocols',
+      headers: {
+        Upgrade: 'websocket',
+        Connection: 'Upgrade',
+        'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+      },
+    });
   });
 
   it('refuses a key that is missing, malformed or sent twice, with 400', () => {
@@ -724,6 +722,66 @@ describe('The list of versions', () => {
       expect([error.code, error.statusCode]).to.deep.equal(['WS_ERR_INVALID_HANDSHAKE', 400]);
       expect(error.message).to.include('Sec-WebSocket-Key');
     }
+  });
+});
+
+describe('RFC 6455: the handshake of a client', () => {
+  const location = new URL('ws://example.com/chat');
+  const origin = 'http://a.example';
+
+  for (const [version, originHeader] of [
+    ['13', 'Origin'],
+    ['8', 'Sec-WebSocket-Origin'],
+    ['7', 'Sec-WebSocket-Origin'],
+  ] as const)
+    it(`asks for version ${version}, with ${originHeader} if it has an origin`, () => {
+      const { headers, replySize } = draft.connect(version, location, origin);
+      const { 'Sec-WebSocket-Key': key, ...others } = headers;
+      const common = { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': version };
+      expect(others).to.deep.equal({ ...common, [originHeader]: origin });
+      expect([Buffer.from(key as string, 'base64').length, replySize]).to.deep.equal([16, 0]);
+      expect(draft.connect(version, location, undefined).headers).to.have.all.keys(
+        ...Object.keys(common),
+        'Sec-WebSocket-Key',
+      );
+    });
+
+  it('has a new key for each connection', () => {
+    const newKey = () => draft.connect('13', location, undefined).headers['Sec-WebSocket-Key'];
+    expect(newKey()).not.to.equal(newKey());
+  });
+
+  /** A client, and the answer of a server to it. */
+  function handshake() {
+    const client = draft.connect('13', location, undefined);
+    return { client, answer: draft.answer(receivedRequest(client, location), false) };
+  }
+
+  it('accepts the answer to its key, also with spaces around it', () => {
+    const { client, answer } = handshake();
+    client.verify(receivedAnswer(answer), Buffer.alloc(0));
+    const spaced = { 'sec-websocket-accept': ` ${answer.headers['Sec-WebSocket-Accept']} ` };
+    client.verify(receivedAnswer(answer, spaced), Buffer.alloc(0));
+  });
+
+  it('refuses an answer without an upgrade, without an accepted key, or with that of another key', () => {
+    const { client, answer } = handshake();
+    const { 'sec-websocket-accept': _accept, ...withoutKey } = receivedAnswer(answer).headers;
+    for (const [headers, message] of [
+      [receivedAnswer(answer, { upgrade: 'h2c' }).headers, 'Upgrade must be websocket'],
+      [withoutKey, 'Sec-WebSocket-Accept'],
+      [receivedAnswer(handshake().answer).headers, 'Sec-WebSocket-Accept'],
+    ] as const) {
+      const error = thrownBy(() => client.verify({ headers }, Buffer.alloc(0)));
+      expect(error.code).to.equal('WS_ERR_INVALID_HANDSHAKE');
+      expect(error.message).to.include(message);
+    }
+  });
+
+  it('has no keys over HTTP/2, but the version and an origin (RFC 8441 §5)', () => {
+    const { extendedConnect } = draft;
+    expect(extendedConnect?.headers(undefined)).to.deep.equal({ 'Sec-WebSocket-Version': '13' });
+    expect(extendedConnect?.headers(origin)).to.deep.equal({ 'Sec-WebSocket-Version': '13', Origin: origin });
   });
 });
 
