@@ -76,7 +76,7 @@ export class Hixie76Decoder implements Decoder {
     if (!this.idle && this.#state.in !== 'closed') throw new WebSocketError('WS_ERR_TRUNCATED');
   }
 
-  #step(state: State): Incoming | undefined {
+  #step(state: Exclude<State, { readonly in: 'closed' }>): Incoming | undefined {
     switch (state.in) {
       case 'nothing':
         return this.#start(this.#chunk.readUInt8(this.#at++));
@@ -88,8 +88,6 @@ export class Hixie76Decoder implements Decoder {
         return this.#readLength(state);
       case 'skipped':
         return this.#skip(state);
-      case 'closed':
-        return undefined;
     }
   }
 
