@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { OutputQueue } from '../../lib/codec/outputQueue';
 import type { Encodable, Incoming } from '../../lib/contracts';
 import { protocolVersion } from '../../lib/versions';
+import { receivedAnswer, receivedRequest } from '../support/handshakes';
 import { thrownBy } from '../support/thrown';
 import { decode, hex, splits } from '../support/vectors';
 
@@ -63,6 +64,19 @@ const violations: readonly (readonly [what: string, bytes: string, refusal: stri
   ['text that is cut off', '04 01 c3', 'WS_ERR_INVALID_UTF8 1007'],
 ];
 
+describe('hybi-03: the handshake', () => {
+  const location = new URL('ws://example.com/demo');
+
+  it('of a client is that of hixie-76, with the number of the draft', () => {
+    const client = draft.connect('draft03', location, 'http://a.example');
+    expect(client.headers).to.include({ Origin: 'http://a.example', 'Sec-WebSocket-Draft': '2' });
+    const request = receivedRequest(client, location);
+    expect(draft.claims(request.headers)).to.equal('draft03');
+    const answer = draft.answer(request, false);
+    client.verify(receivedAnswer(answer), answer.challenge?.reply(client.challenge as Buffer) as Buffer);
+  });
+});
+
 describe('hybi-03: the decoder reads', () => {
   for (const [what, bytes, says] of vectors) {
     it(`${what}, wherever it is cut`, () => {
@@ -94,6 +108,7 @@ describe('hybi-03: the encoder writes', () => {
     ['a text', 'Hello', '04 05 48656c6c6f'],
     ['bytes', Buffer.of(0, 255), '05 02 00ff'],
     ['text as bytes', { opcode: 'text', payload: Buffer.from('ü') }, '04 02 c3bc'],
+    ['bytes as a string', { opcode: 'binary', payload: 'ab' }, '05 02 6162'],
     ['the beginning of a text', { opcode: 'text', payload: 'Hel', fin: false }, '84 03 48656c'],
     ['its middle', { opcode: 'continuation', payload: 'l', fin: false }, '80 01 6c'],
     ['its end', { opcode: 'continuation', payload: 'o' }, '00 01 6f'],
@@ -121,6 +136,25 @@ describe('hybi-03: the encoder writes', () => {
     ] as const) {
       const frame = encode(Buffer.alloc(length, 7));
       expect(frame.equals(Buffer.concat([hex(header), Buffer.alloc(length, 7)])), String(length)).to.equal(true);
+    }
+  });
+
+  it('messages one behind the other, however many they are', () => {
+    const queue = new OutputQueue();
+    for (let i = 0; i < 30_000; i++) draft.encoder('server')('a', queue);
+    expect(Buffer.concat(queue.take()).equals(Buffer.alloc(90_000, hex('04 01 61')))).to.equal(true);
+  });
+
+  it('a copy of a short payload, and a long one by reference', () => {
+    for (const [length, copied] of [
+      [4096, true],
+      [4097, false],
+    ] as const) {
+      const payload = Buffer.alloc(length, 7);
+      const queue = new OutputQueue();
+      draft.encoder('server')({ opcode: 'binary', payload }, queue);
+      const shares = queue.take().some(({ buffer }) => buffer === payload.buffer);
+      expect(shares, String(length)).to.equal(!copied);
     }
   });
 
