@@ -37,6 +37,14 @@ describe('PartialMessage', () => {
       }
     });
 
+    it('takes no more memory than its frame header has announced', () => {
+      const message = new PartialMessage(false, false, false);
+      message.expect(10_000);
+      append(message, Buffer.alloc(6000));
+      append(message, Buffer.alloc(4000));
+      expect((message.end() as Buffer).buffer.byteLength).to.equal(10_000);
+    });
+
     it('takes only the bytes between two places, and none of an empty piece', () => {
       const message = new PartialMessage(false, false, false);
       message.append(Buffer.from('abcdef'), 2, 4, false);
@@ -60,6 +68,7 @@ describe('PartialMessage', () => {
 
     it('has one empty part if it is empty', () => {
       const message = new PartialMessage(false, true, true);
+      append(message, '');
       expect(message.part()).to.equal(undefined);
       const only = { opcode: 'part', text: false, compressed: true, first: true, last: true, payload: Buffer.alloc(0) };
       expect(message.end()).to.deep.equal(only);
