@@ -183,7 +183,9 @@ class ClientExchange implements ClientAttemptOwner {
     // Also called if the rest of the body is late or lost, because the status and the headers are known.
     this.#refuse = () => {
       const kept = Buffer.concat(start).subarray(0, longestBody);
-      this.#fail('WS_ERR_HANDSHAKE_REFUSED', `${statusCode} ${statusMessage}`, { statusCode, headers, body: kept });
+      // A status may have no text (RFC 9112 §4).
+      const status = `${statusCode} ${statusMessage}`.trimEnd();
+      this.#fail('WS_ERR_HANDSHAKE_REFUSED', status, { statusCode, headers, body: kept });
     };
     body.on('data', (bytes: Buffer) => {
       start.push(bytes);

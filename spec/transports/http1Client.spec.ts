@@ -46,6 +46,12 @@ describe('The response to a client', () => {
     expect(String(error.body)).to.equal('Not before nine in the morning');
   });
 
+  it('is an error with the status alone if that has no text', async () => {
+    await using server = await rawServer((_head, socket) => socket.end(lines('HTTP/1.1 499 ', 'Content-Length: 0')));
+    const { message } = await failureOf(connect(`ws://127.0.0.1:${server.port}/`));
+    expect(message).to.equal('The server did not accept the WebSocket: 499');
+  });
+
   it('is an error with at most 64 KiB of the body of a refusal', async () => {
     let gone: Promise<unknown> | undefined;
     await using server = await listen((request, response) => {
