@@ -2,6 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { DataFrame, Outgoing } from '../../lib/contracts';
 import { WebSocketError } from '../../lib/errors';
+import { overhead } from '../../lib/framing/cost';
+import { textMessage } from '../../lib/framing/outgoingMessage';
 import { type ConnectionOptions, settingsFor } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { type Outlet, refuseSource, WriteQueue, type WriteQueueOwner } from '../../lib/websocket/writeQueue';
@@ -143,12 +145,90 @@ describe('WriteQueue', () => {
     make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
     expect([1, 2, 3].map(() => queue.write('a', undefined))).to.deep.equal([true, true, false]);
     make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
-    expect(queue.write(Buffer.alloc(900), undefined)).to.equal(false);
+    expect(queue.write(Buffer.alloc(999 - overhead), undefined)).to.equal(true);
+    make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
+    expect(queue.write(Buffer.alloc(1000 - overhead), undefined)).to.equal(false);
     make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
     queue.open(outlet);
     outlet.isFull = true;
     outlet.bufferedAmount = 900;
     expect(queue.write('a', undefined)).to.equal(false);
+  });
+
+  it('write(): returns true as long as the outlet is not full, whatever the outlet holds', () => {
+    make({ writableHighWaterMark: { messages: 1, bytes: 1000 } });
+    queue.open(outlet);
+    outlet.bufferedAmount = 5000;
+    expect(queue.write('a', undefined)).to.equal(true);
+  });
+
+  it("write(): returns false until 'drain', also if the queue is below its mark again", async () => {
+    make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
+    for (const message of ['a', 'b', 'c']) queue.write(message, undefined);
+    outlet.room = 2;
+    queue.open(outlet);
+    expect([queue.length, queue.write('d', undefined)]).to.deep.equal([1, false]);
+    outlet.isFull = false;
+    outlet.room = 5;
+    queue.sendWaiting();
+    expect([queue.length, queue.write('e', undefined)]).to.deep.equal([0, false]);
+    await turns();
+    expect([queue.write('f', undefined), owner.events]).to.deep.equal([true, ['writersMayGoOn']]);
+  });
+
+  it('write(): counts a sent message no more, neither its size nor its memory', async () => {
+    make({ writableHighWaterMark: { messages: 3, bytes: 1000 } });
+    queue.write('x'.repeat(900), undefined);
+    queue.open(outlet);
+    await turns();
+    expect(queue.bufferedAmount).to.equal(0);
+    outlet.isFull = true;
+    expect([queue.write('a', undefined), queue.bufferedAmount]).to.deep.equal([true, 1]);
+  });
+
+  it('write(): counts no memory for a source, and does not read it before open()', async () => {
+    make({ writableHighWaterMark: { messages: 3, bytes: overhead } });
+    let isRead = false;
+    const source = async function* () {
+      isRead = true;
+      yield 'a';
+    };
+    expect([queue.write(source(), undefined), queue.bufferedAmount]).to.deep.equal([true, 0]);
+    await turns();
+    expect(isRead).to.equal(false);
+  });
+
+  it('write(): sends no message before those that wait, and none while corked, of any kind', () => {
+    queue.open(outlet);
+    outlet.isFull = true;
+    queue.write('a', undefined);
+    outlet.isFull = false;
+    queue.write('b', undefined);
+    queue.write(textMessage('c', { compress: false }), undefined);
+    expect(outlet.taken).to.deep.equal([]);
+    queue.sendWaiting();
+    queue.cork();
+    queue.write('d', undefined);
+    queue.write(textMessage('e', { compress: false }), undefined);
+    expect(outlet.taken).to.deep.equal(['a', 'b', 'c.']);
+    queue.uncork();
+    expect(outlet.taken).to.deep.equal(['a', 'b', 'c.', 'd', 'e.']);
+    queue.cork();
+    queue.write(textMessage('f', { compress: false }), undefined);
+    expect([outlet.taken.length, queue.length]).to.deep.equal([5, 1]);
+  });
+
+  it('shares no messages with another queue', () => {
+    new WriteQueue(owner).write('a', undefined);
+    expect(queue.length).to.equal(0);
+  });
+
+  it('does not call writersMayGoOn() if no writer waits', async () => {
+    queue.write('a', undefined);
+    queue.open(outlet);
+    queue.drop();
+    await turns();
+    expect(owner.events).to.deep.equal([]);
   });
 
   it('does not call writersMayGoOn() if the queue was filled again', async () => {
@@ -187,6 +267,22 @@ describe('WriteQueue', () => {
     expect([source.returns, owner.events[0]]).to.deep.equal([1, 'writeFailed: WS_ERR_BUFFER_FULL']);
   });
 
+  it('says which option to raise when it refuses a message', async () => {
+    make({ maxBufferedAmount: 1 });
+    queue.write('ab', undefined);
+    const errors: unknown[] = [];
+    queue.write('c', (error) => errors.push(error?.message));
+    await turns();
+    expect(errors[0]).to.match(/maxBufferedAmount, 1 byte/);
+  });
+
+  it('accepts a message if exactly maxBufferedAmount waits', () => {
+    make({ maxBufferedAmount: 10 });
+    queue.write('x'.repeat(10), undefined);
+    queue.write('a', undefined);
+    expect(queue.bufferedAmount).to.equal(11);
+  });
+
   it('never refuses one large message if no bytes wait', () => {
     make({ maxBufferedAmount: 10 });
     queue.write('x'.repeat(1000), undefined);
@@ -211,6 +307,13 @@ describe('WriteQueue', () => {
     it('calls the callback at once if no message waits', () => {
       queue.open(outlet);
       queue.end(note('end'));
+      expect(called).to.deep.equal(['end']);
+    });
+
+    it('calls the callback when the outlet comes, if no message was written before', () => {
+      queue.end(note('end'));
+      expect(called).to.deep.equal([]);
+      queue.open(outlet);
       expect(called).to.deep.equal(['end']);
     });
 
@@ -265,6 +368,16 @@ describe('WriteQueue', () => {
       await turns();
       await source.give('ghi');
       expect([outlet.taken, queue.bufferedAmount]).to.deep.equal([['abc', 'ghi'], 0]);
+    });
+
+    it('bufferedAmount: is what waits in the queue, as a fragment, and in the outlet', async () => {
+      queue.open(outlet);
+      const source = new FakeSource();
+      queue.write(source, undefined);
+      Object.assign(outlet, { isFull: true, bufferedAmount: 1000 });
+      await source.give('abc');
+      queue.write('de', undefined);
+      expect(queue.bufferedAmount).to.equal(1005);
     });
 
     it('reports the failure of a source, and calls the callback once', async () => {
@@ -327,6 +440,22 @@ describe('WriteQueue', () => {
       expect(outlet.taken).to.deep.equal([]);
     });
 
+    it('fails messages with WS_ERR_NOT_OPEN if the WebSocket was destroyed, and the cause if there is one', async () => {
+      const cause = new Error('of the program');
+      const errors: (Error | null | undefined)[] = [];
+      queue.write('a', (error) => errors.push(error));
+      queue.fail();
+      queue.write('b', (error) => errors.push(error));
+      queue.fail(cause);
+      await turns();
+      expect(errors.map((error) => (error as WebSocketError).code)).to.deep.equal([
+        'WS_ERR_NOT_OPEN',
+        'WS_ERR_NOT_OPEN',
+      ]);
+      expect(errors.map((error) => error?.cause)).to.deep.equal([undefined, cause]);
+      expect(errors[0]?.message).to.match(/destroyed before/);
+    });
+
     it('does not call the callback of end()', async () => {
       queue.write('a', undefined);
       queue.end(note('end'));
@@ -377,6 +506,25 @@ describe('WriteQueue', () => {
     await turns();
     expect(called).to.deep.equal(['end', 'a: WS_ERR_CONNECTION_LOST', 'b: WS_ERR_CONNECTION_LOST']);
     expect([outlet.taken, owner.events]).to.deep.equal([[], ['writersMayGoOn']]);
+  });
+
+  it('drop(): fails messages with WS_ERR_NOT_OPEN by default, and waits for none of their bytes', async () => {
+    const errors: unknown[] = [];
+    queue.write('x'.repeat(1000), (error) => errors.push(error));
+    queue.drop();
+    await turns();
+    expect(errors.map((error) => (error as WebSocketError).code)).to.deep.equal(['WS_ERR_NOT_OPEN']);
+    expect((errors[0] as Error).message).to.match(/ended before/);
+    expect([queue.length, queue.bufferedAmount, queue.needsDrain]).to.deep.equal([0, 0, false]);
+  });
+
+  it("drop(): calls writersMayGoOn() once, also in the tick in which 'drain' is due", async () => {
+    queue.write('a', undefined);
+    queue.write('b', undefined);
+    queue.open(outlet);
+    queue.drop();
+    await turns();
+    expect(owner.events).to.deep.equal(['writersMayGoOn']);
   });
 });
 
