@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import { overhead } from '../../lib/framing/cost';
 import type { MessageInfo } from '../../lib/websocket/events';
 import { ReadQueue } from '../../lib/websocket/readQueue';
 import { VirtualTime } from '../support/virtualTime';
@@ -115,8 +116,21 @@ describe('ReadQueue', () => {
     });
 
     it('keeps messages up to the mark of bytes of memory', () => {
-      expect(queue.deliver(Buffer.alloc(1000))).to.equal(true);
-      expect(queue.deliver(Buffer.alloc(1000))).to.equal(false);
+      expect(queue.deliver(Buffer.alloc(1000 - overhead))).to.equal(true);
+      expect(queue.deliver(Buffer.alloc(1000 - overhead))).to.equal(false);
+    });
+
+    it('delivers no message before queued ones if the stream flows again, and has not read them yet', async () => {
+      const read: string[] = [];
+      side.listen('data', (message: string) => read.push(message));
+      await turn();
+      queue.deliver('a');
+      side.pause();
+      queue.deliver('b');
+      side.resume();
+      queue.deliver('c');
+      await turns();
+      expect(read).to.deep.equal(['a', 'b', 'c']);
     });
 
     it('returns true as long as a reader reads each message at once, and keeps the order', async () => {
@@ -138,6 +152,34 @@ describe('ReadQueue', () => {
       await turns();
       expect(read).to.deep.equal(['01', '02']);
     });
+  });
+
+  it('cost: is the memory of the queued messages, and falls with each that is read', () => {
+    queue.deliver(Buffer.alloc(100));
+    queue.deliver('ab');
+    side.read(0);
+    expect(queue.cost).to.equal(overhead + 100 + overhead + 4);
+    side.read();
+    expect(queue.cost).to.equal(overhead + 4);
+    side.unshift('a message that was put back, which the queue does not know of');
+    side.read();
+    expect([queue.cost, side.readableLength]).to.deep.equal([0, 1]);
+  });
+
+  it('calls readOn() when the stream asks for messages and has room for them', () => {
+    const supply = supplyOf('a', 'b');
+    side.read(0);
+    expect(supply.messages).to.deep.equal([]);
+  });
+
+  it('calls readOn() when messages that the program has put back are read again', async () => {
+    const supply = supplyOf();
+    for (const message of ['c', 'b', 'a']) side.unshift(message);
+    side.read(0);
+    expect(supply.asked).to.equal(0);
+    side.read();
+    await turns();
+    expect(supply.asked).to.be.above(0);
   });
 
   it('calls readOn() when the reader has read enough messages', async () => {
@@ -196,6 +238,28 @@ describe('ReadQueue', () => {
       expect(side.isPaused()).to.equal(true);
     });
 
+    it('does not resume a stream that the program has paused before it removed the last listener', async () => {
+      const listener = () => {};
+      side.listen('message', listener);
+      side.pause();
+      side.unlisten('message', listener);
+      side.listen('message', listener);
+      await turns();
+      expect(side.isPaused()).to.equal(true);
+    });
+
+    it("does not pause when the last listener is removed, and there are 'data' listeners", async () => {
+      const read: string[] = [];
+      const listener = () => {};
+      side.on('pause', () => read.push('pause'));
+      side.listen('message', listener);
+      side.listen('data', (message: string) => read.push(message));
+      await turn();
+      side.unlisten('message', listener);
+      queue.deliver('a');
+      expect(read).to.deep.equal(['a']);
+    });
+
     it("emits 'data' as well if it has a listener", async () => {
       const read: string[] = [];
       side.listen('message', (message: string) => read.push(`message ${message}`));
@@ -240,6 +304,25 @@ describe('ReadQueue', () => {
       expect([read, supply.messages]).to.deep.equal([['a', 'b', 'c'], []]);
     });
 
+    it('does not count a message as queued whose listener has thrown', async () => {
+      const bad = 'x'.repeat(500);
+      queue.deliver(bad);
+      await uncaughtDuring(async () => {
+        listenAndThrowAt(bad);
+      });
+      expect([side.readableLength, queue.cost]).to.deep.equal([0, 0]);
+    });
+
+    it('delivers no further message if the listener has also paused the stream', async () => {
+      for (const message of ['a', 'b']) queue.deliver(message);
+      side.on('message', () => side.pause());
+      let read: string[] = [];
+      await uncaughtDuring(async () => {
+        read = listenAndThrowAt('a');
+      });
+      expect([read, side.readableLength]).to.deep.equal([['a'], 1]);
+    });
+
     it('does not count a message as queued that was delivered at once', async () => {
       const bad = 'x'.repeat(900);
       listenAndThrowAt(bad);
@@ -274,6 +357,14 @@ describe('ReadQueue', () => {
       side.pause();
       expect(queue.hasReader).to.equal(true);
     });
+
+    it("is true with a 'readable' listener that was added when no 'message' listener was left", () => {
+      const listener = () => {};
+      side.listen('message', listener);
+      side.unlisten('message', listener);
+      side.on('readable', listener);
+      expect(queue.hasReader).to.equal(true);
+    });
   });
 
   describe('discardUnread()', () => {
@@ -283,6 +374,12 @@ describe('ReadQueue', () => {
       queue.discardUnread();
       await turns();
       expect([side.readableLength, supply.messages, queue.received]).to.deep.equal([0, [], 5]);
+    });
+
+    it('drops queued messages also if the connection is not known yet', () => {
+      queue.deliver('a');
+      queue.discardUnread();
+      expect(side.readableLength).to.equal(0);
     });
 
     it('drops nothing if somebody reads, or has read', () => {
@@ -312,6 +409,20 @@ describe('ReadQueue', () => {
         ended = true;
       });
       queue.end();
+      await turns();
+      expect(ended).to.equal(true);
+    });
+
+    it("does not emit 'end' while the program has paused", async () => {
+      let ended = false;
+      side.on('end', () => {
+        ended = true;
+      });
+      side.pause();
+      queue.end();
+      await turns();
+      expect(ended).to.equal(false);
+      side.resume();
       await turns();
       expect(ended).to.equal(true);
     });
@@ -348,6 +459,16 @@ describe('ReadQueue', () => {
       expect([side.destroyed, side.readableLength]).to.deep.equal([false, 1]);
     });
 
+    it('returns true if the stream flows, and is about to read the queued messages', async () => {
+      const read: string[] = [];
+      queue.deliver('a');
+      side.on('error', () => {});
+      side.listen('data', (message: string) => read.push(message));
+      expect(queue.failAfterReading(error)).to.equal(true);
+      await turns();
+      expect([read, side.errored]).to.deep.equal([['a'], error]);
+    });
+
     it('keeps the first error', async () => {
       queue.deliver('a');
       side.on('error', () => {});
@@ -364,6 +485,19 @@ describe('ReadQueue', () => {
       queue.failAfterReading(error);
       await uncaughtDuring(async () => {
         side.listen('message', () => {
+          throw new Error('thrown');
+        });
+      });
+      expect(side.errored).to.equal(error);
+    });
+
+    it('destroys it also if the listener pauses the stream and throws at the last message', async () => {
+      queue.deliver('a');
+      side.on('error', () => {});
+      queue.failAfterReading(error);
+      await uncaughtDuring(async () => {
+        side.listen('message', () => {
+          side.pause();
           throw new Error('thrown');
         });
       });
@@ -412,6 +546,7 @@ describe('ReadQueue', () => {
       make();
       queue.keepUnreadFor(1000, () => expect.fail('it is destroyed'));
       side.destroy();
+      queue.keepUnreadFor(1000, () => expect.fail('it was destroyed before'));
       await pass(2000);
     });
   });
