@@ -95,7 +95,6 @@ export class OutgoingSource {
   }
 
   #finish(error: WebSocketError | undefined): void {
-    this.#over = true;
     const done = this.#done;
     this.#done = undefined;
     done?.(error);
@@ -213,7 +212,7 @@ function readerOf(source: MessageSource): SourceReader {
 
 /** Ignores the rejection of a cancellation. */
 function settleQuietly(answer: Promise<unknown> | undefined): void {
-  if (answer !== undefined) Promise.resolve(answer).catch(ignore);
+  Promise.resolve(answer).catch(ignore);
 }
 
 function ignore(): void {}
