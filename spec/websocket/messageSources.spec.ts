@@ -7,6 +7,7 @@ import { WebSocketError } from '../../lib/errors';
 import { hixie76 } from '../../lib/versions/hixie76';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { isMessageSource, type MessageSource, OutgoingSource } from '../../lib/websocket/messageSources';
+import { catching } from '../support/uncaught';
 
 const fragments = { capabilities: rfc6455.capabilities, maxMessageSize: 100 };
 const whole = { capabilities: hixie76.capabilities, maxMessageSize: 10 };
@@ -112,6 +113,22 @@ describe('OutgoingSource.send()', () => {
     expect((await sent(source)).frames).to.deep.equal([{ opcode: 'text', fin: true, payload: '' }]);
   });
 
+  it('accepts only pieces of the type that the property `binary` of the source names', async () => {
+    for (const [binary, piece] of [
+      [true, 'text'],
+      [false, Buffer.of(1)],
+    ] as const) {
+      const source = Object.assign(Readable.from([piece]), { binary });
+      expect((await sent(source)).codes).to.deep.equal(['WS_ERR_INVALID_ARGUMENT']);
+    }
+  });
+
+  it('keeps a half of a surrogate pair only until the other half has been read', async () => {
+    expect((await sent(Readable.from(['\ud800', '\udc00', 'b']))).text).to.equal('\ud800\udc00|b|.');
+    expect((await sent(Readable.from(['a\udbff', '\udfff', 'b']))).text).to.equal('a|\udbff\udfff|b|.');
+    expect((await sent(Readable.from(['a\ud800']), whole)).text).to.equal('a\ud800');
+  });
+
   it('sends the halves of a surrogate pair in one fragment', async () => {
     expect((await sent(Readable.from(['a\ud83d', '\ude00b\ud83d']))).text).to.equal('a|\ud83d\ude00b|\ud83d.');
   });
@@ -132,8 +149,10 @@ describe('OutgoingSource.send()', () => {
     expect((await sent(Readable.from(['one', 'two']), whole)).frames).to.deep.equal([
       { opcode: 'text', payload: 'onetwo' },
     ]);
-    const { frames, codes } = await sent(Readable.from(['12345', '678901']), whole);
+    expect((await sent(Readable.from(['12345', '67890']), whole)).text).to.equal('1234567890');
+    const { frames, codes, done } = await sent(Readable.from(['12345', '678901']), whole);
     expect([frames, codes]).to.deep.equal([[], ['WS_ERR_MESSAGE_TOO_BIG']]);
+    expect(done[0]?.message).to.match(/maxMessageSize, 10 bytes/);
   });
 
   it('sends no pieces as an empty text in a version without binary messages', async () => {
@@ -183,6 +202,11 @@ describe('OutgoingSource.send()', () => {
     }
   });
 
+  it('fails with WS_ERR_SOURCE_FAILED also if the source fails with undefined', async () => {
+    const source = new ReadableStream({ start: (controller) => controller.error(undefined) });
+    expect((await sent(source)).codes).to.deep.equal(['WS_ERR_SOURCE_FAILED']);
+  });
+
   it('fails with WS_ERR_SOURCE_FAILED if the source cannot be read at all', async () => {
     const locked = new ReadableStream();
     locked.getReader();
@@ -201,6 +225,45 @@ describe('OutgoingSource.send()', () => {
     const { codes, text } = await sent(source);
     expect([codes, text]).to.deep.equal([['WS_ERR_INVALID_ARGUMENT'], 'text']);
     expect(reasons.map(({ code }) => code)).to.deep.equal(['WS_ERR_INVALID_ARGUMENT']);
+  });
+
+  it('says which pieces it accepts', async () => {
+    const errors = await Promise.all(
+      [['a', Buffer.of(1)], [Buffer.of(1), 'a'], [5]].map((pieces) => sent(Readable.from(pieces))),
+    );
+    expect(errors.map(({ codes }) => codes)).to.deep.equal(Array(3).fill(['WS_ERR_INVALID_ARGUMENT']));
+    const [text, binary, number] = errors.map(({ done }) => done[0]?.message);
+    expect(text).to.match(/text message must be a string, not /);
+    expect(binary).to.match(/binary message must be a Buffer, .* not /);
+    expect(number).to.match(/must be a Buffer, .* not 5/);
+  });
+
+  it('lets an exception of the callback end the process, as that of a listener, also after a failure', async () => {
+    const thrown = new Error('of the program');
+    const caught = await catching(async () => {
+      for (const source of [Readable.from(['a']), Readable.from([5])])
+        new OutgoingSource(source).send(
+          (_frame, sent) => sent(),
+          fragments,
+          () => {
+            throw thrown;
+          },
+        );
+      await turns();
+    });
+    expect(caught).to.deep.equal([thrown, thrown]);
+  });
+
+  it('does not let a Node stream that fails before it is sent end the process', async () => {
+    const cause = new Error('disk');
+    const source = new Readable({ read() {} });
+    const outgoing = new OutgoingSource(source);
+    source.destroy(cause);
+    await turns();
+    const receiver = new FakeReceiver();
+    receiver.send(outgoing);
+    await turns();
+    expect(receiver.done.map((error) => [error?.code, error?.cause])).to.deep.equal([['WS_ERR_SOURCE_FAILED', cause]]);
   });
 });
 
@@ -280,20 +343,36 @@ describe('OutgoingSource.stop()', () => {
   });
 
   it('does not cancel a source that has ended or failed by itself', async () => {
-    let returns = 0;
-    const source = {
-      [Symbol.asyncIterator]: () => ({
-        next: async () => ({ done: true as const, value: undefined }),
-        return: async () => ({ done: true as const, value: returns++ }),
-      }),
-    };
-    const outgoing = new OutgoingSource(source);
-    const receiver = new FakeReceiver();
-    receiver.eager = false;
-    receiver.send(outgoing);
-    await turns();
-    outgoing.stop(stopped());
-    expect([returns, receiver.codes]).to.deep.equal([0, ['WS_ERR_CONNECTION_LOST']]);
+    for (const [next, code] of [
+      [async () => ({ done: true as const, value: undefined }), 'WS_ERR_CONNECTION_LOST'],
+      [() => Promise.reject(new Error('disk')), 'WS_ERR_SOURCE_FAILED'],
+    ] as const) {
+      let returns = 0;
+      const source = {
+        [Symbol.asyncIterator]: () => ({ next, return: async () => ({ done: true as const, value: returns++ }) }),
+      };
+      const outgoing = new OutgoingSource(source);
+      const receiver = new FakeReceiver();
+      receiver.eager = false;
+      receiver.send(outgoing);
+      await turns();
+      outgoing.stop(stopped());
+      expect([returns, receiver.codes]).to.deep.equal([0, [code]]);
+    }
+  });
+
+  it('calls return() of an iterable that has only some methods of a Node stream', () => {
+    const method = () => expect.fail('it is no Node stream');
+    for (const methods of [
+      { on: method },
+      { destroy: method },
+      { on: method, destroy: true },
+      { on: true, destroy: method },
+    ]) {
+      const source = Object.assign(new EndlessSource(), methods);
+      new OutgoingSource(source).stop(stopped());
+      expect(source.returns).to.equal(1);
+    }
   });
 
   it('does not throw if cancelling the source fails', async () => {
@@ -306,6 +385,7 @@ describe('OutgoingSource.stop()', () => {
     };
     const sources: MessageSource[] = [
       locked,
+      new ReadableStream({ cancel: fail }),
       iterable({}),
       iterable({ return: fail }),
       iterable({ return: () => Promise.reject(new Error('no')) }),
