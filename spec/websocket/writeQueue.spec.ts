@@ -108,6 +108,8 @@ describe('WriteQueue', () => {
     queue.open(outlet);
     expect(queue.write('a', note('a'))).to.equal(true);
     expect([outlet.taken, called, queue.sent, queue.length, owner.sent]).to.deep.equal([['a'], ['a'], 1, 0, ['a']]);
+    queue.write(textMessage('b', { compress: false }), note('b'));
+    expect([outlet.taken, called, queue.sent]).to.deep.equal([['a', 'b.'], ['a', 'b'], 2]);
   });
 
   it('keeps messages that are written before open(), and then offers them in order', async () => {
@@ -244,6 +246,20 @@ describe('WriteQueue', () => {
     queue.sendWaiting();
     await turns();
     expect(owner.events).to.deep.equal(['writersMayGoOn']);
+  });
+
+  it("does not call writersMayGoOn() if the queue was filled again in the tick in which 'drain' is due", async () => {
+    queue.write('a', undefined);
+    queue.write('b', undefined);
+    queue.open(outlet);
+    outlet.isFull = true;
+    queue.write('c', undefined);
+    await turns();
+    expect([owner.events, queue.needsDrain]).to.deep.equal([[], true]);
+    outlet.isFull = false;
+    queue.sendWaiting();
+    await turns();
+    expect([owner.events, queue.needsDrain]).to.deep.equal([['writersMayGoOn'], false]);
   });
 
   it('fails a value that is no message, and the stream', async () => {
@@ -465,6 +481,16 @@ describe('WriteQueue', () => {
       expect(called).to.deep.equal([]);
     });
 
+    it('leaves nothing to do for uncork() if there has been no outlet', async () => {
+      queue.cork();
+      queue.write('a', undefined);
+      queue.write('b', undefined);
+      queue.fail();
+      queue.uncork();
+      await turns();
+      expect(owner.events).to.deep.equal([]);
+    });
+
     it('calls the later callbacks if a source throws when it is stopped', async () => {
       const source = {
         [Symbol.asyncIterator]: () => {
@@ -524,7 +550,7 @@ describe('WriteQueue', () => {
     queue.open(outlet);
     queue.drop();
     await turns();
-    expect(owner.events).to.deep.equal(['writersMayGoOn']);
+    expect([owner.events, queue.needsDrain]).to.deep.equal([['writersMayGoOn'], false]);
   });
 });
 
