@@ -56,6 +56,11 @@ describe('StreamedMessages', () => {
     expect(await text(stream())).to.equal('one two three');
   });
 
+  it('delivers a stream of bytes for the parts of a binary message', async () => {
+    messages.receive(part('one', { first: true, last: true, isText: false }));
+    expect([stream().binary, stream().read()]).to.deep.equal([true, Buffer.from('one')]);
+  });
+
   it('decodes a character whose bytes are in two parts', async () => {
     const bytes = Buffer.from('ü');
     messages.receive(part(bytes.subarray(0, 1), { first: true }));
@@ -73,6 +78,19 @@ describe('StreamedMessages', () => {
     expect(messages.receive(part('b'))).to.equal(true);
     expect(messages.receive(part('x'.repeat(64 * 1024)))).to.equal(false);
     expect(messages.receive(part('', { last: true }))).to.equal(true);
+  });
+
+  it('returns false if the first part fills the stream, but not if the listener has destroyed it', () => {
+    const first = part('x'.repeat(64 * 1024), { first: true });
+    expect(messages.receive(first)).to.equal(false);
+    const destroying = new StreamedMessages(
+      (message) => {
+        message.destroy();
+        return true;
+      },
+      { readOn() {} },
+    );
+    expect(destroying.receive(first)).to.equal(true);
   });
 
   it('calls readOn() when the reader has read enough of the stream', async () => {
@@ -123,6 +141,21 @@ describe('StreamedMessages', () => {
       messages.receive('b');
       messages.fail(failed());
       expect([await text(stream(0)), await text(stream(1))]).to.deep.equal(['a', 'b']);
+    });
+
+    it('does nothing without a message that was received in part, and keeps the first error', async () => {
+      messages.fail(failed());
+      messages.receive(part('a', { first: true }));
+      const error = failed();
+      messages.fail(error);
+      messages.fail(failed());
+      expect(await text(stream()).catch((caught) => caught)).to.equal(error);
+    });
+
+    it('does not fail the stream of an empty message that has ended', async () => {
+      messages.receive(part('', { first: true, last: true }));
+      messages.fail(failed());
+      expect(await text(stream())).to.equal('');
     });
 
     it('does not end the process if nobody reads the stream', async () => {
