@@ -9,6 +9,8 @@ import { ReadableStream } from 'node:stream/web';
 import { setImmediate as turn } from 'node:timers/promises';
 import { constants, deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
+import type { MessagePart } from '../../lib/contracts';
+import { overhead } from '../../lib/framing/cost';
 import { knownVersions } from '../../lib/versions';
 import {
   type AnyWebSocket,
@@ -513,6 +515,114 @@ describe('A message that is read as a stream', () => {
         expect((await failure(buffer(stream))).code).to.equal(code);
       }
     });
+  });
+});
+
+describe('MessageStream', () => {
+  const highWaterMark = 64 * 1024;
+  const error = new Error('lost');
+  /** How often the stream has asked for more. */
+  let asked: number;
+
+  const make = (binary = true) => {
+    asked = 0;
+    return new MessageStream(binary, () => asked++);
+  };
+  const part = (payload: string, last = false): MessagePart => ({
+    opcode: 'part',
+    text: false,
+    compressed: false,
+    first: false,
+    last,
+    payload: Buffer.from(payload),
+  });
+
+  describe('receive()', () => {
+    it('returns false at the high water mark, which counts each piece with its overhead', () => {
+      expect(make().receive(part('x'.repeat(highWaterMark - overhead - 1)))).to.equal(true);
+      expect(make().receive(part('x'.repeat(highWaterMark - overhead)))).to.equal(false);
+      const stream = make();
+      const room = Math.floor(highWaterMark / (1 + overhead));
+      for (let i = 0; i < room; i++) expect(stream.receive(part('x'))).to.equal(true);
+      expect(stream.receive(part('x'))).to.equal(false);
+    });
+
+    it('returns true for the last part, and for parts without bytes', () => {
+      expect(make().receive(part('x'.repeat(highWaterMark), true))).to.equal(true);
+      const stream = make();
+      stream.receive(part('x'));
+      for (let i = 0; i < 1000; i++) expect(stream.receive(part(''))).to.equal(true);
+    });
+
+    it('returns true and keeps nothing if the stream is destroyed', async () => {
+      const stream = make();
+      stream.destroy();
+      expect([stream.receive(part('x'.repeat(highWaterMark))), stream.readableLength]).to.deep.equal([true, 0]);
+    });
+  });
+
+  it('asks for more once, after the reader has got the bytes that make room', async () => {
+    const stream = make();
+    for (let i = 0; i < 600; i++) stream.receive(part('x'));
+    stream.read(1);
+    await turn();
+    expect(asked).to.equal(0);
+    expect([stream.read(599)?.length, asked]).to.deep.equal([599, 0]);
+    await turn();
+    expect(asked).to.equal(1);
+    stream.read();
+    await turn();
+    expect([asked, stream.destroyed]).to.deep.equal([1, false]);
+  });
+
+  it('asks for more at once if it has room', () => {
+    const stream = make();
+    stream.read();
+    expect(asked).to.equal(1);
+  });
+
+  it('gives strings of a text message, and Buffers of a binary one', () => {
+    for (const [binary, message] of [
+      [false, 'text'],
+      [true, Buffer.from('bytes')],
+    ] as const) {
+      const stream = make(binary);
+      stream.receive(part(message.toString()));
+      expect([stream.read(), stream.binary]).to.deep.equal([message, binary]);
+    }
+  });
+
+  it('fail(): destroys the stream with the error, at once or when all received bytes have been read', async () => {
+    const empty = make();
+    empty.fail(error);
+    expect(empty.errored).to.equal(error);
+    const stream = make();
+    stream.receive(part('ab'));
+    stream.fail(error);
+    stream.read(1);
+    await turn();
+    expect(stream.destroyed).to.equal(false);
+    stream.read(1);
+    expect(stream.destroyed).to.equal(false);
+    await turn();
+    expect(stream.errored).to.equal(error);
+  });
+
+  it('destroy(): asks for the rest of the message, to skip it, and leaves the pipe', () => {
+    const stream = make();
+    const destination = new PassThrough();
+    let source: unknown;
+    destination.on('unpipe', (left) => {
+      source = left;
+    });
+    stream.pipe(destination);
+    stream.destroy();
+    expect([asked, source]).to.deep.equal([1, stream]);
+  });
+
+  it('of(): is a stream of the whole message, which has ended', async () => {
+    for (const message of ['text', 'ü', '', Buffer.from('bytes'), Buffer.of()])
+      expect(await read(MessageStream.of(message))).to.deep.equal(message);
   });
 });
 
