@@ -44,17 +44,16 @@ export class MessageStream extends Readable {
   receive({ payload, last }: MessagePart): boolean {
     if (this.destroyed) return true;
     if (payload.length > 0) {
+      this.#pieces = this.readableLength === 0 ? 1 : this.#pieces + 1;
       this.push(payload);
-      this.#pieces++;
     }
     if (last) this.push(null);
     return last || !this.#isFull;
   }
 
   get #isFull(): boolean {
-    if (this.readableLength === 0) this.#pieces = 0;
     // Each piece counts with its overhead: a peer that sends single bytes must not fill the memory with Buffer objects.
-    return this.readableLength + overhead * this.#pieces >= readAhead;
+    return this.readableLength > 0 && this.readableLength + overhead * this.#pieces >= readAhead;
   }
 
   /** Destroys the stream with the error, after the received pieces have been read. */

@@ -554,6 +554,14 @@ describe('MessageStream', () => {
       for (let i = 0; i < 1000; i++) expect(stream.receive(part(''))).to.equal(true);
     });
 
+    it('does not count pieces that have been read', () => {
+      const stream = make();
+      for (let i = 0; i < 10; i++) {
+        for (let j = 0; j < 400; j++) expect(stream.receive(part('x'))).to.equal(true);
+        stream.read(400);
+      }
+    });
+
     it('returns true and keeps nothing if the stream is destroyed', async () => {
       const stream = make();
       stream.destroy();
