@@ -1,7 +1,14 @@
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough, type Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { noteOperators, overrideGetters, overrideListenerMethods } from '../../lib/nodeStreams/duplexOverrides';
+import {
+  noteDerivedStreams,
+  noteOperators,
+  overrideGetters,
+  overrideListenerMethods,
+  ownListener,
+  removeProgramListeners,
+} from '../../lib/nodeStreams/duplexOverrides';
 import { BroadcastStream, byteStream, createPair, reconnecting, type WebSocket } from '../../lib/webSocketHandler';
 import { listen as listenHttp } from '../support/http';
 import { inVirtualTime } from '../support/virtually';
@@ -51,6 +58,18 @@ describe('overrideListenerMethods()', () => {
     expect([changes.length, stream.readableFlowing]).to.deep.equal([1, true]);
   });
 
+  it('lets a program replace the methods, as those of every stream', () => {
+    const { stream, changes } = rig();
+    const replaced = () => stream;
+    for (const name of ['on', 'addListener', 'prependListener', 'off', 'removeListener'] as const) {
+      stream[name] = replaced;
+      expect(stream[name]).to.equal(replaced);
+      expect(Object.getOwnPropertyDescriptor(Object.getPrototypeOf(stream), name)?.configurable).to.equal(true);
+    }
+    stream.on('message', listener);
+    expect(changes).to.deep.equal([]);
+  });
+
   it('does not change other streams', () => {
     const { changes } = rig();
     new Duplex().on('message', listener);
@@ -65,6 +84,12 @@ describe('overrideGetters()', () => {
     const stream = new Stream();
     expect(stream.readableHighWaterMark).to.deep.equal([0, 'messages']);
     expect(new Duplex({ readableHighWaterMark: 5 }).readableHighWaterMark).to.equal(5);
+  });
+
+  it('can override a property again', () => {
+    const Stream = newClass();
+    for (const value of ['first', 'second']) overrideGetters(Stream.prototype, { readableLength: () => value });
+    expect(new Stream().readableLength).to.equal('second');
   });
 });
 
@@ -93,6 +118,46 @@ describe('noteOperators()', () => {
     const stream = new Stream({ objectMode: true });
     stream.push(null);
     expect(await stream.toArray()).to.deep.equal([]);
+  });
+});
+
+describe('noteDerivedStreams()', () => {
+  it('calls the callback with each stream that Node makes of the stream, and of streams that it has made', () => {
+    const Stream = newClass();
+    const noted: [stream: Duplex, derived: Readable][] = [];
+    noteDerivedStreams(Stream.prototype, (stream, derived) => noted.push([stream, derived]));
+    const stream = new Stream({ objectMode: true });
+    const mapped = stream.map((message) => message);
+    const filtered = mapped.filter(() => true);
+    const composed = stream.compose(new PassThrough({ objectMode: true }));
+    expect(noted).to.have.lengthOf(3);
+    for (const [index, derived] of [mapped, filtered, composed].entries()) {
+      expect(noted[index]?.[0]).to.equal(stream);
+      expect(noted[index]?.[1]).to.equal(derived);
+    }
+  });
+
+  it('adds no operator that the Node of the program does not have', () => {
+    const withoutOperators = {} as Readable;
+    noteDerivedStreams(withoutOperators, () => {});
+    expect('map' in withoutOperators).to.equal(false);
+  });
+
+  it('lets a program replace an operator, as a method of every stream', () => {
+    const Stream = newClass();
+    for (const note of [noteOperators, noteDerivedStreams]) note(Stream.prototype, () => expect.fail('It was noted'));
+    const stream = new Stream();
+    stream.map = () => stream;
+    expect(stream.map((message) => message)).to.equal(stream);
+  });
+});
+
+describe('removeProgramListeners()', () => {
+  it('keeps the listeners of the library, also those that are called once', () => {
+    const stream = new (newClass())();
+    for (const own of [ownListener(() => {}), listener]) stream.on('pong', own).once('close', own);
+    removeProgramListeners(stream, undefined);
+    expect([stream.listenerCount('pong'), stream.listenerCount('close')]).to.deep.equal([1, 1]);
   });
 });
 

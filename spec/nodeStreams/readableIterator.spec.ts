@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ReadableIterator } from '../../lib/nodeStreams/readableIterator';
@@ -35,6 +35,46 @@ describe('ReadableIterator', () => {
     await turn();
     stream.push('a');
     expect(await first).to.deep.equal({ done: false, value: 'a' });
+  });
+
+  it('gives a chunk to the call of next() that has waited for it, and not to a later call', async () => {
+    const iterator = iterate();
+    const first = iterator.next();
+    stream.push('a');
+    const second = iterator.next();
+    stream.push('b');
+    expect([(await first).value, (await second).value]).to.deep.equal(['a', 'b']);
+  });
+
+  it('leaves chunks in the stream until next() is called', async () => {
+    const iterator = iterate();
+    stream.push('a');
+    await iterator.next();
+    stream.push('b');
+    await turn();
+    expect(stream.readableLength).to.equal(1);
+  });
+
+  it('ends with the readable side of a Duplex, whose writable side stays open', async () => {
+    const duplex = new Duplex({ objectMode: true, read() {}, write: (_chunk, _encoding, done) => done() });
+    stream = duplex;
+    stream.push('a');
+    stream.push(null);
+    const read: string[] = [];
+    for await (const chunk of iterate()) read.push(chunk);
+    expect([read, duplex.writableEnded, duplex.destroyed]).to.deep.equal([['a'], false, false]);
+  });
+
+  it('leaves no listeners behind, whether the loop reaches the end or not', async () => {
+    const events = ['readable', 'end', 'error', 'close'];
+    for (const end of [null, 'b']) {
+      stream = new Readable({ objectMode: true, autoDestroy: false, read() {} });
+      const before = events.map((event) => stream.listenerCount(event));
+      stream.push('a');
+      stream.push(end);
+      for await (const chunk of iterate()) if (chunk === 'b') break;
+      expect(events.map((event) => stream.listenerCount(event))).to.deep.equal(before);
+    }
   });
 
   it('starts with the first call of next(), so that an iterator that is not used reads nothing', async () => {
@@ -109,6 +149,19 @@ describe('ReadableIterator', () => {
     await iterator.return();
     expect(await next).to.deep.equal({ done: true, value: undefined });
     expect(stream.destroyed).to.equal(true);
+  });
+
+  it('return(): does nothing when it is called again', async () => {
+    const iterator = iterate();
+    stream.push('a');
+    await iterator.next();
+    for (let i = 0; i < 2; i++) expect(await iterator.return()).to.deep.equal({ done: true, value: undefined });
+    expect(calls).to.deep.equal(['started', 'ended']);
+  });
+
+  it('is its own iterator', () => {
+    const iterator = iterate();
+    expect(iterator[Symbol.asyncIterator]()).to.equal(iterator);
   });
 
   it('throw(): destroys the stream and rejects with the reason', async () => {

@@ -22,6 +22,26 @@ describe('webStreamCloser()', () => {
     expect(webStreamCloser(stream)).to.equal(undefined);
   });
 
+  it('returns undefined for listeners of the program of which some have the names of those of a web stream', () => {
+    for (const [onfinish, onclose] of [
+      [function onfinish() {}, function another() {}],
+      [function another() {}, function onclose() {}],
+      [function onfinish() {}, undefined],
+    ] as const) {
+      const stream = newStream();
+      stream.on('data', function onData() {}).on('finish', onfinish);
+      if (onclose !== undefined) stream.on('close', onclose);
+      expect(webStreamCloser(stream)).to.equal(undefined);
+    }
+  });
+
+  it('returns a function once at most for a web stream', () => {
+    const stream = newStream();
+    Duplex.toWeb(stream);
+    expect(webStreamCloser(stream) !== undefined).to.equal(isNeeded);
+    expect(webStreamCloser(stream)).to.equal(undefined);
+  });
+
   const whereNotNeeded = () => {
     const stream = newStream();
     Duplex.toWeb(stream);
