@@ -73,6 +73,96 @@ describe('A WebSocket as a stream', () => {
     await client.whenClosed();
   });
 
+  it('has the properties of a stream: its marks, the messages in its write queue, and whether it needs a drain', () => {
+    const [ws, peer] = createPair({ readableHighWaterMark: { messages: 3 }, writableHighWaterMark: { messages: 2 } });
+    expect([ws.readableHighWaterMark, ws.writableHighWaterMark]).to.deep.equal([3, 2]);
+    ws.cork();
+    expect([ws.write('a'), ws.writableLength, ws.bufferedAmount, ws.writableNeedDrain]).to.deep.equal([
+      true,
+      1,
+      1,
+      false,
+    ]);
+    expect([ws.write('b'), ws.writableLength, ws.bufferedAmount, ws.writableNeedDrain]).to.deep.equal([
+      false,
+      2,
+      2,
+      true,
+    ]);
+    ws.end();
+    expect(ws.writableNeedDrain).to.equal(false);
+    peer.cork();
+    for (const message of ['a', 'b']) peer.write(message);
+    expect(peer.writableNeedDrain).to.equal(true);
+    for (const end of [ws, peer]) end.abort();
+    expect([peer.writableNeedDrain, peer.destroyed]).to.deep.equal([false, true]);
+  });
+
+  it('uncork(): sends the messages when it has been called as often as cork()', async () => {
+    const [ws, peer] = createPair();
+    ws.cork();
+    ws.cork();
+    ws.write('a');
+    ws.uncork();
+    expect(ws.writableLength).to.equal(1);
+    ws.uncork();
+    expect(ws.writableLength).to.equal(0);
+    expect((await once(peer, 'message'))[0]).to.equal('a');
+    for (const end of [ws, peer]) end.abort();
+  });
+
+  it('write(), end() and the other methods call the callback, whatever parameters are before it', async () => {
+    for (const send of [
+      (ws, done) => ws.write('a', done),
+      (ws, done) => ws.write('a', 'utf8', done),
+      (ws, done) => ws.write('a', undefined, done),
+      (ws, done) => ws.sendTextMessage('a', done),
+      (ws, done) => ws.sendTextMessage('a', { compress: false }, done),
+      (ws, done) => ws.sendBinaryMessage('a', done),
+      (ws, done) => ws.sendBinaryMessage('a', { compress: false }, done),
+      (ws, done) => ws.end('a', done),
+      (ws, done) => ws.end('a', 'utf8', done),
+    ] as ((ws: WebSocket, done: (error?: Error | null) => void) => unknown)[]) {
+      const [ws, peer] = createPair();
+      const error = await new Promise((resolve) => send(ws, resolve));
+      expect(error ?? undefined).to.equal(undefined);
+      expect(String((await once(peer, 'message'))[0])).to.equal('a');
+      for (const end of [ws, peer]) end.abort();
+    }
+  });
+
+  it('end(): sends no message for null, undefined, or a callback alone', async () => {
+    for (const end of [
+      (ws) => ws.end(null),
+      (ws) => ws.end(undefined),
+      (ws) => new Promise<void>((resolve) => ws.end(() => resolve())),
+    ] as ((ws: { end(...parameters: unknown[]): unknown }) => unknown)[]) {
+      const [ws, peer] = createPair();
+      ws.resume();
+      await end(ws);
+      expect(await collect(peer)).to.deep.equal([]);
+      expect(await ws.whenClosed()).to.include({ wasClean: true });
+    }
+  });
+
+  it('close(): does nothing after the end of the writable side', async () => {
+    const [ws, peer] = createPair();
+    ws.resume().end();
+    ws.close(4000, 'too late');
+    peer.resume();
+    expect(await peer.whenClosed()).to.include({ code: 1000, reason: '' });
+  });
+
+  it('close(): drops the messages that were received if the program has never read', async () => {
+    const [ws, peer] = createPair();
+    peer.resume().write('unread');
+    for (let i = 0; i < 5; i++) await turn();
+    expect(ws.readableLength).to.equal(1);
+    ws.close();
+    expect(await ws.whenClosed()).to.include({ code: 1000, wasClean: true });
+    expect(ws.readableLength).to.equal(0);
+  });
+
   it('echoes through ws.pipe(ws), with types, empty messages and order', async () => {
     const [server, client] = createPair();
     server.pipe(server);
@@ -970,6 +1060,23 @@ describe('Pings and pongs', () => {
     server.on('error', () => {});
     expect((await rejection(client.ping())).code).to.equal('WS_ERR_NOT_OPEN');
     expect(client.pong()).to.equal(false);
+  });
+
+  it('are refused in a version without them, with its name', async () => {
+    const [server, client] = createPair({ version: 'draft75' });
+    const error = await rejection(client.ping());
+    expect(error.code).to.equal('WS_ERR_UNSUPPORTED');
+    expect(error.message).to.match(/draft75 has no pings/);
+    expect(client.pong()).to.equal(false);
+    for (const end of [server, client]) end.abort();
+  });
+
+  it('pong(): returns true when it was sent, also without data', async () => {
+    const [server, client] = createPair();
+    const received = once(client, 'pong');
+    expect(server.pong()).to.equal(true);
+    expect(String((await received)[0])).to.equal('');
+    for (const end of [server, client]) end.abort();
   });
 
   it('take at most 125 bytes, of bytes or text', () => {
