@@ -149,6 +149,7 @@ describe('noteDerivedStreams()', () => {
     const stream = new Stream();
     stream.map = () => stream;
     expect(stream.map((message) => message)).to.equal(stream);
+    expect(Object.getOwnPropertyDescriptor(Stream.prototype, 'map')?.configurable).to.equal(true);
   });
 });
 
