@@ -1,6 +1,8 @@
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import type { Acceptance, Agreement, Dial, DialResult, HttpRequest, Opening, Transport } from '../../lib/contracts';
+import { WebSocketError } from '../../lib/errors';
 import type { ConnectOptions } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { Handshake } from '../../lib/websocket/handshake';
@@ -42,6 +44,8 @@ const agreement = (given: Partial<Agreement> = {}): Agreement => ({
   ...given,
 });
 
+const nothing = () => {};
+
 describe('Handshake', () => {
   it('has on a server the protocols and the version of the request', () => {
     const opening = new FakeOpening(['chat', 'v2']);
@@ -75,6 +79,25 @@ describe('Handshake', () => {
     expect(one.settings).to.equal(other.settings);
     other.agreeOn(agreement(), { maxMessageSize: 7 });
     expect(one.settings.maxMessageSize).to.not.equal(7);
+  });
+
+  it('agreeOn(): is not confused by what other connections have agreed on', () => {
+    const agreements = [
+      agreement(),
+      agreement({ transport: 'http2' }),
+      agreement({ version: 'draft76' }),
+      agreement({ protocol: 'chat' }),
+      agreement({ protocol: 'v2' }),
+      agreement({ extensions: 'permessage-deflate' }),
+      agreement({ extensions: 'permessage-deflate; server_no_context_takeover' }),
+      agreement(),
+    ];
+    for (const agreed of agreements) {
+      const handshake = new Handshake({ role: 'server' });
+      handshake.agreeOn(agreed);
+      const { transport, version, protocol, extensions } = handshake;
+      expect({ transport, version, protocol, extensions }).to.deep.equal(agreed);
+    }
   });
 
   describe('accept()', () => {
@@ -114,16 +137,34 @@ describe('Handshake', () => {
       expect([handshake.settings.closeTimeout, handshake.settings.maxMessageSize]).to.deep.equal([5, 7]);
     });
 
+    it('shares the settings of a server with connections that have no options of their own', () => {
+      const options = { closeTimeout: 5 };
+      const [one, other] = [1, 2].map(() => {
+        const handshake = new Handshake({ role: 'server', opening: new FakeOpening(), options });
+        handshake.accept(undefined, nothing, nothing);
+        return handshake;
+      }) as [Handshake, Handshake];
+      expect(one.settings).to.equal(other.settings);
+    });
+
+    it('throws the error of an answer that cannot be made, and may be called again then', () => {
+      const opening = new FakeOpening();
+      const handshake = new Handshake({ role: 'server', opening });
+      const invalid = new WebSocketError('WS_ERR_INVALID_ARGUMENT', 'a header');
+      const { accept } = opening;
+      opening.accept = () => {
+        throw invalid;
+      };
+      expect(thrownBy(() => handshake.accept(undefined, nothing, nothing))).to.equal(invalid);
+      opening.accept = accept;
+      const transports: Transport[] = [];
+      handshake.accept(undefined, nothing, (transport) => transports.push(transport));
+      expect(transports).to.have.length(1);
+    });
+
     it('refuses a second call, a client, and a request that was answered', () => {
       const { handshake } = accept([]);
-      const again = (one: Handshake) =>
-        thrownBy(() =>
-          one.accept(
-            undefined,
-            () => {},
-            () => {},
-          ),
-        ).code;
+      const again = (one: Handshake) => thrownBy(() => one.accept(undefined, nothing, nothing)).code;
       expect(again(handshake)).to.equal('WS_ERR_ALREADY_CONNECTED');
       expect(again(new Handshake({ role: 'client' }))).to.equal('WS_ERR_ALREADY_CONNECTED');
       expect(again(new Handshake({ role: 'server' }))).to.equal('WS_ERR_NOT_OPEN');
@@ -135,16 +176,12 @@ describe('Handshake', () => {
     let code: unknown;
     const again = () => {
       try {
-        handshake.accept(
-          undefined,
-          () => {},
-          () => {},
-        );
+        handshake.accept(undefined, nothing, nothing);
       } catch (error) {
         code = (error as { code: string }).code;
       }
     };
-    handshake.accept(undefined, again, () => {});
+    handshake.accept(undefined, again, nothing);
     expect(code).to.equal('WS_ERR_ALREADY_CONNECTED');
   });
 
@@ -161,6 +198,45 @@ describe('Handshake', () => {
     handshake.abandon();
     result?.failed(new Error('refused'));
     expect([abandoned, events]).to.deep.equal([1, ['refused']]);
+  });
+
+  it('dial(): passes on the transport and the agreement, and cannot be abandoned after a transport that opens at once', () => {
+    const transport = { stream: new PassThrough(), head: Buffer.alloc(0) };
+    const agreed = agreement();
+    let abandoned = 0;
+    const results: unknown[] = [];
+    const handshake = new Handshake({ role: 'client' });
+    handshake.dial(
+      (result) => {
+        result.opened(transport, agreed);
+        return () => abandoned++;
+      },
+      { opened: (...given) => results.push(...given), failed: nothing },
+    );
+    handshake.abandon();
+    expect(results).to.deep.equal([transport, agreed]);
+    expect(abandoned).to.equal(0);
+  });
+
+  it('dial(): calls back in the async context of its caller, as a resource named WebSocket', () => {
+    const names: string[] = [];
+    const hook = createHook({ init: (_id, name) => names.push(name) }).enable();
+    const user = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const note = () => seen.push(user.getStore());
+    let result: DialResult | undefined;
+    const dial: Dial = (given) => {
+      result = given;
+      return nothing;
+    };
+    user.run('Ada', () => new Handshake({ role: 'client' }).dial(dial, { opened: note, failed: note }));
+    hook.disable();
+    user.run('Grace', () => {
+      result?.opened({ stream: new PassThrough(), head: Buffer.alloc(0) }, agreement());
+      result?.failed(new Error('refused'));
+    });
+    expect(seen).to.deep.equal(['Ada', 'Ada']);
+    expect(names).to.include('WebSocket');
   });
 
   it('abandon(): gives the request up', () => {
@@ -189,14 +265,6 @@ describe('Handshake', () => {
     handshake.forget();
     handshake.abandon();
     expect([opening.abandoned, handshake.request]).to.deep.equal([0, opening.request]);
-    expect(() =>
-      handshake.accept(
-        undefined,
-        () => {},
-        () => {},
-      ),
-    )
-      .to.throw()
-      .with.property('code', 'WS_ERR_NOT_OPEN');
+    expect(thrownBy(() => handshake.accept(undefined, nothing, nothing)).code).to.equal('WS_ERR_NOT_OPEN');
   });
 });
