@@ -193,7 +193,7 @@ function sharedAgreement(agreement: Agreement): Agreement {
   const { transport, version, protocol, extensions } = agreement;
   if (protocol !== '' || extensions !== '') return agreement;
   const key = `${transport} ${version}`;
-  const known = plainAgreements.get(key);
-  if (known === undefined) plainAgreements.set(key, agreement);
-  return known ?? agreement;
+  const shared = plainAgreements.get(key) ?? agreement;
+  plainAgreements.set(key, shared);
+  return shared;
 }
