@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { PassThrough, type Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -85,6 +86,17 @@ describe('HalfClose', () => {
     expect(owner.ends).to.equal(0);
   });
 
+  it('hasDestinations: tells whether the WebSocket is piped into a stream', () => {
+    expect(halfClose.hasDestinations).to.equal(false);
+    const [one, other] = [new PassThrough(), new PassThrough()];
+    halfClose.destinationAdded(one);
+    halfClose.destinationAdded(other);
+    halfClose.destinationRemoved(one);
+    expect(halfClose.hasDestinations).to.equal(true);
+    halfClose.destinationRemoved(other);
+    expect(halfClose.hasDestinations).to.equal(false);
+  });
+
   it('always ends it with allowHalfOpen: false, whatever is piped', async () => {
     owner.settings.allowHalfOpen = false;
     const chain = new PassThrough();
@@ -137,9 +149,26 @@ describe('HalfClose', () => {
       expect(owner.ends).to.equal(0);
     });
 
+    it('a loop that has not ended, beside pipeline() that writes for an async generator', () => {
+      owner.listenersOf.drain = [resume];
+      owner.readQueue.loops = 1;
+      expect(halfClose.isChain).to.equal(true);
+    });
+
     it('a web stream that reads it, beside a web stream that writes', async () => {
       owner.listenersOf = { drain: [onDrain], data: [onData] };
       expect(await endsAfterReading()).to.equal(false);
+    });
+
+    it('a web stream that reads and one that writes, beside listeners of the program, also after its own are gone', async () => {
+      const program = () => {};
+      owner.listenersOf = { drain: [program, onDrain], data: [program, onData] };
+      expect(halfClose.isChain).to.equal(true);
+      owner.readableEnded = true;
+      halfClose.readingEnded();
+      owner.listenersOf.data = [];
+      await turn();
+      expect(owner.ends).to.equal(0);
     });
   });
 
@@ -169,6 +198,11 @@ describe('HalfClose', () => {
 
     it('a web stream that writes, if the program reads', async () => {
       owner.listenersOf = { drain: [onDrain], data: [() => {}] };
+      expect(await endsAfterReading()).to.equal(true);
+    });
+
+    it('pipeline() that writes for an async generator, or a web stream that writes, if nothing reads', async () => {
+      owner.listenersOf.drain = [resume, onDrain];
       expect(await endsAfterReading()).to.equal(true);
     });
 
@@ -221,6 +255,16 @@ describe('HalfClose', () => {
       expect(owner.ends).to.equal(1);
     });
 
+    it('waits for the last of them with allowHalfOpen: false, too', async () => {
+      owner.settings.allowHalfOpen = false;
+      owner.readQueue.loops = 2;
+      expect(await endsAfterReading()).to.equal(false);
+      owner.readQueue.loops = 1;
+      halfClose.loopEnded();
+      await turn();
+      expect(owner.ends).to.equal(0);
+    });
+
     it('does not end the writable side while another loop has begun in the same turn', async () => {
       owner.readableEnded = true;
       halfClose.loopEnded();
@@ -247,10 +291,38 @@ describe('HalfClose', () => {
     expect(closes).to.equal(1);
   });
 
-  it('unpipeFeeds(): unpipes every feed', () => {
-    const feeds = [addFeed(), addFeed()];
+  it('does not close a web stream after the writable side has ended: Node closes it, and would throw', async () => {
+    let closes = 0;
+    halfClose.webStreamAdded(() => closes++);
+    owner.writableEnded = true;
+    halfClose.readingEnded();
+    await turn();
+    expect(closes).to.equal(0);
+  });
+
+  it('unpipeFeeds(): unpipes every feed that is still piped', () => {
+    const [one, two, three, four] = [addFeed(), addFeed(), addFeed(), addFeed()];
+    halfClose.sourceRemoved(two as unknown as Readable);
+    halfClose.sourceRemoved(new FakeFeed() as unknown as Readable);
     halfClose.unpipeFeeds(sink);
-    for (const { unpiped } of feeds) expect(unpiped).to.deep.equal([sink]);
+    for (const { unpiped } of [one, three, four]) expect(unpiped).to.deep.equal([sink]);
+    expect(two.unpiped).to.deep.equal([]);
+  });
+
+  it('unpipeFeeds(): unpipes a feed that was piped twice and unpiped once', () => {
+    const feed = addFeed();
+    halfClose.sourceAdded(feed as unknown as Readable);
+    halfClose.sourceRemoved(feed as unknown as Readable);
+    halfClose.unpipeFeeds(sink);
+    expect(feed.unpiped).to.deep.equal([sink]);
+  });
+
+  it('unpipeFeeds(): unpipes nothing after the last feed was unpiped, and ignores a stream that is not piped', () => {
+    halfClose.sourceRemoved(new FakeFeed() as unknown as Readable);
+    const feed = addFeed();
+    halfClose.sourceRemoved(feed as unknown as Readable);
+    halfClose.unpipeFeeds(sink);
+    expect(feed.unpiped).to.deep.equal([]);
   });
 
   it('unpipeFeeds(): does not unpipe a chain', () => {
@@ -283,6 +355,35 @@ describe('HalfClose', () => {
 
     it('calls the callback at once if no chain writes', () => {
       expect(finishes()()).to.equal(1);
+    });
+
+    it('calls the callback at once for a feed, for a chain that has ended, and for a chain without a pipe', async () => {
+      addFeed();
+      expect(finishes()()).to.equal(1);
+
+      halfClose = halfCloseOf(owner);
+      const chain = new PassThrough().resume();
+      await once(chain.end(), 'end');
+      halfClose.sourceAdded(chain);
+      expect([halfClose.isChain, finishes()()]).to.deep.equal([true, 1]);
+
+      halfClose = halfCloseOf(owner);
+      owner.listenersOf.drain = [resume];
+      owner.readQueue.loops = 1;
+      expect([halfClose.isChain, finishes()()]).to.deep.equal([true, 1]);
+    });
+
+    it('waits for a chain beside a stream that has ended, also when a feed is unpiped', async () => {
+      const ended = new PassThrough().resume();
+      await once(ended.end(), 'end');
+      halfClose.sourceAdded(ended);
+      const chain = new PassThrough();
+      halfClose.destinationAdded(chain);
+      halfClose.sourceAdded(chain);
+      const feed = addFeed();
+      const count = finishes();
+      halfClose.sourceRemoved(feed as unknown as Readable);
+      expect(count()).to.equal(0);
     });
 
     it('waits for the end of the readable side while a chain writes: Node would unpipe it, and it would read no more', () => {
@@ -326,6 +427,14 @@ describe('HalfClose', () => {
       outer.destinationAdded(chain);
       outer.sourceAdded(chain);
       expect(halfClose.isChain).to.equal(true);
+    });
+
+    it('still ends the writable side if that stream is made after the readable side has ended', async () => {
+      owner.readableEnded = true;
+      halfClose.readingEnded();
+      halfClose.handOver(halfCloseOf(new FakeOwner()));
+      await turn();
+      expect(owner.ends).to.equal(1);
     });
 
     it('lets it end the writable side when nobody reads', async () => {
