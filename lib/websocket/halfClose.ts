@@ -245,7 +245,6 @@ function withItem<T extends object>(items: OneOrMany<T>, item: T): OneOrMany<T> 
 function without<T extends object>(items: OneOrMany<T>, item: T): OneOrMany<T> {
   const list = listOf(items);
   const index = list.indexOf(item);
-  if (index === -1) return items;
-  const [first, ...others] = list.filter((_each, i) => i !== index);
-  return others.length === 0 || first === undefined ? first : [first, ...others];
+  const others = list.filter((_each, i) => i !== index);
+  return others.length > 1 ? others : others[0];
 }
