@@ -19,6 +19,7 @@ const quickWebSocketSpecs = specsOf(
   'websocket/misuse',
   'websocket/onceMessage',
   'websocket/readQueue',
+  'websocket/refusedWrites',
   'websocket/selfPipe',
   'websocket/streamedMessages',
   'websocket/throwingListeners',
