@@ -15,8 +15,9 @@ import {
 const clean = { code: 1000, reason: 'done', wasClean: true };
 
 describe('Closing', () => {
-  it('has a Close frame with 1000 and no reason by default', () => {
-    expect(new Closing().close).to.equal(normalClose);
+  it('has a Close frame with 1000 and no reason by default, which is sent', () => {
+    const { close, aborted } = new Closing();
+    expect([close, aborted]).to.deep.equal([normalClose, false]);
     expect(normalClose).to.deep.equal({ code: 1000, reason: '' });
   });
 
