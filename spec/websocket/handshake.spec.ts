@@ -1,40 +1,13 @@
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
-import type { Acceptance, Agreement, Dial, DialResult, HttpRequest, Opening, Transport } from '../../lib/contracts';
+import type { Agreement, Dial, DialResult, Transport } from '../../lib/contracts';
 import { WebSocketError } from '../../lib/errors';
 import type { ConnectOptions } from '../../lib/options';
 import { rfc6455 } from '../../lib/versions/rfc6455';
 import { Handshake } from '../../lib/websocket/handshake';
+import { FakeOpening } from '../support/fakeOpening';
 import { thrownBy } from '../support/thrown';
-
-/** A request that waits for connect(). It notes how often it is given up. */
-class FakeOpening implements Opening {
-  readonly transport = 'http1';
-  readonly version = '13';
-  readonly wire = rfc6455;
-  readonly extensions = [];
-  readonly request = { url: '/chat' } as HttpRequest;
-  abandoned = 0;
-
-  readonly protocols: readonly string[];
-
-  constructor(protocols: readonly string[] = []) {
-    this.protocols = protocols;
-  }
-
-  acceptance: Acceptance | undefined;
-
-  accept(acceptance: Acceptance, opened: (transport: Transport) => void): void {
-    this.acceptance = acceptance;
-    opened({ stream: new PassThrough(), head: Buffer.alloc(0) });
-  }
-
-  onUnaccepted(): void {}
-  abandon(): void {
-    this.abandoned++;
-  }
-}
 
 const agreement = (given: Partial<Agreement> = {}): Agreement => ({
   transport: 'http1',
