@@ -1,13 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Transport } from '../../lib/contracts';
+import { WebSocketError } from '../../lib/errors';
 import { createPair } from '../../lib/pair';
-import type { WebSocketError } from '../../lib/webSocketHandler';
 import { WebSocket } from '../../lib/websocket/webSocket';
 import { FakeOpening } from '../support/fakeOpening';
 import { thrownBy } from '../support/thrown';
+import { catching } from '../support/uncaught';
 
 const abnormal = { code: 1006, reason: '', wasClean: false };
 
@@ -97,6 +99,77 @@ describe('The WebSocket of a request', () => {
     const ws = new WebSocket({ role: 'server', opening: new FakeOpening() });
     expect(new Set(Object.values(ws.counters))).to.deep.equal(new Set([0]));
     expect(ws.counters).to.include({ messagesReceived: 0, messagesSent: 0, bytesSent: 0 });
+  });
+});
+
+describe('The WebSocket of a client', () => {
+  it('fails with the error of its handshake', async () => {
+    const refused = new WebSocketError('WS_ERR_HANDSHAKE_REFUSED');
+    const ws = new WebSocket({
+      role: 'client',
+      dial({ failed }) {
+        setImmediate(failed, refused);
+        return () => {};
+      },
+    });
+    const errors: unknown[] = [];
+    ws.on('error', (error) => errors.push(error));
+    expect(await ws.whenClosed()).to.deep.equal(abnormal);
+    await turn();
+    expect(errors).to.deep.equal([refused]);
+  });
+});
+
+describe('A WebSocket that is destroyed', () => {
+  it('is unpiped, leaves its groups, and fails messages that wait and those written later', async () => {
+    const [server, client] = createPair({ heartbeat: false });
+    client.on('error', () => {});
+    const sink = new PassThrough({ objectMode: true });
+    const unpiped: unknown[] = [];
+    sink.on('unpipe', (source) => unpiped.push(source));
+    server.pipe(sink);
+    const group = new Set([server]);
+    server._core.closing.groups.add(group as Set<never>);
+    const codes: unknown[] = [];
+    const note = (error?: Error | null) => void codes.push((error as WebSocketError | undefined)?.code);
+    server.cork();
+    server.write('waits', note);
+    server.destroy();
+    expect(server.write('late', note)).to.equal(false);
+    await server.whenClosed();
+    expect([unpiped, group.size]).to.deep.equal([[server], 0]);
+    expect(codes).to.deep.equal(['WS_ERR_NOT_OPEN', 'WS_ERR_NOT_OPEN']);
+  });
+
+  it("tells the server once, with the outcome, when the connection has ended, and then emits 'close'", async () => {
+    const opening = new FakeOpening();
+    const events: unknown[] = [];
+    const closed = (webSocket: unknown, outcome: object) => events.push(['closed', webSocket, outcome]);
+    const ws = new WebSocket({ role: 'server', opening, closed });
+    ws.on('close', () => events.push('close'));
+    ws.connect().abort();
+    await once(ws, 'close');
+    expect(events).to.deep.equal([['closed', ws, abnormal], 'close']);
+  });
+});
+
+describe("A server's WebSocket without an 'error' listener", () => {
+  const codesOf = (caught: readonly unknown[]) => caught.map((error) => (error as WebSocketError).code);
+
+  const write = (message: unknown) =>
+    catching(async () => {
+      const [server, client] = createPair({ heartbeat: false });
+      client.on('error', () => {}).resume();
+      server.write(message as never);
+      await Promise.all([server.whenClosed(), client.whenClosed()]);
+    });
+
+  it('throws the error of a value that the program has written and that is no message', async () => {
+    expect(codesOf(await write({}))).to.deep.equal(['WS_ERR_INVALID_ARGUMENT']);
+  });
+
+  it('does not throw the error of a source, whose pieces may be those of a peer', async () => {
+    expect(await write(Readable.from([{}]))).to.deep.equal([]);
   });
 });
 
