@@ -153,6 +153,27 @@ describe('A WebSocket that is destroyed', () => {
   });
 });
 
+describe('A WebSocket whose connection is lost before its messages are read', () => {
+  it('refuses writes, keeps the messages for a reader, and then fails', async () => {
+    const [server, client] = createPair({ heartbeat: false });
+    const errors: unknown[] = [];
+    const note = (error?: Error | null) => void errors.push((error as WebSocketError | undefined)?.code);
+    server.on('error', note);
+    await new Promise<unknown>((resolve) => client.write('unread', resolve));
+    server.cork();
+    server.write('waits', note);
+    client.abort();
+    expect(await server.whenClosed()).to.deep.equal(abnormal);
+    expect([server.destroyed, server.writableLength]).to.deep.equal([false, 0]);
+    expect(server.write('late', note)).to.equal(false);
+    await turn();
+    expect(errors).to.deep.equal(['WS_ERR_NOT_OPEN', 'WS_ERR_NOT_OPEN']);
+    expect(server.read()).to.equal('unread');
+    await new Promise((resolve) => server.on('close', resolve));
+    expect(errors.slice(2)).to.deep.equal(['WS_ERR_CONNECTION_LOST']);
+  });
+});
+
 describe("A server's WebSocket without an 'error' listener", () => {
   const codesOf = (caught: readonly unknown[]) => caught.map((error) => (error as WebSocketError).code);
 
