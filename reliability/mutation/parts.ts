@@ -11,6 +11,7 @@ const specsOf = (...names: readonly string[]) => names.map((name) => `spec/${nam
 /** Those of WebSockets that take milliseconds: a mutant may need all of them. */
 const quickWebSocketSpecs = specsOf(
   'websocket/closing',
+  'websocket/core',
   'websocket/derivedStreams',
   'websocket/halfClose',
   'websocket/handshake',
