@@ -116,7 +116,7 @@ const compressed: Scenario[] = [
     contenders: ['ours', 'ours, events', 'ws', 'uWebSockets.js'],
     marks: [
       ...cpu('ours', { ws: 0.35, 'uWebSockets.js': 1.3 }),
-      { figure: 'wire', subject: 'ours', against: 'ws', atMost: 1 },
+      { figure: 'wire', subject: 'ours', against: 'uWebSockets.js', atMost: 1 },
     ],
   },
 ];
