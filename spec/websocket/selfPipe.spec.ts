@@ -24,7 +24,7 @@ describe('ws.pipe(ws)', () => {
   const stuck = () => new Writable({ objectMode: true, highWaterMark: 1, write() {} });
 
   async function settle(): Promise<void> {
-    for (let i = 0; i < 20; i++) await turn();
+    for (let i = 0; i < 100; i++) await turn();
   }
 
   it('returns the WebSocket, sends each message back, and ends it with the peer', async () => {
@@ -45,6 +45,7 @@ describe('ws.pipe(ws)', () => {
       expect((await once(program.resume(), 'message'))[0]).to.equal('read');
       program.pause();
     }
+    await settle();
     expect(echoes).to.deep.equal(['echoed', 'echoed']);
   });
 
@@ -54,15 +55,32 @@ describe('ws.pipe(ws)', () => {
       if (order === 'before') program.pipe(slow);
       program.pipe(program);
       if (order === 'after') program.pipe(slow);
-      for (let i = 0; i < 20; i++) peer.write(`${i}`);
+      // Each fills the write queue of the echo, too, whose 'drain' must not let the next one pass.
+      for (let i = 0; i < 20; i++) peer.write('x'.repeat(64 * 1024));
       await settle();
-      expect([echoes, slow.writableLength]).to.deep.equal([['0'], 1]);
+      expect([echoes.length, slow.writableLength]).to.deep.equal([1, 1]);
 
       program.unpipe(slow);
       await settle();
       expect([echoes.length, slow.writableLength]).to.deep.equal([20, 1]);
     });
   }
+
+  it('goes on when another stream is unpiped', async () => {
+    program.pipe(program);
+    program.unpipe(stuck());
+    peer.write('a');
+    await settle();
+    expect(echoes).to.deep.equal(['a']);
+  });
+
+  it('costs no functions of its own', async () => {
+    const [another, itsPeer] = createPair();
+    for (const end of [program, another]) end.pipe(end);
+    expect(program.rawListeners('data')).to.deep.equal(another.rawListeners('data'));
+    for (const end of [another, itsPeer]) end.abort();
+    await another.whenClosed();
+  });
 
   it('leaves the other destinations when it stops', async () => {
     const read: string[] = [];
