@@ -10,7 +10,7 @@ import { figuresOf } from './print';
 import type { Scenario, Settings } from './scenario';
 import { scenarios } from './scenarios';
 import { type Summary, summarize, summarizeRatios } from './statistics';
-import { keyOf, type Results, resultsName } from './storedResults';
+import { isPublished, keyOf, type Results, resultsName } from './storedResults';
 
 /** Writes `results.md`, or that of another Node. */
 export function writeReport({ environment, rounds }: Results, settings: Settings): void {
@@ -18,7 +18,6 @@ export function writeReport({ environment, rounds }: Results, settings: Settings
     const figures = rounds[keyOf(scenario)];
     return figures === undefined ? [] : [{ scenario, rounds: figures }];
   });
-  const isPublished = resultsName(environment) === 'results';
   const sections = [...new Set(measured.map(({ scenario }) => scenario.section))];
   const text = [
     '# Results of `npm run bench`',
@@ -28,7 +27,7 @@ export function writeReport({ environment, rounds }: Results, settings: Settings
     writeMarks(measured),
     ...sections.flatMap((section) => [
       `## ${section}`,
-      ...(isPublished ? plots.filter((plot) => plot.section === section) : []).map(
+      ...(isPublished(environment) ? plots.filter((plot) => plot.section === section) : []).map(
         (plot) => `![${plot.title}](plots/${plot.file}.svg)`,
       ),
       ...measured

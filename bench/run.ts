@@ -19,7 +19,7 @@ import { writeReport } from './report';
 import type { Scenario, Settings } from './scenario';
 import { scenarios } from './scenarios';
 import { smoke } from './smoke';
-import { keyOf, type Results, readResults, resultsName, writeResults } from './storedResults';
+import { isPublished, keyOf, type Results, readResults, writeResults } from './storedResults';
 
 const measured = Number(process.env['MILLISECONDS'] ?? 800);
 
@@ -85,7 +85,7 @@ async function measure(wishes: Wishes, load: Load): Promise<void> {
     writeResults(results);
   }
   if (wishes.only !== undefined) return;
-  if (resultsName(results.environment) === 'results') await drawPlots(results);
+  if (isPublished(results.environment)) await drawPlots(results);
   writeReport(results, settings);
 }
 

@@ -14,10 +14,13 @@ export interface Results {
 /** The Node of the published results and of the plots. */
 const publishedNode = '20';
 
+const majorOf = ({ node }: Environment) => node.slice(1).split('.')[0];
+
+export const isPublished = (environment: Environment) => majorOf(environment) === publishedNode;
+
 /** The name of the files with the results: those of another Node are kept beside the published ones. */
-export function resultsName({ node }: Environment): string {
-  const [major] = node.slice(1).split('.');
-  return major === publishedNode ? 'results' : `results-node${major}`;
+export function resultsName(environment: Environment): string {
+  return isPublished(environment) ? 'results' : `results-node${majorOf(environment)}`;
 }
 
 const fileOf = (environment: Environment) => join(__dirname, `${resultsName(environment)}.json`);

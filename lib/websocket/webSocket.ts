@@ -305,6 +305,7 @@ export class WebSocket<M extends Delivered = Message> extends DuplexOfMessages<M
       pipeToSelf(stream);
       return destination;
     }
+    // With a second destination, Node pipes to both, because it waits for the slowest.
     if (isPipedToSelf(stream)) {
       super.pipe(stream);
       unpipeFromSelf(stream);
