@@ -368,8 +368,7 @@ describe('ByteChannel', () => {
     });
     afterEach(() => time[Symbol.dispose]());
 
-    const pass = (milliseconds: number) =>
-      time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
+    const pass = (milliseconds: number) => time.pass(milliseconds, 100);
     const timeOuts = () => owner.events.filter((event) => event === 'sendTimedOut').length;
 
     it('finish(): resets the stream once if our last bytes are not sent within closeTimeout', async () => {

@@ -64,8 +64,7 @@ describe('discardUntilClosed()', () => {
   });
   afterEach(() => time[Symbol.dispose]());
 
-  const pass = (milliseconds: number) =>
-    time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 500);
+  const pass = (milliseconds: number) => time.pass(milliseconds, 500);
 
   it('reads the stream to its end', async () => {
     stream.push('unread');

@@ -80,8 +80,7 @@ describe('CloseSequence', () => {
   });
   afterEach(() => time[Symbol.dispose]());
 
-  const pass = (milliseconds: number) =>
-    time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 1000);
+  const pass = (milliseconds: number) => time.pass(milliseconds, 1000);
 
   const lost = () => new WebSocketError('WS_ERR_CONNECTION_LOST');
 

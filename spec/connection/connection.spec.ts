@@ -282,8 +282,7 @@ describe('Connection', () => {
     });
     afterEach(() => time[Symbol.dispose]());
 
-    const pass = (milliseconds: number) =>
-      time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
+    const pass = (milliseconds: number) => time.pass(milliseconds, 100);
 
     it('pings a silent peer, and sends unsolicited pongs instead while reading is paused', async () => {
       make({ heartbeat: ownHeartbeat({ interval: 1000, timeout: 1000 }) });

@@ -14,8 +14,7 @@ describe('Deadline', () => {
   });
   afterEach(() => time[Symbol.dispose]());
 
-  const pass = (milliseconds: number) =>
-    time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
+  const pass = (milliseconds: number) => time.pass(milliseconds, 100);
 
   it('expires once, after its time', async () => {
     new Deadline(500, expired);

@@ -51,7 +51,7 @@ describe('VirtualTime', () => {
         throw error;
       }, 20);
     });
-    await time.passUntil(new Promise((resolve) => void setTimeout(resolve, 40)));
+    await time.pass(40);
     expect(errors).to.deep.equal([error]);
   });
 

@@ -82,7 +82,7 @@ describe('DeflateCompressor', () => {
     // The first message is compressed by the one that all connections share.
     const counts = [1, 2, 2];
     expect(counts.map(send)).to.deep.equal(counts);
-    await time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, 1001)), 1001);
+    await time.pass(1001, 1001);
     expect(engines.count).to.equal(1);
     expect(counts.map(send)).to.deep.equal(counts);
     expect(time.delays).to.include(1000);

@@ -88,8 +88,7 @@ describe('DeflateDecompressor', () => {
       time[Symbol.dispose]();
     });
 
-    const pass = (milliseconds: number) =>
-      time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), milliseconds);
+    const pass = (milliseconds: number) => time.pass(milliseconds, milliseconds);
     const read = (payload: Buffer) => {
       decompressor.decompress(payload);
       return engines.count;

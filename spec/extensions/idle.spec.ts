@@ -12,8 +12,7 @@ describe('Idle timers and shared engines', () => {
 
   afterEach(() => time[Symbol.dispose]());
 
-  const pass = (milliseconds: number) =>
-    time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), milliseconds);
+  const pass = (milliseconds: number) => time.pass(milliseconds, milliseconds);
 
   describe('IdleTimer', () => {
     let calls: number;

@@ -46,7 +46,7 @@ describe('ConnectionLimits', () => {
     const ends: number[] = [];
     const noting = { close: () => void ends.push(time.now) };
     for (let i = 0; i < 200; i++) connectionLimits({ ...noLimits, maxLifetime: 10_000 }, ws, noting);
-    await time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, 10_001)), 10);
+    await time.pass(10_001, 10);
     expect(ends).to.have.lengthOf(200);
     expect(Math.min(...ends)).to.be.within(9000, 9500);
     expect(Math.max(...ends)).to.be.within(9500, 10_010);
@@ -60,7 +60,7 @@ describe('ConnectionLimits', () => {
       using time = new VirtualTime();
       time.start();
       connectionLimits({ ...noLimits, role, maxLifetime: 1000 }, ws, ws);
-      await time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, 1000)));
+      await time.pass(1000);
       expect(ws.closes).to.deep.equal([[code, 'maxLifetime']]);
     });
 

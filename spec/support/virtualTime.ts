@@ -172,6 +172,11 @@ export class VirtualTime implements Disposable {
     }
   }
 
+  /** Lets this many milliseconds go by, in steps of so many. */
+  pass(milliseconds: number, step?: number): Promise<void> {
+    return this.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), step);
+  }
+
   [Symbol.dispose](): void {
     Object.assign(globalThis, this.#real);
     Object.assign(timers, this.#real);

@@ -513,8 +513,7 @@ describe('ReadQueue', () => {
     });
     afterEach(() => time[Symbol.dispose]());
 
-    const pass = (milliseconds: number) =>
-      time.passUntil(new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)), 100);
+    const pass = (milliseconds: number) => time.pass(milliseconds, 100);
 
     it('calls the callback with the failure when nobody has read for this time', async () => {
       const failure = new Error('lost');
