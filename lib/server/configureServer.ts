@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type BroadcastFilter, type BroadcastMessage, broadcast } from '../broadcast/broadcast';
-import { checkHeaders } from '../codec/headers';
 import type { CloseOutcome } from '../connection/closeHandshake';
 import type { HttpRequest } from '../contracts';
 import { WebSocketError } from '../errors';
@@ -18,11 +17,11 @@ import {
 import type { Exchange } from '../transports/exchange';
 import { ServerSessions } from '../transports/serverSessions';
 import { isWebSocketRequest } from '../transports/webSocketRequest';
-import { type AnyWebSocket, WebSocket } from '../websocket/webSocket';
+import type { AnyWebSocket, WebSocket } from '../websocket/webSocket';
 import { negotiate } from './negotiation';
-import { guardRequestSocket } from './requestSocket';
 import { checkServer, checkServerOptions, checkUpgradeOptions } from './serverArguments';
 import { type ServerCounters, ServerTotals } from './serverCounters';
+import { type OpeningOwner, ServerOpening } from './serverOpening';
 import { type CloseOptions, type CloseSummary, checkCloseOptions, Shutdown } from './shutdown';
 
 declare module 'node:http' {
@@ -106,7 +105,7 @@ export function handleHttpUpgrade(
   return true;
 }
 
-class ServerHandle implements WebSocketServer, ExchangeHandler {
+class ServerHandle implements WebSocketServer, ExchangeHandler, OpeningOwner {
   readonly connections = new Set<AnyWebSocket>();
   readonly #totals = new ServerTotals();
   readonly #server: HttpServer;
@@ -212,49 +211,18 @@ class ServerHandle implements WebSocketServer, ExchangeHandler {
 }
 
 /** Emits an opening request as an ordinary request, with a WebSocket on its response. */
-function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerOptions, handle?: ServerHandle): void {
+function offerWebSocket(server: HttpServer, exchange: Exchange, options: ServerOptions, owner?: ServerHandle): void {
   const { request, response } = exchange;
   let place: Place | undefined;
   try {
-    place = handle?.admit(request);
+    place = owner?.admit(request);
     exchange.check();
-    const opening = exchange.opening(negotiate(exchange, options));
-    const webSocket: WebSocket = new WebSocket({
-      role: 'server',
-      options,
-      opening: {
-        ...opening,
-        accept(acceptance, opened) {
-          checkHeaders(acceptance.headers);
-          let added = false;
-          const add = () => {
-            if (!added) handle?.add(webSocket, exchange, place);
-            added = true;
-          };
-          // The connection is added before it delivers messages. If a listener throws, the handle still has the
-          // connection and learns of its end.
-          opening.accept(acceptance, (transport) => {
-            add();
-            opened(transport);
-          });
-          // If the handshake is not complete, the connection has no transport yet.
-          add();
-          guardRequestSocket(request, webSocket);
-        },
-        onUnaccepted(callback) {
-          exchange.onUnaccepted((how) => {
-            place?.release();
-            if (how.refused) handle?.countRefusal();
-            callback(how);
-          });
-        },
-      },
-      ...(handle !== undefined && { closed: handle.closed }),
-    });
-    response.webSocket = webSocket;
+    const offer = negotiate(exchange, options);
+    exchange.prepare(offer);
+    response.webSocket = new ServerOpening({ exchange, offer, options, owner, place }).webSocket;
   } catch (error) {
     place?.release();
-    handle?.countRefusal();
+    owner?.countRefusal();
     if (error instanceof WebSocketError) return exchange.refuse(error);
     // A function of the options, such as origins, has thrown, which is a mistake of the program.
     exchange.answer(500, '');

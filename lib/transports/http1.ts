@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { discardUntilClosed } from '../connection/byteStreamEnds';
-import type { HandshakeAnswer, Offer, Opening, Transport } from '../contracts';
+import type { Acceptance, HandshakeAnswer, Offer, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
 import { knownVersions } from '../versions';
@@ -25,6 +25,7 @@ type State = 'waiting' | 'expired' | 'accepted' | 'dropped';
  * from the socket, and its listeners for 'error' and 'drain'.
  */
 export class UpgradeExchange implements Exchange {
+  readonly transport = 'http1';
   readonly versions = knownVersions;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -35,6 +36,9 @@ export class UpgradeExchange implements Exchange {
   /** Undefined until `waitForAnswer()`. */
   #deadline: NodeJS.Timeout | undefined;
   #state: State = 'waiting';
+  /** Undefined until `prepare()`. */
+  #answer: HandshakeAnswer | undefined;
+  #protocolHeader = '';
 
   /** @param timeout milliseconds for the application to answer */
   constructor({ request, socket, head }: Upgrade, timeout: number) {
@@ -80,27 +84,20 @@ export class UpgradeExchange implements Exchange {
     if (method !== 'GET') throw invalid(405, `the method must be GET, not ${method}`, { Allow: 'GET' });
     if (httpVersion !== '1.1') throw invalid(400, `the HTTP version must be 1.1, not ${httpVersion}`);
     let hosts = 0;
-    for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts++;
+    for (let i = 0; i < rawHeaders.length; i += 2) if (isHost(rawHeaders[i] as string)) hosts++;
     if (hosts !== 1) throw invalid(400, `there must be one Host header, not ${hosts}`);
     if (headers['transfer-encoding'] !== undefined) throw invalid(400, 'the request must not have a body');
   }
 
-  opening(offer: Offer): Omit<Opening, 'onUnaccepted'> {
-    const secure = 'encrypted' in this.request.socket;
-    const answer = offer.wire.answer(this.request, secure);
+  prepare({ wire }: Offer): void {
+    const answer = wire.answer(this.request, 'encrypted' in this.request.socket);
     checkBody(this.request, answer.challenge?.size ?? 0);
-    return {
-      transport: 'http1',
-      request: this.request,
-      ...offer,
-      accept: ({ protocol, extensions, headers }, opened) => {
-        const handshake: Record<string, string> = { ...answer.headers };
-        if (protocol !== '') handshake[offer.wire.protocolHeader] = protocol;
-        if (extensions !== '') handshake['Sec-WebSocket-Extensions'] = extensions;
-        this.#accept({ ...answer, headers: handshake }, headers, opened);
-      },
-      abandon: () => this.#socket.destroy(),
-    };
+    this.#answer = answer;
+    this.#protocolHeader = wire.protocolHeader;
+  }
+
+  abandon(): void {
+    this.#socket.destroy();
   }
 
   onUnaccepted(callback: (how: { refused: boolean }) => void): void {
@@ -142,7 +139,7 @@ export class UpgradeExchange implements Exchange {
     if (diagnostics.refused.hasSubscribers) diagnostics.refused.publish({ request, response });
   }
 
-  #accept(answer: HandshakeAnswer, headers: OutgoingHttpHeaders, opened: (transport: Transport) => void): void {
+  accept({ protocol, extensions, headers }: Acceptance, opened: (transport: Transport) => void): void {
     const { response } = this;
     const socket = this.#socket;
     // connect() was called after handshakeTimeout had passed, which is no mistake of the program: give it a destroyed
@@ -150,8 +147,12 @@ export class UpgradeExchange implements Exchange {
     if (this.#state !== 'waiting') return opened({ stream: socket.destroy(), head: Buffer.alloc(0) });
     if (response.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
+    const answer = this.#answer as HandshakeAnswer;
+    const handshake: Record<string, string> = { ...answer.headers };
+    if (protocol !== '') handshake[this.#protocolHeader] = protocol;
+    if (extensions !== '') handshake['Sec-WebSocket-Extensions'] = extensions;
     try {
-      this.#acceptance.send(answer);
+      this.#acceptance.send({ statusMessage: answer.statusMessage, headers: handshake });
     } catch (error) {
       // A hook has thrown after the 101 was written, so no other answer can be sent.
       if (this.#acceptance.sent) this.#drop();
@@ -227,6 +228,10 @@ export class UpgradeExchange implements Exchange {
 function checkBody({ headers }: IncomingMessage, challengeSize: number): void {
   const { 'content-length': length = '0' } = headers;
   if (length !== '0' && length !== String(challengeSize)) throw invalid(400, 'the request must not have a body');
+}
+
+function isHost(name: string): boolean {
+  return name.length === 4 && name.toLowerCase() === 'host';
 }
 
 function invalid(statusCode: number, detail: string, headers = {}): WebSocketError {

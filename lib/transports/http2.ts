@@ -7,7 +7,7 @@ import type {
 } from 'node:http2';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { discardUntilClosed } from '../connection/byteStreamEnds';
-import type { Acceptance, Offer, Opening, Transport } from '../contracts';
+import type { Acceptance, Offer, Transport } from '../contracts';
 import { diagnostics } from '../diagnostics';
 import { WebSocketError } from '../errors';
 import { http2Versions } from '../versions';
@@ -26,12 +26,14 @@ type GuardedMethod = 'end' | 'destroy' | 'write';
  * or with `connect()`, after which the stream of the request carries frames.
  */
 export class ExtendedConnectExchange implements Exchange {
+  readonly transport = 'http2';
   readonly versions = http2Versions;
   readonly request: Http2ServerRequest;
   readonly response: Http2ServerResponse;
   readonly #stream: ServerHttp2Stream;
   readonly #timeout: number;
   readonly #deadline: NodeJS.Timeout;
+  #protocolHeader = '';
   #accepted = false;
   #expired = false;
   #whenUnaccepted: ((how: { refused: boolean }) => void) | undefined;
@@ -71,14 +73,12 @@ export class ExtendedConnectExchange implements Exchange {
     if (this.request.headers['content-length'] !== undefined) throw invalid('the request must not have a body');
   }
 
-  opening(offer: Offer): Omit<Opening, 'onUnaccepted'> {
-    return {
-      transport: 'http2',
-      request: this.request,
-      ...offer,
-      accept: (acceptance, opened) => this.#accept(offer, acceptance, opened),
-      abandon: () => resetStream(this.#stream),
-    };
+  prepare({ wire }: Offer): void {
+    this.#protocolHeader = wire.protocolHeader.toLowerCase();
+  }
+
+  abandon(): void {
+    resetStream(this.#stream);
   }
 
   onUnaccepted(callback: (how: { refused: boolean }) => void): void {
@@ -117,11 +117,7 @@ export class ExtendedConnectExchange implements Exchange {
     if (diagnostics.refused.hasSubscribers) diagnostics.refused.publish({ request, response });
   }
 
-  #accept(
-    { wire }: Offer,
-    { protocol, extensions, headers }: Acceptance,
-    opened: (transport: Transport) => void,
-  ): void {
+  accept({ protocol, extensions, headers }: Acceptance, opened: (transport: Transport) => void): void {
     const { response } = this;
     const stream = this.#stream;
     // connect() was called after handshakeTimeout had answered with 503: give it a destroyed stream.
@@ -131,7 +127,7 @@ export class ExtendedConnectExchange implements Exchange {
     }
     if (stream.headersSent || response.writableEnded) throw new WebSocketError('WS_ERR_RESPONSE_STARTED');
     const answer: Record<string, string> = {};
-    if (protocol !== '') answer[wire.protocolHeader.toLowerCase()] = protocol;
+    if (protocol !== '') answer[this.#protocolHeader] = protocol;
     if (extensions !== '') answer['sec-websocket-extensions'] = extensions;
     this.#sendAcceptance({ ...headers, ...answer }, answer);
     this.#clearDeadline();
