@@ -56,6 +56,7 @@ export function watchByteStream(
   watcher: ByteStreamWatcher,
   ...events: readonly (keyof typeof listeners)[]
 ): void {
-  watchers.set(stream, watcher);
+  // To set it again would take as long as to add a listener.
+  if (watchers.get(stream) !== watcher) watchers.set(stream, watcher);
   for (const event of events) stream.on(event, listeners[event] as () => void);
 }

@@ -91,14 +91,15 @@ export class Keepalive {
 /** One timer for all connections with the same settings. It does not keep the process alive. */
 class KeepaliveTimer {
   readonly #keepalives = new Set<Keepalive>();
-  readonly #key: string;
+  readonly #settings: HeartbeatSettings;
   readonly #tick: number;
   readonly #ticksToPing: number;
   readonly #ticksToAnswer: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(key: string, { interval, timeout }: HeartbeatSettings) {
-    this.#key = key;
+  constructor(settings: HeartbeatSettings) {
+    const { interval, timeout } = settings;
+    this.#settings = settings;
     // Timers of Node count whole milliseconds.
     this.#tick = Math.max(1, Math.floor(Math.min(interval, timeout) / precision));
     // Rounded up: the peer has at least the whole timeout to answer a ping.
@@ -107,6 +108,10 @@ class KeepaliveTimer {
     // may be late by `lateness`. The ticks that remain are for the silence before the ping.
     const ticks = Math.floor((interval + timeout) / (this.#tick + lateness)) - this.#ticksToAnswer - 1;
     this.#ticksToPing = Math.max(1, ticks, Math.floor((shortestSilence * interval) / this.#tick));
+  }
+
+  has({ interval, timeout }: HeartbeatSettings): boolean {
+    return interval === this.#settings.interval && timeout === this.#settings.timeout;
   }
 
   add(keepalive: Keepalive): void {
@@ -119,7 +124,7 @@ class KeepaliveTimer {
     if (this.#keepalives.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    timers.delete(this.#key);
+    timers.delete(this);
   }
 
   #tickAll(): void {
@@ -127,7 +132,12 @@ class KeepaliveTimer {
   }
 }
 
-const timers = new Map<string, KeepaliveTimer>();
+const timers = new Set<KeepaliveTimer>();
+
+function timerFor(settings: HeartbeatSettings): KeepaliveTimer {
+  for (const timer of timers) if (timer.has(settings)) return timer;
+  return new KeepaliveTimer(settings);
+}
 
 /**
  * Watches a connection until `stop()` is called. A silent peer is pinged after the interval. If no byte is received
@@ -135,9 +145,8 @@ const timers = new Map<string, KeepaliveTimer>();
  * to send them.
  */
 export function startKeepalive(subject: KeepaliveSubject, settings: HeartbeatSettings): Keepalive {
-  const key = `${settings.interval} ${settings.timeout}`;
-  const timer = timers.get(key) ?? new KeepaliveTimer(key, settings);
-  timers.set(key, timer);
+  const timer = timerFor(settings);
+  timers.add(timer);
   const keepalive = new Keepalive(subject, timer);
   timer.add(keepalive);
   return keepalive;

@@ -29,6 +29,7 @@ export function offerExtensions(options: ExtensionOptions): string {
  * accepted. The other elements are declined by leaving them out (RFC 6455 §9.1). '' if none is accepted.
  */
 export function answerExtensions(offered: readonly ExtensionElement[], options: ExtensionOptions): string {
+  if (offered.length === 0) return '';
   const answers = extensions.flatMap((extension) => {
     for (const { name, parameters } of offered) {
       const answer = name === extension.name ? extension.answer(parameters, options) : undefined;

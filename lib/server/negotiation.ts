@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { describeValue } from '../codec/describeValue';
 import { isHost, isSameOrigin, parseExtensions, parseSubprotocols } from '../codec/headers';
@@ -17,8 +16,7 @@ export function negotiate(opening: OpeningRequest, { versions = defaultVersions,
   // The host is compared with the origin, so every parser must read it as the same host (RFC 9112 §3.2).
   if (authority !== undefined && !isHost(authority))
     throw invalid(`Host must be a host name or an address, with or without a port, not ${authority}`);
-  const spoken = versions.filter((version) => opening.versions.includes(version));
-  const { wire, version } = chooseVersion(request.headers, spoken);
+  const { wire, version } = chooseVersion(opening, versions);
   checkOrigin(opening, wire.originHeader(version), origins);
   const offered = request.headers[wire.protocolHeader.toLowerCase()] as string | undefined;
   const protocols = parseSubprotocols(offered);
@@ -29,13 +27,15 @@ export function negotiate(opening: OpeningRequest, { versions = defaultVersions,
   return { wire, version, protocols, extensions };
 }
 
+/** @param accepted the versions that the server accepts; a transport may have fewer */
 function chooseVersion(
-  headers: IncomingMessage['headers'],
-  versions: readonly Version[],
+  { request: { headers }, versions: possible }: OpeningRequest,
+  accepted: readonly Version[],
 ): { wire: ProtocolVersion; version: Version } {
   const asked = claimedVersion(headers);
   const found = asked === undefined ? undefined : findProtocolVersion(asked);
-  if (found !== undefined && versions.includes(found.version)) return found;
+  if (found !== undefined && accepted.includes(found.version) && possible.includes(found.version)) return found;
+  const versions = accepted.filter((version) => possible.includes(version));
   // The client can try again with a version of this list, which contains only numbers (RFC 6455 §4.4).
   const listed = versions.filter((version) => /^\d+$/.test(version)).join(', ');
   const list = listed === '' ? {} : { 'Sec-WebSocket-Version': listed };

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 /**
  * Header fields that describe the body of an ordinary response, or a connection that stays with HTTP. Middleware may
@@ -26,6 +26,9 @@ export interface SwitchingProtocols {
 type Method = 'writeHead' | 'write' | 'end' | 'destroy' | 'setHeader' | 'removeHeader';
 type AnyFunction = (...parameters: unknown[]) => unknown;
 
+/** Node's own methods of responses. */
+const node = ServerResponse.prototype as unknown as Readonly<Record<Method, AnyFunction>>;
+
 /**
  * Sends the 101 through the response to an upgrade request. It replaces the methods of the response before middleware
  * wraps them. Hooks may change the 101 as they change any other response; after the last of them, the fields that the
@@ -34,8 +37,6 @@ type AnyFunction = (...parameters: unknown[]) => unknown;
  */
 export class Http1Acceptance {
   readonly #response: ServerResponse;
-  /** Node's own methods of the response. */
-  readonly #node: Readonly<Record<Method, AnyFunction>>;
   /** Our `writeHead()`. */
   readonly #guard: AnyFunction;
   /** Undefined except during `send()`. */
@@ -46,8 +47,6 @@ export class Http1Acceptance {
   /** @param response a response that no middleware has changed yet */
   constructor(response: ServerResponse) {
     this.#response = response;
-    const { writeHead, write, end, destroy, setHeader, removeHeader } = response;
-    this.#node = { writeHead, write, end, destroy, setHeader, removeHeader } as Record<Method, AnyFunction>;
     const guards: Partial<Record<Method, AnyFunction>> = {
       writeHead: (...parameters) => this.#writeHead(parameters),
       write: (...parameters) => (this.#sent ? dropBody(parameters) : this.#call('write', ...parameters)),
@@ -163,7 +162,7 @@ export class Http1Acceptance {
   }
 
   #call(method: Method, ...parameters: unknown[]): unknown {
-    return this.#node[method].apply(this.#response, parameters);
+    return node[method].apply(this.#response, parameters);
   }
 }
 

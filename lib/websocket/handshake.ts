@@ -135,7 +135,8 @@ export class Handshake {
     const headers = { ...this.#responseHeaders, ...options?.headers };
     const agreement = { transport: opening.transport, version: opening.version, protocol, extensions };
     opening.accept({ protocol, extensions, headers }, (transport) => opened(transport, agreement, connectionOptions));
-    this.agreeOn(agreement, connectionOptions);
+    // If the connection is open already, the agreement is known.
+    if (this.#pending !== undefined) this.agreeOn(agreement, connectionOptions);
   }
 
   /** Starts the handshake of a client's WebSocket. The dial may also open a transport at once. */
