@@ -169,6 +169,7 @@ export class ByteOutput {
   closed(): void {
     this.#end = 'closed';
     this.#writer?.release();
+    if (this.#unsettled === undefined && this.#callbacks === undefined) return;
     const callbacks = [...(this.#unsettled ?? []), this.#callbacks ?? []].flat();
     this.#unsettled = this.#callbacks = undefined;
     if (callbacks.length > 0) callAll(callbacks, notOpen());

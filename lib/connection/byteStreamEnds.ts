@@ -29,9 +29,11 @@ export function discardUntilClosed(ends: Ends, timeout: number): void {
     // setImmediate(), because a reset inside of Node's own processing of the session makes that loop forever.
     if (stream.closed) setImmediate(() => resetByteStream(ends));
   };
-  dropIfReset();
-  stream.once('aborted', dropIfReset);
-  stream.once('end', dropIfReset);
+  if ('aborted' in stream) {
+    dropIfReset();
+    stream.once('aborted', dropIfReset);
+    stream.once('end', dropIfReset);
+  }
   const timer = setTimeout(() => resetByteStream(ends), timeout);
   let lingering: NodeJS.Timeout | undefined;
   const linger = () => {

@@ -41,11 +41,17 @@ export const noCounters: ConnectionCounters = {
   pausedTime: 0,
 };
 
-const names = Object.keys(noCounters) as (keyof ConnectionCounters)[];
-
 /** Returns the sums of two sets of counters. */
 export function addCounters(one: ConnectionCounters, other: ConnectionCounters): ConnectionCounters {
-  const sums: { -readonly [K in keyof ConnectionCounters]: number } = { ...one };
-  for (const name of names) sums[name] += other[name];
-  return sums;
+  return {
+    messagesReceived: one.messagesReceived + other.messagesReceived,
+    messagesSent: one.messagesSent + other.messagesSent,
+    bytesReceived: one.bytesReceived + other.bytesReceived,
+    bytesSent: one.bytesSent + other.bytesSent,
+    bytesBeforeCompression: one.bytesBeforeCompression + other.bytesBeforeCompression,
+    bytesAfterCompression: one.bytesAfterCompression + other.bytesAfterCompression,
+    bytesBeforeDecompression: one.bytesBeforeDecompression + other.bytesBeforeDecompression,
+    bytesAfterDecompression: one.bytesAfterDecompression + other.bytesAfterDecompression,
+    pausedTime: one.pausedTime + other.pausedTime,
+  };
 }

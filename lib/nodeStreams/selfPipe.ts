@@ -21,8 +21,7 @@ export function isPipedToSelf(stream: Duplex): boolean {
 
 /** Does what `stream.unpipe(stream)` does after `pipeToSelf()`. */
 export function unpipeFromSelf(stream: Duplex): void {
-  for (const [event, listener] of [...listeners, ['error', failed], ['drain', goOn]] as const)
-    stream.removeListener(event, listener);
+  for (const [event, listener] of all) stream.removeListener(event, listener);
   stream.pause();
   stream.emit('unpipe', stream);
 }
@@ -62,3 +61,5 @@ const listeners = [
   ['close', over],
   ['finish', over],
 ] as const;
+
+const all = [...listeners, ['error', failed], ['drain', goOn]] as const;

@@ -230,7 +230,6 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     // program.
     this.#tolerateErrors();
     // The listener is added now and not in the constructor, to save its memory on idle connections.
-    const readingEnded = ownListener(() => this.halfClose.readingEnded());
     this.#stream.prependListener('end', readingEnded);
     this.readQueue.end();
     if (this.readQueue.hasReader || this.#stream.readableLength === 0) return;
@@ -332,3 +331,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (this.handshake.role === 'server') tolerateErrors(this.#stream);
   }
 }
+
+/** The 'end' listener of all WebSockets. */
+const readingEnded = ownListener(function (this: { readonly _core: Core }) {
+  this._core.halfClose.readingEnded();
+});

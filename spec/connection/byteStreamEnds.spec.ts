@@ -140,6 +140,7 @@ describe('discardUntilClosed()', () => {
 
   for (const event of ['aborted', 'end'])
     it(`resets a stream of HTTP/2 whose \`closed\` is true at its '${event}', in the next turn of the event loop`, async () => {
+      Object.defineProperty(stream, 'aborted', { value: false });
       discardUntilClosed(ends, timeout);
       Object.defineProperty(stream, 'closed', { value: true });
       stream.emit(event);
@@ -149,7 +150,7 @@ describe('discardUntilClosed()', () => {
     });
 
   it('resets a stream of HTTP/2 that the peer has reset before', async () => {
-    Object.defineProperty(stream, 'closed', { value: true });
+    Object.defineProperties(stream, { aborted: { value: true }, closed: { value: true } });
     discardUntilClosed(ends, timeout);
     await turn();
     expect(resets).to.deep.equal([0]);
