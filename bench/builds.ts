@@ -56,7 +56,7 @@ export function againstOtherBuild(scenario: Scenario): Scenario | undefined {
       subject,
       against: nameOfAdded(subject, 'before'),
       atMost,
-      noise: nameOfAdded(subject, 'again'),
+      noise: [subject, nameOfAdded(subject, 'again')],
     })),
   );
   const added = names.flatMap((name): ContenderName[] => [

@@ -10,6 +10,8 @@ export interface Contender {
   readonly transport: Address['transport'];
   /** It makes binary messages of all that it gets. */
   readonly binaryOnly?: true;
+  /** What it does differently, it does only with texts. */
+  readonly textOnly?: true;
   /** The native code without which it would not be the server that its name says. */
   readonly addon?: string;
   /** What runs it, if that is not Node. */
@@ -45,6 +47,7 @@ const others = {
   'ours, events, without request': { ...ours, style: 'eventsWithoutRequest' },
   'ours, join()': { ...ours, library: 'oursByTopics', style: 'join' },
   ws: { ...ws, style: 'events' },
+  'ws, toString()': { ...ws, style: 'readsText', textOnly: true },
   'ws, createWebSocketStream': { ...ws, style: 'stream', binaryOnly: true },
   'ws, split2': { ...ws, style: 'split2' },
   'ws, broadcast': { ...ws, style: 'broadcast' },
@@ -56,6 +59,7 @@ const others = {
   Bun: { library: 'bun', ...overHttp1, style: 'echo', runtime: 'bun' },
   net: { ...net, style: 'echo' },
   'net, broadcast': { ...net, style: 'broadcast' },
+  'net, HTTP/2': { library: 'http2', returns: 'bytes', transport: 'http2', style: 'echo' },
   http: { library: 'http', ...overHttp1, style: 'upgrade' },
   faulty: { library: 'faulty', ...overHttp1, style: 'pipe' },
   'faulty, broadcast': { library: 'faulty', ...overHttp1, style: 'broadcast' },

@@ -9,28 +9,36 @@ export interface Verdict {
   readonly theirs: Summary | undefined;
   /** Ours as a part of theirs, or ours if it is against nobody. */
   readonly compared: Summary;
-  /** The subject as a part of another process of the same code. */
+  /** A process of ours as a part of another one of the same code. */
   readonly noise: Summary | undefined;
-  readonly met: boolean;
+  /** `'noise'`: it is missed by no more than two processes of the same code are apart. */
+  readonly result: 'met' | 'noise' | 'missed';
 }
 
 export function judge({ marks }: Scenario, rounds: Rounds): Verdict[] {
   return marks.flatMap((mark) => {
-    const { figure, subject, against, atMost, noise } = mark;
+    const { figure, subject, against, atMost } = mark;
     const valuesOf = (name: Mark['subject']) => rounds[name]?.map((figures) => figures[figure] ?? Number.NaN);
     const ours = valuesOf(subject);
     const theirs = against === undefined ? undefined : valuesOf(against);
-    const again = noise === undefined ? undefined : valuesOf(noise);
     // Not all contenders were asked for.
     if (ours === undefined || (against !== undefined && theirs === undefined)) return [];
     const compared = theirs === undefined ? summarize(ours) : summarizeRatios(ours, theirs);
+    const [one, other] = mark.noise?.map(valuesOf) ?? [];
+    const noise = one && other && summarizeRatios(one, other);
     return {
       mark,
       ours: summarize(ours),
       theirs: theirs && summarize(theirs),
       compared,
-      noise: again && summarizeRatios(ours, again),
-      met: compared.median <= atMost,
+      noise,
+      result: resultOf(atMost, compared, noise),
     };
   });
+}
+
+function resultOf(atMost: number, compared: Summary, noise: Summary | undefined): Verdict['result'] {
+  if (compared.median <= atMost) return 'met';
+  const floor = noise === undefined ? 0 : Math.abs(noise.median - 1);
+  return compared.median <= atMost * (1 + floor) ? 'noise' : 'missed';
 }

@@ -23,15 +23,17 @@ export function printVerdicts(verdicts: readonly (readonly [where: string, Verdi
   console.log('\nThis build / the other build (and, as noise, / the same build in another process)');
   const worstFirst = [...verdicts].sort(([, a], [, b]) => b.compared.median - a.compared.median);
   for (const [where, verdict] of worstFirst) console.log(`  ${describeVerdict(verdict)}: ${where}`);
-  const missed = verdicts.filter(([, { met }]) => !met).length;
-  console.log(`  ${verdicts.length - missed} of ${verdicts.length} marks met`);
+  const missed = verdicts.filter(([, { result }]) => result === 'missed').length;
+  console.log(`  ${verdicts.length - missed} of ${verdicts.length} marks met, or missed by no more than the noise`);
 }
 
-function describeVerdict({ mark, compared, noise, met }: Verdict): string {
+const results: Readonly<Record<Verdict['result'], string>> = { met: 'met   ', noise: 'noise ', missed: 'MISSED' };
+
+function describeVerdict({ mark, compared, noise, result }: Verdict): string {
   const { figure, subject, against, atMost } = mark;
   const what = `${subject}, ${styleOf(figure).title}${against === undefined ? '' : ` / ${against}`}`;
   const exactness = noise === undefined ? '' : `, noise ${describeSpread(noise)}`;
-  return `${met ? 'met   ' : 'MISSED'} ${describeSpread(compared)}, mark ${atMost}${exactness}: ${what}`;
+  return `${results[result]} ${describeSpread(compared)}, mark ${atMost}${exactness}: ${what}`;
 }
 
 function describeSpread({ median, lower, upper }: Summary): string {

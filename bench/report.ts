@@ -58,7 +58,7 @@ interface Measured {
 
 function writeMarks(measured: readonly Measured[]): string {
   const rows = measured.flatMap(({ scenario, rounds }) =>
-    judge(scenario, rounds).map(({ mark, ours, theirs, compared, met }) => {
+    judge(scenario, rounds).map(({ mark, ours, theirs, compared, noise, result }) => {
       const { title, format } = styleOf(mark.figure);
       const work = `${mark.figure === 'cpu' ? '' : `${title}: `}${scenario.name}`;
       const compare = theirs === undefined ? '' : formatSpread(compared, formatRatio);
@@ -68,11 +68,12 @@ function writeMarks(measured: readonly Measured[]): string {
         theirs === undefined ? '' : `${mark.against} ${format(theirs.median)}`,
         compare,
         `≤ ${mark.atMost}`,
-        met ? 'met' : '**missed**',
+        noise === undefined ? '' : formatRatio(noise.median),
+        { met: 'met', noise: 'within the noise', missed: '**missed**' }[result],
       ];
     }),
   );
-  return table(['CPU time in µs, unless named', 'ours', 'theirs', 'ratio', 'mark', ''], rows);
+  return table(['CPU time in µs, unless named', 'ours', 'theirs', 'ratio', 'mark', 'noise', ''], rows);
 }
 
 function writeFigures(scenario: Scenario, rounds: Rounds): string {

@@ -28,8 +28,8 @@ export interface Mark {
   /** Nobody: then the mark is a figure itself. */
   readonly against?: ContenderName;
   readonly atMost: number;
-  /** Another process of the same code as the subject: how far the two are apart tells how exact the comparison is. */
-  readonly noise?: ContenderName;
+  /** Two processes of the same code: how far they are apart tells how exact the comparison is. */
+  readonly noise?: readonly [ContenderName, ContenderName];
 }
 
 export interface Scenario {

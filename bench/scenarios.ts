@@ -1,5 +1,5 @@
 import type { ContenderName } from './contenders';
-import { contenders } from './contenders';
+import { contenders, isOurs, nameOfAdded } from './contenders';
 import type { Mark, Scenario } from './scenario';
 import type { Work } from './work';
 
@@ -39,6 +39,7 @@ const shapes: readonly Shape[] = [
     marks: [
       ...cpu('ours', { ws: 0.08, 'uWebSockets.js': 0.9 }),
       ...cpu('ours, events', { ours: noWorse }),
+      ...cpu('ours, for await', { ours: 1.5 }),
       ...cpu('ours, API of ws', { ws: 0.3 }),
       ...cpu('ours, byteStream', { 'ws, createWebSocketStream': 0.35 }),
     ],
@@ -53,7 +54,7 @@ const shapes: readonly Shape[] = [
     name: '1 KiB, 16 in flight, 50 connections',
     work: { size: kibibyte, connections: 50, inFlight: 16 },
     contenders: ['ours', ...styles, 'ours, API of ws', ...jsPeers, 'uWebSockets.js', 'net'],
-    marks: [...cpu('ours', { ws: 0.28, 'uWebSockets.js': 1.8 }), ...cpu('ours, events', { ours: noWorse })],
+    marks: [...cpu('ours', { ws: 0.28, 'uWebSockets.js': 1.3 }), ...cpu('ours, events', { ours: noWorse })],
   },
   {
     name: '64 KiB, 4 in flight, 10 connections',
@@ -70,18 +71,18 @@ const shapes: readonly Shape[] = [
   {
     name: '16 MiB, 1 in flight, 2 connections',
     work: { size: 16 * mebibyte, connections: 2, inFlight: 1 },
-    contenders: ['ours', 'ws', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
-    marks: cpu('ours', { ws: 1, net: 1.2 }),
+    contenders: ['ours', 'ws', 'ws, toString()', 'ws, createWebSocketStream', 'uWebSockets.js', 'net'],
+    marks: cpu('ours', { ws: 1.2, 'ws, toString()': 0.8, net: 1.2 }),
   },
 ];
 
-const echoes: Scenario[] = shapes.flatMap(({ name, work, contenders: all, marks }) =>
+const echoes: Scenario[] = shapes.flatMap(({ name, work, contenders: names, marks }) =>
   (['text', 'binary'] as const).map((kind) => ({
     section: 'Echoes',
     name: `${kind}, ${name}`,
     measures: 'echo' as const,
     work: { ...plain, ...work, kind },
-    contenders: all.filter((contender) => kind === 'binary' || !('binaryOnly' in contenders[contender])),
+    contenders: names.filter((name) => !((kind === 'text' ? 'binaryOnly' : 'textOnly') in contenders[name])),
     marks,
   })),
 );
@@ -115,7 +116,7 @@ const compressed: Scenario[] = [
     work: { ...json, connections: 20, inFlight: 8 },
     contenders: ['ours', 'ours, events', 'ws', 'uWebSockets.js'],
     marks: [
-      ...cpu('ours', { ws: 0.35, 'uWebSockets.js': 1.3 }),
+      ...cpu('ours', { ws: 0.3, 'uWebSockets.js': 1.4 }),
       { figure: 'wire', subject: 'ours', against: 'uWebSockets.js', atMost: 1 },
     ],
   },
@@ -133,7 +134,7 @@ const broadcasts: Scenario[] = [
     measures: 'broadcast',
     work: audience,
     contenders: ['ours, broadcast', ...topics, 'ws, broadcast', 'uWebSockets.js, broadcast', 'net, broadcast'],
-    marks: [...cpu('ours, broadcast', { 'ws, broadcast': 0.4 }), ...cpu('ours, topic', { 'ours, broadcast': 1.1 })],
+    marks: [...cpu('ours, broadcast', { 'ws, broadcast': 0.9 }), ...cpu('ours, topic', { 'ours, broadcast': 1.1 })],
   },
   {
     section: 'Broadcasts to 1,000 connections',
@@ -161,7 +162,8 @@ const clients: Scenario[] = [
       measures: 'client' as const,
       work: { ...plain, ...work, kind },
       contenders: ['ours', 'ws'] as const,
-      marks: cpu('ours', { ws: 0.5 }),
+      // With one in flight, nearly all of the time is that of the system.
+      marks: cpu('ours', { ws: work.inFlight === 1 ? 1 : 0.5 }),
     })),
   ),
   {
@@ -181,7 +183,7 @@ const handshakes: Scenario[] = [
     measures: 'handshakes',
     work: { ...plain, size: 20, connections: 2000 },
     contenders: ['ours', 'ws', 'uWebSockets.js', 'http'],
-    marks: cpu('ours', { ws: 1 }),
+    marks: cpu('ours', { ws: 1.1, http: 1.4 }),
   },
   {
     section: 'Handshakes',
@@ -189,7 +191,7 @@ const handshakes: Scenario[] = [
     measures: 'openAndClose',
     work: { ...plain, size: 20, connections: 2000 },
     contenders: ['ours', 'ws', 'uWebSockets.js', 'http'],
-    marks: cpu('ours', { ws: 1 }),
+    marks: cpu('ours', { ws: 1.1 }),
   },
 ];
 
@@ -220,9 +222,8 @@ const arena: Scenario[] = [
   },
 ];
 
-/** Resident memory and the heap of JavaScript, each. */
-function memory(subject: ContenderName, against: ContenderName, atMost: number): Mark[] {
-  return ['resident', 'heap'].map((figure) => ({ figure, subject, against, atMost }));
+function memory(subject: ContenderName, against: ContenderName, atMost: { resident: number; heap: number }): Mark[] {
+  return Object.entries(atMost).map(([figure, most]) => ({ figure, subject, against, atMost: most }));
 }
 
 const memories: Scenario[] = [
@@ -242,10 +243,11 @@ const memories: Scenario[] = [
       'net',
     ],
     marks: [
-      ...memory('ours', 'ws', 1.25),
-      ...memory('ours, without request', 'ws', 1.2),
-      ...memory('ours, events, without request', 'ws', 1),
-      ...memory('ours', 'ws, createWebSocketStream', 0.7),
+      ...memory('ours', 'ws', { resident: 1, heap: 1.2 }),
+      ...memory('ours, without request', 'ws', { resident: 1, heap: 1.2 }),
+      ...memory('ours, events', 'ws', { resident: 0.95, heap: 1 }),
+      ...memory('ours, events, without request', 'ws', { resident: 0.95, heap: 1 }),
+      ...memory('ours', 'ws, createWebSocketStream', { resident: 0.7, heap: 0.7 }),
     ],
     rounds: 3,
   },
@@ -267,16 +269,16 @@ const latencies: Scenario[] = [
     measures: 'latency',
     work: { ...plain, size: kibibyte, connections: 50, inFlight: 16 },
     contenders: ['ours', 'ws', 'uWebSockets.js', 'net'],
-    marks: ['p99', 'longestPause', 'pausesPerMessage'].map((figure) => ({
+    marks: ['p99', 'p999', 'longestPause', 'pausesPerMessage'].map((figure) => ({
       figure,
       subject: 'ours' as const,
       against: 'ws' as const,
-      atMost: noWorse,
+      atMost: 0.9,
     })),
   },
 ];
 
-const overHttp2 = ['ours, HTTP/2', 'ours'] as const;
+const overHttp2: readonly ContenderName[] = ['ours, HTTP/2', 'ours'];
 
 const http2: Scenario[] = [
   ...shapes.slice(0, 4).map(({ name, work }) => ({
@@ -284,8 +286,8 @@ const http2: Scenario[] = [
     name: `binary, ${name}`,
     measures: 'echo' as const,
     work: { ...plain, ...work, kind: 'binary' as const },
-    contenders: overHttp2,
-    marks: [],
+    contenders: [...overHttp2, 'net, HTTP/2', 'net'],
+    marks: cpu('ours, HTTP/2', { ours: work.size === 64 * kibibyte ? 1.3 : 1 }),
   })),
   {
     section: 'HTTP/2, all connections on one session',
@@ -301,7 +303,7 @@ const http2: Scenario[] = [
     measures: 'memory',
     work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
     contenders: overHttp2,
-    marks: memory('ours, HTTP/2', 'ours', 1),
+    marks: memory('ours, HTTP/2', 'ours', { resident: 1, heap: 1 }),
     rounds: 3,
   },
 ];
@@ -354,7 +356,7 @@ const large: Scenario[] = [
   },
 ];
 
-export const scenarios: readonly Scenario[] = [
+const all: readonly Scenario[] = [
   ...echoes,
   ...otherEchoes,
   ...compressed,
@@ -368,3 +370,18 @@ export const scenarios: readonly Scenario[] = [
   ...http2,
   ...growth,
 ];
+
+/** Adds a second process of our first contender: a mark that is missed by no more than the two are apart is not missed. */
+function withNoise(scenario: Scenario): Scenario {
+  const { contenders: names, marks } = scenario;
+  const [first, ...rest] = names;
+  if (first === undefined || !isOurs(first) || marks.every(({ against }) => against === undefined)) return scenario;
+  const again = nameOfAdded(first, 'again');
+  return {
+    ...scenario,
+    contenders: [first, again, ...rest],
+    marks: marks.map((mark) => ({ ...mark, noise: [first, again] })),
+  };
+}
+
+export const scenarios: readonly Scenario[] = all.map(withNoise);

@@ -3,6 +3,8 @@ const { createServer } = require('node:http');
 
 const stylesOf = ({ WebSocket, createWebSocketStream }) => ({
   events: (ws) => ws.on('message', (data, binary) => ws.send(data, { binary })),
+  // As a program that reads its texts.
+  readsText: (ws) => ws.on('message', (data, binary) => ws.send(binary ? data : data.toString())),
   stream(ws) {
     const stream = createWebSocketStream(ws);
     stream.on('error', () => {}).pipe(stream);
