@@ -3,7 +3,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+
+/** Collects all objects that nothing refers to. */
+export const collect = runInNewContext('gc') as () => void;
 
 /**
  * Bytes that are still referred to, on the heap and in buffers. Buffers are freed by another thread, and some only after what
