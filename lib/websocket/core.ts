@@ -257,9 +257,8 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   disconnected(): void {
-    if (this.#stream.destroyed) return;
     // The peer has sent its Close frame, and not everything that was written was sent: the program must know.
-    if (this.writeQueue.length > 0 && this.#connection?.isAwaited === true)
+    if (this.writeQueue.length > 0 && (this.#connection as Connection).isAwaited)
       this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
     this.writeQueue.drop();
     this.keepUnread();
