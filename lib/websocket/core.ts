@@ -227,7 +227,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
 
   peerClosed(): void {
     // The library ends the writable side after the peer's Close frame, so a write after that is no mistake of the
-    // program.
+    // program, which may destroy the stream with the error of the write.
     this.#tolerateErrors();
     // The listener is added now and not in the constructor, to save its memory on idle connections.
     this.#stream.prependListener('end', readingEnded);

@@ -380,6 +380,31 @@ describe('A WebSocket whose peer has closed', () => {
     expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: false });
   });
 
+  it('does not fail for a chain of streams that the program itself has ended too early, though the Close frame was never answered', async () => {
+    using time = new VirtualTime();
+    time.start();
+    // An HTTP/2 stream that the peer has reset accepts no more bytes, and may close late.
+    const stream = Object.assign(new FakeByteStream(), { aborted: false });
+    const options = { heartbeat: false, closeTimeout: 1000 } as const;
+    const ws = openWebSocket('server', { stream, head: Buffer.alloc(0) }, { options });
+    const errors = new Errors();
+    ws.on('error', errors.note);
+    const slow = new Transform({
+      objectMode: true,
+      highWaterMark: 1,
+      transform: (message, _encoding, done) => void setTimeout(done, 400, null, message),
+    });
+    ws.pipe(slow).pipe(ws);
+    const frames = ['one', 'two', 'three', 'four'].map((text) => rawFrame(0x81, Buffer.from(text), 'client'));
+    stream.push(Buffer.concat([...frames, closeFrame]));
+    await closedByPeer(ws);
+    stream.emit('aborted');
+    ws.end();
+    await time.passUntil(closeOf(ws), 100);
+    expect(errors.all).to.deep.equal([]);
+    expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: false });
+  });
+
   it('does not fail if the connection ends before the Close frame is answered, and everything was sent', async () => {
     const stream = new FakeByteStream();
     const options = { heartbeat: false, allowHalfOpen: true } as const;
@@ -533,6 +558,23 @@ describe("A server's WebSocket without an 'error' listener", () => {
 
   it('does not throw the error of a source, whose pieces may be those of a peer', async () => {
     expect(await write(Readable.from([{}]))).to.deep.equal([]);
+  });
+
+  it('does not throw the error of a write after the peer has closed, with which the program destroys it', async () => {
+    let server: WebSocket | undefined;
+    const caught = await catching(async () => {
+      const [ws, client] = createPair({ heartbeat: false });
+      server = ws;
+      client.on('error', () => {}).end();
+      // A message that is not sent yet, so that the WebSocket is not closed when the late message is written.
+      ws.write(new PassThrough());
+      await once(ws.resume(), 'end');
+      await turn();
+      ws.write('late', (error) => ws.destroy(error as Error));
+      await client.whenClosed();
+    });
+    expect(server?.errored).to.have.property('code', 'WS_ERR_NOT_OPEN');
+    expect(caught).to.deep.equal([]);
   });
 
   it('does not throw the error of a memory budget, and closes with 1013', async () => {
