@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Address } from './work';
 
 /** A server that is measured. */
@@ -100,3 +102,16 @@ export const contenders: Readonly<Record<ContenderName, Contender>> = {
   ...add('again'),
   ...others,
 };
+
+/** uWebSockets.js is a binary, and not for every version of Node there is one. */
+export function runsOnThisNode(name: ContenderName): boolean {
+  if (contenders[name].library !== 'uWebSockets') return true;
+  return existsSync(
+    join(
+      __dirname,
+      'node_modules',
+      'uwebsockets',
+      `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`,
+    ),
+  );
+}

@@ -82,7 +82,8 @@ function writeFigures(scenario: Scenario, rounds: Rounds): string {
   const [first] = figures as [string];
   const valuesOf = (name: ContenderName, figure: string) =>
     (rounds[name] ?? []).map((values) => values[figure] ?? Number.NaN);
-  const rows = scenario.contenders.map((name) => {
+  const measured = scenario.contenders.filter((name) => rounds[name] !== undefined);
+  const rows = measured.map((name) => {
     const summaries = figures.map((figure) => formatSpread(summarize(valuesOf(name, figure)), styleOf(figure).format));
     const ratio = summarizeRatios(valuesOf(name, first), valuesOf(subject as ContenderName, first)).median;
     return [name, ...summaries, name === subject ? '1' : formatRatio(ratio)];

@@ -303,7 +303,7 @@ const http2: Scenario[] = [
     name: 'memory of 1,000 connections after one echo',
     measures: 'memory',
     work: { ...plain, kind: 'binary', size: 20, connections: 1000 },
-    contenders: overHttp2,
+    contenders: overHttp2AndFloors,
     marks: memory('ours, HTTP/2', 'ours', { resident: 1, heap: 1 }),
     rounds: 3,
   },

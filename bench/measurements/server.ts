@@ -1,3 +1,4 @@
+import * as http from 'node:http';
 import { buildOf } from '../builds';
 import { type ContenderName, contenders } from '../contenders';
 import { BenchProcess, type ProcessOptions } from '../processes';
@@ -65,6 +66,10 @@ export class Server {
 
 /** A library whose native part cannot be loaded does without it and says nothing; its figures would be those of another. */
 export async function requireAddon(process: BenchProcess, addon: string): Promise<void> {
+  // Newer versions of Node have what bufferutil has, and ws then uses that.
+  if (addon === 'bufferutil' && 'websocketUnmask' in http) return;
   const addons = await process.ask<string[]>('addons');
-  if (!addons.some((file) => file.includes(addon))) throw new Error(`The native code of ${addon} is not in use`);
+  if (addons.some((file) => file.includes(addon))) return;
+  await process.stop();
+  throw new Error(`The native code of ${addon} is not in use`);
 }
