@@ -8,9 +8,9 @@ export class FakeOpening implements Opening {
   readonly version = '13';
   readonly wire = rfc6455;
   readonly extensions = [];
-  readonly request = { url: '/chat' } as HttpRequest;
   readonly protocols: readonly string[];
   readonly stream = new PassThrough();
+  readonly request = { url: '/chat', socket: this.stream } as unknown as HttpRequest;
   abandoned = 0;
   acceptance: Acceptance | undefined;
   /** Tells the WebSocket that the request cannot be accepted any more. */
