@@ -83,6 +83,11 @@ export function nameOfAdded(name: OurName, addition: keyof typeof additions): Ad
   return `${name}, ${addition}`;
 }
 
+/** Whether a contender is a second process of another one, to know the noise. */
+export function isSecondProcess(name: ContenderName): boolean {
+  return name.endsWith(', again');
+}
+
 export function isOurs(name: ContenderName): name is OurName {
   return name in ofThisLibrary;
 }

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContenderName } from './contenders';
+import { type ContenderName, isSecondProcess } from './contenders';
 import { styleOf } from './figures';
-import type { Scenario } from './scenario';
+import type { Figures, Scenario } from './scenario';
 import { scenarios } from './scenarios';
 import { type Summary, summarize } from './statistics';
 import { keyOf, type Results } from './storedResults';
@@ -174,10 +174,12 @@ export async function drawPlots(results: Results): Promise<void> {
 
 function pointsOf(scenario: Scenario, { rounds }: Results): Point[] {
   const { connections, size } = scenario.work;
-  return Object.entries(rounds[keyOf(scenario)] ?? {}).flatMap(([contender, figures]) =>
+  const entries = Object.entries(rounds[keyOf(scenario)] ?? {}) as [ContenderName, Figures[]][];
+  const drawn = entries.filter(([contender]) => !isSecondProcess(contender));
+  return drawn.flatMap(([contender, figures]) =>
     Object.keys(figures[0] ?? {}).map((figure) => ({
       scenario: scenario.name,
-      contender: contender as ContenderName,
+      contender,
       figure,
       connections,
       size,
