@@ -71,6 +71,9 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
     this.#owner = owner;
     this.input = new ByteInput(this);
     this.output = new ByteOutput(transport.largestWrite ?? largestWrite, this);
+    // On an HTTP/2 stream, the callback of an empty write is called before the bytes in front of it have been sent, or
+    // never, if the peer's window is used up. Its writes are never completed at once, so callbacks take no time there.
+    if ('aborted' in stream) this.output.watch();
   }
 
   get isDisconnected(): boolean {
@@ -183,6 +186,8 @@ export class ByteChannel extends AsyncResource implements ByteStreamWatcher, Inp
   }
 
   streamEnded(): void {
+    // From now on, the input tells nothing about a loss of the connection.
+    this.output.watch();
     this.input.end();
   }
 

@@ -5,6 +5,7 @@ import type { CompressionCounter } from '../framing/counters';
 import type { MessageWriter } from '../framing/messageWriter';
 import { flushLater } from './endOfTick';
 import { callAll, PacedWriter, type WriteCallback } from './pacedWriter';
+import { hasReachedSystem, UnsentWrites } from './unsentWrites';
 
 /** The methods of a MessageWriter that the output uses. */
 export type OutputWriter = Omit<MessageWriter, 'idle' | 'pieces'>;
@@ -31,6 +32,13 @@ export interface OutputOwner {
   outputStalled(): void;
   /** Called when a message that `offer()` has accepted cannot be encoded. */
   outputFailed(error: WebSocketError): void;
+}
+
+/** The callbacks of items whose bytes are written together. */
+interface Batch {
+  readonly callbacks: readonly WriteCallback[];
+  /** Whether the byte stream passed the bytes on to the operating system at once. */
+  hasLeft: boolean;
 }
 
 /** If so many bytes of frames are encoded, they are written at once and not at the end of the tick. */
@@ -61,11 +69,10 @@ export class ByteOutput {
   #end: 'open' | 'whenSent' | 'over' | 'closed' = 'open';
   /** The callbacks of items that were encoded and have not been written to the byte stream. */
   #callbacks: WriteCallback[] | undefined;
-  /**
-   * The callbacks of items that were written to the byte stream and have not reached the operating system, oldest
-   * first.
-   */
-  #unsettled: WriteCallback[][] | undefined;
+  /** The items that were written to the byte stream and have not reached the operating system, oldest first. */
+  #unsettled: Batch[] | undefined;
+  /** Made by `watch()`, because in a hot path a callback for each write takes time. */
+  #unsent: UnsentWrites | undefined;
 
   /** @param largestWrite most bytes of one write to the byte stream */
   constructor(largestWrite: number, owner: OutputOwner) {
@@ -94,6 +101,14 @@ export class ByteOutput {
     return !this.#isOver && this.#stream.writable;
   }
 
+  /**
+   * Whether bytes that were sent have not reached the operating system. When the byte stream has closed, these bytes
+   * are lost. False before `watch()`.
+   */
+  get hasUnsent(): boolean {
+    return this.#unsent?.any === true;
+  }
+
   get #isOver(): boolean {
     return this.#end === 'over' || this.#end === 'closed';
   }
@@ -116,6 +131,7 @@ export class ByteOutput {
   /** Sends an item even if the byte stream is full. */
   send(item: Outgoing, callback?: WriteCallback): void {
     if (this.#isOver) {
+      if (!isControlFrame(item)) this.#unsent?.addRefused();
       if (callback !== undefined) process.nextTick(callback, notOpen());
       return;
     }
@@ -131,6 +147,22 @@ export class ByteOutput {
       writer.onFailure = (error) => this.#owner.outputFailed(error);
     }
     this.#flushInTime();
+  }
+
+  /**
+   * Notes from now on whether the bytes that are sent, and those that wait, reach the operating system: see
+   * `hasUnsent`.
+   */
+  watch(): void {
+    if (this.#unsent !== undefined) return;
+    const stream = this.#stream;
+    const waits = (this.#pacer?.length ?? 0) + stream.writableLength > 0;
+    this.#unsent = new UnsentWrites(stream);
+    if (!waits) return;
+    // The writes that wait have no callback, so an empty one is added behind them. Its callback is called after theirs.
+    // Without allowHalfOpen, Node allows no write after the end of the readable side, but ends the writable side itself.
+    if (stream.allowHalfOpen && this.isWritable) this.#writeNow(Buffer.alloc(0), undefined);
+    else stream.once('finish', this.#unsent.add());
   }
 
   /** Collects what is sent from now on until `release()` writes all of it. */
@@ -168,9 +200,11 @@ export class ByteOutput {
   /** Called when the byte stream has closed: fails everything that has not reached the operating system. */
   closed(): void {
     this.#end = 'closed';
+    if (this.bufferedAmount > 0) this.#unsent?.addRefused();
     this.#writer?.release();
     if (this.#unsettled === undefined && this.#callbacks === undefined) return;
-    const callbacks = [...(this.#unsettled ?? []), this.#callbacks ?? []].flat();
+    const written = (this.#unsettled ?? []).flatMap(({ callbacks }) => callbacks);
+    const callbacks = [...written, ...(this.#callbacks ?? [])];
     this.#unsettled = this.#callbacks = undefined;
     if (callbacks.length > 0) callAll(callbacks, notOpen());
   }
@@ -196,8 +230,7 @@ export class ByteOutput {
     const writer = this.#writer;
     if (writer === undefined || this.#isOver) return;
     if (writer.length > 0) this.#writePieces(writer);
-    // A version without Close frames has no bytes for one.
-    else if (!writer.busy) this.#settleLater()?.();
+    else if (!writer.busy) this.#settleWithoutBytes();
     // If the byte stream passes the bytes on inside of write(), the program may send more, or end the output, before
     // write() returns. The writer was then returned by that call, and another connection may have it.
     if (this.#writer === writer) this.#writer = this.#owner.pool.returnWriter(writer);
@@ -206,10 +239,15 @@ export class ByteOutput {
   #writePieces(writer: OutputWriter): void {
     // If a message is being compressed on another thread, its callback must wait for its bytes. #callbacks does not say
     // which callback belongs to which bytes, so all of them wait.
-    const callback = writer.busy ? undefined : this.#settleLater();
+    const batch = writer.busy ? undefined : this.#newBatch();
+    const callback = batch && ((error?: Error | null) => this.#written(batch, error));
     const only = writer.takeOnly();
-    if (only !== undefined) return this.#write(only, callback);
-    const pieces = writer.take();
+    if (only !== undefined) this.#write(only, callback);
+    else this.#writeAll(writer.take(), callback);
+    if (batch !== undefined) batch.hasLeft = this.bufferedAmount === 0;
+  }
+
+  #writeAll(pieces: readonly Uint8Array[], callback: WriteCallback | undefined): void {
     // cork(), so that a header and its large payload are sent with one system call.
     this.#stream.cork();
     pieces.forEach((piece, index) => {
@@ -229,27 +267,43 @@ export class ByteOutput {
   }
 
   #writeNow(bytes: Uint8Array, callback: WriteCallback | undefined): boolean {
-    if (this.#pacer !== undefined) return this.#pacer.write(bytes, callback);
-    return callback === undefined ? this.#stream.write(bytes) : this.#stream.write(bytes, callback);
+    const done = this.#unsent === undefined ? callback : this.#unsent.add(callback);
+    if (this.#pacer !== undefined) return this.#pacer.write(bytes, done);
+    return done === undefined ? this.#stream.write(bytes) : this.#stream.write(bytes, done);
   }
 
-  /**
-   * Returns one callback for the write of the encoded bytes, which calls the callbacks of all their items; undefined if
-   * there are none.
-   */
-  #settleLater(): WriteCallback | undefined {
-    const batch = this.#callbacks;
-    if (batch === undefined) return undefined;
+  /** Returns the callbacks of the items that were encoded; undefined if there are none. */
+  #newBatch(): Batch | undefined {
+    if (this.#callbacks === undefined) return undefined;
+    const batch: Batch = { callbacks: this.#callbacks, hasLeft: false };
     this.#callbacks = undefined;
     this.#unsettled ??= [];
     this.#unsettled.push(batch);
-    return (error) => {
-      const index = this.#unsettled?.indexOf(batch) ?? -1;
-      // The byte stream had closed before this call, and closed() has called the callbacks.
-      if (index === -1) return;
-      this.#unsettled?.splice(index, 1);
-      callAll(batch, error ? notOpen(error) : undefined);
-    };
+    return batch;
+  }
+
+  /**
+   * Calls the callbacks of items that have no bytes, such as a Close in a version without Close frames, when the bytes in
+   * front of them have reached the operating system.
+   */
+  #settleWithoutBytes(): void {
+    const isLast = this.bufferedAmount === 0;
+    const batch = this.#newBatch();
+    if (batch === undefined) return;
+    if (isLast) this.#settle(batch, true);
+    else this.#writeNow(Buffer.alloc(0), (error) => this.#written(batch, error));
+  }
+
+  #written(batch: Batch, error: Error | null | undefined): void {
+    this.#settle(batch, !error && (batch.hasLeft || hasReachedSystem(this.#stream, error)), error);
+  }
+
+  #settle(batch: Batch, hasLeft: boolean, error?: Error | null): void {
+    const index = this.#unsettled?.indexOf(batch) ?? -1;
+    // The byte stream had closed before this call, and closed() has called the callbacks.
+    if (index === -1) return;
+    this.#unsettled?.splice(index, 1);
+    callAll(batch.callbacks, hasLeft ? undefined : notOpen(error ?? undefined));
   }
 
   /**
@@ -266,4 +320,8 @@ export class ByteOutput {
 
 function notOpen(cause?: Error): WebSocketError {
   return new WebSocketError('WS_ERR_NOT_OPEN', 'the connection ended before the message was sent', cause && { cause });
+}
+
+function isControlFrame(item: Outgoing): boolean {
+  return typeof item === 'object' && 'opcode' in item && ['ping', 'pong', 'close'].includes(item.opcode);
 }

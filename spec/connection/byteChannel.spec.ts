@@ -248,6 +248,28 @@ describe('ByteChannel', () => {
       expect(owner.events).to.deep.equal(['a', 'disconnected', 'b', 'inputEnded', 'closed']);
     });
 
+    it("notes from the peer's end on whether what was sent reaches the operating system; on an HTTP/2 stream always", async () => {
+      for (const isHttp2 of [false, true]) {
+        make();
+        if (isHttp2) {
+          stream = Object.assign(new FakeByteStream(), { aborted: false });
+          channel = new ByteChannel({ stream, head: none }, owner);
+        }
+        channel.start(none);
+        channel.output.send('a');
+        await turn();
+        expect(channel.output.hasUnsent).to.equal(isHttp2);
+        stream.push(null);
+        await turn();
+        expect(channel.output.hasUnsent).to.equal(true);
+        await stream.letLeave();
+        // The empty write behind the bytes.
+        if (!isHttp2) await stream.letLeave();
+        expect(channel.output.hasUnsent).to.equal(false);
+        stream.destroy();
+      }
+    });
+
     it('reports a truncated message as WS_ERR_CONNECTION_LOST', async () => {
       channel.start(none);
       stream.push(frames('abc').subarray(0, 3));

@@ -379,6 +379,36 @@ describe('ByteOutput', () => {
       expect(errors[0]).to.include({ code: 'WS_ERR_NOT_OPEN', cause });
     });
 
+    it('is called with WS_ERR_NOT_OPEN if the byte stream was destroyed during the write, whatever Node says of the write', async () => {
+      output.send('a', note('a'));
+      await turn();
+      stream.destroy();
+      await stream.letLeave();
+      output.closed();
+      expect(called).to.deep.equal(['a: WS_ERR_NOT_OPEN']);
+    });
+
+    it('has no error if the byte stream was destroyed when the bytes had reached the operating system', async () => {
+      stream.onWrite = () => void stream.letLeave();
+      output.send('a', note('a'));
+      output.release();
+      expect(called).to.deep.equal([]);
+      stream.destroy();
+      await turn();
+      expect(called).to.deep.equal(['a']);
+    });
+
+    it('waits, for an item that has no bytes, for the bytes in front of it', async () => {
+      output.send('a');
+      await turn();
+      output.send('-close', note('close'));
+      await turn();
+      expect(called).to.deep.equal([]);
+      stream.destroy();
+      output.closed();
+      expect(called).to.deep.equal(['close: WS_ERR_NOT_OPEN']);
+    });
+
     it('is called with WS_ERR_NOT_OPEN, once, for all unsent items when the stream closes', async () => {
       output.send('x'.repeat(40), note('written'));
       await turn();
@@ -481,6 +511,101 @@ describe('ByteOutput', () => {
     expect(stream.writableEnded).to.equal(false);
     output.closed();
     expect([called, owner.events]).to.deep.equal([['a: WS_ERR_NOT_OPEN'], []]);
+  });
+
+  describe('hasUnsent', () => {
+    it('is false before watch(), and while nothing was sent', async () => {
+      output.send('a');
+      await turn();
+      expect(output.hasUnsent).to.equal(false);
+      await stream.letLeave();
+      output.watch();
+      output.closed();
+      expect([output.hasUnsent, stream.writes]).to.deep.equal([false, ['a']]);
+    });
+
+    it('is true while bytes wait that were written before watch(), which adds one empty write behind them', async () => {
+      output.send('a');
+      await turn();
+      output.watch();
+      output.watch();
+      expect(output.hasUnsent).to.equal(true);
+      await stream.letLeave();
+      await stream.letLeave();
+      expect([output.hasUnsent, stream.writes]).to.deep.equal([false, ['a', '']]);
+    });
+
+    it('is true while pieces of a large message wait', async () => {
+      output.send('x'.repeat(40));
+      await turn();
+      output.watch();
+      for (let i = 0; i < 3; i++) {
+        expect(output.hasUnsent).to.equal(true);
+        await stream.letLeave();
+      }
+      await stream.letLeave();
+      expect([output.hasUnsent, stream.writes.join('')]).to.deep.equal([false, 'x'.repeat(40)]);
+    });
+
+    it('is true while bytes wait that were written after watch(), with a callback or without one', async () => {
+      output.watch();
+      for (const callback of [undefined, note('b')]) {
+        output.send('b', callback);
+        await turn();
+        expect(output.hasUnsent).to.equal(true);
+        await stream.letLeave();
+        expect(output.hasUnsent).to.equal(false);
+      }
+      expect([called, stream.writes]).to.deep.equal([['b'], ['b', 'b']]);
+    });
+
+    it('stays true if the byte stream closes before the bytes were sent', async () => {
+      output.watch();
+      output.send('a');
+      await turn();
+      stream.destroy();
+      await stream.letLeave();
+      output.closed();
+      expect(output.hasUnsent).to.equal(true);
+    });
+
+    for (const item of ['a', '~a'])
+      it(`is true if the byte stream closes before an item was written: ${item}`, () => {
+        output.watch();
+        output.send(item);
+        output.closed();
+        expect(output.hasUnsent).to.equal(true);
+      });
+
+    it('is true if a message was refused, and false if only control frames were', () => {
+      output.watch();
+      output.stop();
+      output.send({ opcode: 'pong', payload: Buffer.alloc(0) });
+      output.send({ opcode: 'close', code: 1000, reason: '' });
+      expect(output.hasUnsent).to.equal(false);
+      output.send({ opcode: 'text', payload: 'a' });
+      expect(output.hasUnsent).to.equal(true);
+    });
+
+    it('is known without a write if Node ends the byte stream itself, because allowHalfOpen is false', async () => {
+      for (const isSent of [true, false]) {
+        const written = stream.writes.length;
+        stream.allowHalfOpen = false;
+        output.send('a');
+        await turn();
+        output.watch();
+        stream.end();
+        expect(output.hasUnsent).to.equal(true);
+        if (isSent) await stream.letLeave();
+        else stream.destroy();
+        await turn();
+        output.closed();
+        expect([output.hasUnsent, stream.writes.length - written]).to.deep.equal([!isSent, 1]);
+        stream = new FakeStream();
+        owner = new FakeOwner(stream, pool);
+        output = new ByteOutput(largestWrite, owner);
+      }
+    });
   });
 
   it('reports an item that cannot be encoded later', async () => {
