@@ -15,6 +15,7 @@ export interface CloseChannel {
   readonly output: {
     readonly isWritable: boolean;
     readonly bufferedAmount: number;
+    readonly hasUnsent: boolean;
     send(frame: CloseFrame, callback?: (error?: Error | null) => void): void;
   };
   readonly isDisconnected: boolean;
@@ -32,7 +33,7 @@ export interface CloseChannel {
 }
 
 /** The methods of the WebSocket that the CloseSequence calls. */
-export type CloseSequenceOwner = Pick<ConnectionOwner, 'peerClosed' | 'answeredForProgram' | 'failed'>;
+export type CloseSequenceOwner = Pick<ConnectionOwner, 'peerClosed' | 'answerOverdue' | 'failed'>;
 
 /**
  * Ends a connection: the close handshake and its deadlines, failures of the peer, and the destruction of the WebSocket.
@@ -46,6 +47,7 @@ export class CloseSequence {
   #programEnded = false;
   /** Whether the WebSocket was destroyed. */
   #left = false;
+  #aborted = false;
   #fault: WebSocketError | undefined;
   /** Whether our Close frame has reached the operating system. */
   #closeLeft = false;
@@ -76,11 +78,12 @@ export class CloseSequence {
   }
 
   /**
-   * Whether both sides have sent a Close frame, but the byte stream closed before all messages had reached the
-   * operating system. False if only our Close frame had not.
+   * Whether the peer has sent its Close frame, but the byte stream closed before all messages had reached the operating
+   * system. False if only our Close frame had not, or the program itself has called `abort()`.
    */
   get wasCutOff(): boolean {
-    return this.#channel.isClosed && this.#handshake.complete && !this.#closeLeft && !this.#messagesLeft;
+    if (!this.#channel.isDisconnected || this.#aborted || !this.#handshake.closeReceived) return false;
+    return this.closeSent ? !this.#closeLeft && !this.#messagesLeft : this.#channel.output.hasUnsent;
   }
 
   /**
@@ -132,7 +135,7 @@ export class CloseSequence {
 
   /** Destroys the byte stream without a Close frame. */
   abort(): void {
-    this.#left = true;
+    this.#left = this.#aborted = true;
     this.#channel.reset();
   }
 
@@ -214,7 +217,7 @@ export class CloseSequence {
     if (this.isAwaited) {
       // The program has not answered yet, perhaps because it has not read all messages. That is no fault of the peer.
       this.close(closeCodes.normal, '');
-      return this.#owner.answeredForProgram();
+      return this.#owner.answerOverdue(this.closeSent);
     }
     // No byte waits for the peer, so the delay is on our side: a message source of the program has not ended.
     if (!this.#handshake.closeSent && this.#channel.output.bufferedAmount === 0) return this.#deadline?.progressed();

@@ -73,8 +73,8 @@ export class Connection implements ChannelOwner, KeepaliveSubject, WatchedConnec
   }
 
   /**
-   * Whether both sides have sent a Close frame, but the byte stream closed before all messages had reached the
-   * operating system.
+   * Whether the peer has sent its Close frame, but the byte stream closed before all messages had reached the operating
+   * system.
    */
   get wasCutOff(): boolean {
     return this.#closeSequence?.wasCutOff === true;

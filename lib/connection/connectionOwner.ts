@@ -14,10 +14,10 @@ export interface ConnectionOwner {
   /** Called when a clean Close frame was received: no more messages follow. */
   peerClosed(): void;
   /**
-   * Called when the program has not answered the peer's Close frame in time, so that the connection has sent the
-   * answer.
+   * Called when the program has not answered the peer's Close frame in time.
+   * @param isAnswered whether the connection has sent the answer. False if the byte stream accepts no more bytes
    */
-  answeredForProgram(): void;
+  answerOverdue(isAnswered: boolean): void;
   /**
    * Called when the peer or the transport has failed: no more messages are received.
    * @returns true if messages received before are still being read and may be answered. The Close frame is then sent

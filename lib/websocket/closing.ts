@@ -26,7 +26,7 @@ export class Closing {
   /** Whether `abort()` was called: no Close frame is sent. */
   aborted = false;
   /** Why not everything that was written could be sent. Reported after both sides have ended. */
-  errorToReport: Error | undefined;
+  errorToReport: WebSocketError | undefined;
   /** Completes the destruction of the stream. Called when the connection has ended. */
   whenEnded: (() => void) | undefined;
   #groups: Set<Group> | undefined;
@@ -73,21 +73,31 @@ export class Closing {
     connection: { readonly wasCutOff: boolean } | undefined,
   ): Error | null {
     if (!stream.readableEnded) return null;
-    if (connection?.wasCutOff === true)
-      this.reportAtTheEnd(stream, new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
-    return this.errorToReport ?? null;
+    if (connection?.wasCutOff === true) this.messagesLost();
+    if (this.errorToReport === undefined) return null;
+    tolerateErrors(stream);
+    return this.errorToReport;
   }
 
-  /** Sets the error to report after both sides have ended, unless there is one. It is the peer's doing. */
-  reportAtTheEnd(stream: Pick<Duplex, 'listeners' | 'on'>, error: Error): void {
+  /**
+   * Sets the error to report after both sides have ended, unless there is one: the byte stream has closed before all
+   * messages were sent. Returns the error.
+   */
+  messagesLost(): WebSocketError {
+    this.errorToReport ??= new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent');
+    return this.errorToReport;
+  }
+
+  /**
+   * Reports at the end, and returns, that the writable side was ended for the program before it had done this.
+   * @param isAnswered whether the peer got our Close frame. False if the byte stream accepts no more bytes
+   */
+  endedBefore(what: string, isAnswered: boolean, stream: Pick<Duplex, 'listeners' | 'on'>): WebSocketError {
+    const error = isAnswered
+      ? new WebSocketError('WS_ERR_CLOSE_TIMEOUT', `the peer was answered before ${what}`)
+      : new WebSocketError('WS_ERR_CONNECTION_LOST', `before ${what}`);
     this.errorToReport ??= error;
     tolerateErrors(stream);
-  }
-
-  /** Reports at the end, and returns, that the peer got our Close frame before the program had done this. */
-  answeredBefore(stream: Pick<Duplex, 'listeners' | 'on'>, what: string): WebSocketError {
-    const error = new WebSocketError('WS_ERR_CLOSE_TIMEOUT', `the peer was answered before ${what}`);
-    this.reportAtTheEnd(stream, error);
     return error;
   }
 

@@ -238,11 +238,11 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (this.writeQueue.sent > 0 || this.writeQueue.length > 0) this.halfClose.nobodyReads();
   }
 
-  answeredForProgram(): void {
+  answerOverdue(isAnswered: boolean): void {
     const hadEnded = this.#stream.writableEnded || this.#stream.destroyed;
-    if (this.writeQueue.length > 0)
-      this.writeQueue.drop(this.closing.answeredBefore(this.#stream, 'everything was sent'));
-    else if (!hadEnded && this.halfClose.isChain) this.closing.answeredBefore(this.#stream, 'the program had ended');
+    const reportEnd = (what: string) => this.closing.endedBefore(what, isAnswered, this.#stream);
+    if (this.writeQueue.length > 0) this.writeQueue.drop(reportEnd('everything was sent'));
+    else if (!hadEnded && this.halfClose.isChain) reportEnd('the program had ended');
     this.halfClose.endForProgram();
   }
 
@@ -257,9 +257,9 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
   }
 
   disconnected(): void {
-    // The peer has sent its Close frame, and not everything that was written was sent: the program must know.
-    if (this.writeQueue.length > 0 && (this.#connection as Connection).isAwaited)
-      this.failed(new WebSocketError('WS_ERR_CONNECTION_LOST', 'before everything was sent'));
+    const { isAwaited, wasCutOff } = this.#connection as Connection;
+    const failure = this.writeQueue.length > 0 || wasCutOff ? this.closing.messagesLost() : undefined;
+    if (isAwaited && failure !== undefined) this.failed(failure);
     this.writeQueue.drop();
     this.keepUnread();
   }

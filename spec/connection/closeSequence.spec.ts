@@ -20,6 +20,7 @@ class FakeChannel implements CloseChannel {
   readonly output = {
     isWritable: true,
     bufferedAmount: 0,
+    hasUnsent: false,
     send: ({ code, reason }: CloseFrame, callback?: (error?: Error | null) => void) => {
       this.events.push(`send ${code}${reason}`);
       this.#callbacks.push(callback);
@@ -50,8 +51,8 @@ class FakeOwner implements CloseSequenceOwner {
   peerClosed(): void {
     this.events.push('peerClosed');
   }
-  answeredForProgram(): void {
-    this.events.push('answeredForProgram');
+  answerOverdue(isAnswered: boolean): void {
+    this.events.push(isAnswered ? 'answered for the program' : 'not answered');
   }
   failed({ code }: WebSocketError): boolean {
     this.events.push(`failed with ${code}`);
@@ -165,7 +166,7 @@ describe('CloseSequence', () => {
       expect(channel.events).to.deep.equal([]);
       await pass(1000);
       expect(channel.events).to.deep.equal(['send 1000', 'finish']);
-      expect(owner.events).to.deep.equal(['peerClosed', 'answeredForProgram']);
+      expect(owner.events).to.deep.equal(['peerClosed', 'answered for the program']);
     });
 
     it('counts from the last progress once the program has ended', async () => {
@@ -177,7 +178,15 @@ describe('CloseSequence', () => {
       }
       expect(channel.events).to.deep.equal([]);
       await pass(11_000);
-      expect(owner.events).to.deep.equal(['peerClosed', 'answeredForProgram']);
+      expect(owner.events).to.deep.equal(['peerClosed', 'answered for the program']);
+    });
+
+    it('does not say that it has answered for the program if the byte stream accepts no more bytes', async () => {
+      end.receiveClose(closeFrame(1000));
+      channel.output.isWritable = false;
+      await pass(10_000);
+      expect([channel.events, end.closeSent]).to.deep.equal([[], false]);
+      expect(owner.events).to.deep.equal(['peerClosed', 'not answered']);
     });
 
     it('starts no deadline if its Close frame is read after the byte stream has closed', () => {
@@ -405,16 +414,42 @@ describe('CloseSequence', () => {
       end.close(1000, '');
       channel.letLeave(new Error('reset'));
       expect(end.wasCutOff).to.equal(false);
-      channel.isClosed = true;
+      channel.isDisconnected = true;
       expect(end.outcome).to.deep.equal({ code: 1000, reason: '', wasClean: false });
       expect(end.wasCutOff).to.equal(true);
+    });
+
+    it('is not clean without our Close frame, and wasCutOff is true if messages could not be sent', () => {
+      channel.output.hasUnsent = true;
+      end.receiveClose(closeFrame(1000));
+      expect(end.wasCutOff).to.equal(false);
+      channel.isDisconnected = true;
+      expect([end.outcome?.wasClean, end.wasCutOff]).to.deep.equal([false, true]);
+      channel.output.hasUnsent = false;
+      expect([end.outcome?.wasClean, end.wasCutOff]).to.deep.equal([false, false]);
+    });
+
+    it('wasCutOff is also known if the Close frame of the peer is read after the byte stream has closed', () => {
+      channel.output.hasUnsent = channel.isDisconnected = true;
+      end.programEnded();
+      expect(end.wasCutOff).to.equal(false);
+      end.receiveClose(closeFrame(1000));
+      expect(end.wasCutOff).to.equal(true);
+    });
+
+    it('wasCutOff is false after abort(): the program itself has given up its messages', () => {
+      channel.output.hasUnsent = true;
+      end.receiveClose(closeFrame(1000));
+      end.abort();
+      channel.isDisconnected = true;
+      expect(end.wasCutOff).to.equal(false);
     });
 
     it('is not clean if only our Close frame could not be sent, and wasCutOff is false', () => {
       end.receiveClose(closeFrame(1000));
       end.close(1000, '');
       channel.letLeave(new Error('reset'));
-      channel.isClosed = true;
+      channel.isDisconnected = true;
       expect([end.outcome?.wasClean, end.wasCutOff]).to.deep.equal([false, false]);
     });
 

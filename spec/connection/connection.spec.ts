@@ -40,8 +40,8 @@ class FakeOwner implements ConnectionOwner {
   peerClosed(): void {
     this.events.push('peerClosed');
   }
-  answeredForProgram(): void {
-    this.events.push('answeredForProgram');
+  answerOverdue(isAnswered: boolean): void {
+    this.events.push(isAnswered ? 'answered for the program' : 'not answered');
   }
   failed(fault: WebSocketError): boolean {
     this.events.push(`failed with ${fault.code}`);

@@ -72,7 +72,7 @@ describe('Closing', () => {
 
   describe('failureAtTheEnd()', () => {
     let ended: PassThrough;
-    const failure = new Error('not everything could be sent');
+    const failure = new WebSocketError('WS_ERR_CLOSE_TIMEOUT');
 
     beforeEach(async () => {
       ended = new PassThrough().resume();
@@ -82,8 +82,9 @@ describe('Closing', () => {
     it('returns the first error that was reported after the readable side has ended, and null before', () => {
       const closing = new Closing();
       expect(closing.failureAtTheEnd(ended, undefined)).to.equal(null);
-      closing.reportAtTheEnd(new PassThrough(), failure);
-      closing.reportAtTheEnd(new PassThrough(), new Error('another one'));
+      closing.errorToReport = failure;
+      closing.messagesLost();
+      closing.endedBefore('everything was sent', true, new PassThrough());
       expect(closing.failureAtTheEnd(ended, { wasCutOff: false })).to.equal(failure);
       expect(closing.failureAtTheEnd(new PassThrough(), undefined)).to.equal(null);
     });
@@ -97,15 +98,30 @@ describe('Closing', () => {
     });
   });
 
-  it('answeredBefore(): returns and reports what came too late, and lets the stream fail without a listener', () => {
+  it('messagesLost(): returns and reports WS_ERR_CONNECTION_LOST, and lets the stream fail without a listener', async () => {
     const closing = new Closing();
-    const stream = new PassThrough();
-    const error = closing.answeredBefore(stream, 'everything was sent');
-    expect(error.code).to.equal('WS_ERR_CLOSE_TIMEOUT');
+    const error = closing.messagesLost();
+    expect(error.code).to.equal('WS_ERR_CONNECTION_LOST');
     expect(error.message).to.include('before everything was sent');
-    expect(closing.errorToReport).to.equal(error);
+    const stream = new PassThrough().resume();
+    await once(stream.end(), 'end');
+    expect(closing.failureAtTheEnd(stream, undefined)).to.equal(error);
     stream.emit('error', error);
   });
+
+  for (const [isAnswered, code, text] of [
+    [true, 'WS_ERR_CLOSE_TIMEOUT', 'the peer was answered before everything was sent'],
+    [false, 'WS_ERR_CONNECTION_LOST', ': before everything was sent'],
+  ] as const)
+    it(`endedBefore(): returns and reports ${code}, and lets the stream fail without a listener`, () => {
+      const closing = new Closing();
+      const stream = new PassThrough();
+      const error = closing.endedBefore('everything was sent', isAnswered, stream);
+      expect(error.code).to.equal(code);
+      expect(error.message).to.include(text);
+      expect(closing.errorToReport).to.equal(error);
+      stream.emit('error', error);
+    });
 });
 
 describe('destructionCode()', () => {
