@@ -117,6 +117,7 @@ export class CloseSequence {
    */
   programEnded(): void {
     this.#programEnded = true;
+    if (this.#channel.isDisconnected) this.#deadline?.stop();
     if (this.#handshake.closeSent || this.#channel.isDisconnected) return;
     this.#deadline ??= this.#newDeadline(this.#settings.closeTimeout);
   }
@@ -136,6 +137,7 @@ export class CloseSequence {
   /** Destroys the byte stream without a Close frame. */
   abort(): void {
     this.#left = this.#aborted = true;
+    this.#deadline?.stop();
     this.#channel.reset();
   }
 
@@ -157,7 +159,15 @@ export class CloseSequence {
 
   /** Called when the byte stream has closed. */
   disconnected(): void {
-    this.#deadline?.stop();
+    if (!this.#awaitsProgram) this.#deadline?.stop();
+  }
+
+  /**
+   * Whether the peer has closed, and the program has not ended the writable side. Its time to do so is limited also if
+   * the byte stream has closed: the WebSocket ends only then.
+   */
+  get #awaitsProgram(): boolean {
+    return this.isAwaited && !this.#programEnded && this.#fault === undefined;
   }
 
   /**
@@ -201,7 +211,7 @@ export class CloseSequence {
     if (this.#handshake.complete) {
       this.#deadline?.stop();
       this.#channel.finish(role === 'client' && capabilities.close);
-    } else if (this.#deadline === undefined && !this.#channel.isDisconnected) {
+    } else if (this.#deadline === undefined && (!this.#channel.isDisconnected || this.#awaitsProgram)) {
       // The peer started to wait when it sent its Close frame, and may wait only as long as we would, so the program
       // has half of closeTimeout to answer.
       this.#deadline = this.#newDeadline(this.isAwaited ? closeTimeout / 2 : closeTimeout);

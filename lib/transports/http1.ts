@@ -159,6 +159,8 @@ export class UpgradeExchange implements Exchange {
       throw error;
     }
     this.#state = 'accepted';
+    // A client may end its side with its Close frame, and wait for ours. Sockets of `https` servers would end with it.
+    socket.allowHalfOpen = true;
     if (this.#deadline !== undefined) {
       this.#clearDeadline();
       socket.removeListener('drain', this.#passDrainOn);

@@ -152,7 +152,7 @@ export class Core implements ConnectionOwner, WriteQueueOwner, HalfCloseOwner {
     if (message === null || message === undefined) throw invalidMessage(message);
     const isOver = this.#stream.writableEnded || this.#stream.destroyed || this.#connection?.isDisconnected === true;
     if (isOver) {
-      this.#lateWrites ??= new LateWrites(this.#stream, this.halfClose);
+      this.#lateWrites ??= new LateWrites(this.#stream, this.halfClose, this.closing);
       return this.#lateWrites.refuse(message, callback, () => this.readQueue.loops > 0);
     }
     if (typeof message !== 'string' && !this.settings.capabilities.binary && isBinary(message))

@@ -1,26 +1,34 @@
 import { setImmediate } from 'node:timers';
 import { WebSocketError } from '../errors';
+import type { Closing } from './closing';
 import type { DuplexOfMessages } from './events';
 import type { HalfClose } from './halfClose';
 import { isMessageSource } from './messageSources';
 import type { Delivered } from './streamedMessages';
 import { refuseSource, type WriteCallback } from './writeQueue';
 
+/** The properties of the WebSocket stream that LateWrites uses. */
+type LateStream = Pick<DuplexOfMessages<Delivered>, 'destroyed' | 'writableEnded' | 'emit'>;
+
 /**
- * Fails writes after the end of the writable side, whether the library or the program has ended it. Such a write is no
- * mistake of the program, and its writer must not wait for 'drain' forever.
+ * Fails writes after the end of the writable side, whether the library or the program has ended it, and after the loss
+ * of the connection. Such a write is no mistake of the program, and its writer must not wait for 'drain' forever.
  */
 export class LateWrites {
-  readonly #stream: Pick<DuplexOfMessages<Delivered>, 'destroyed' | 'emit'>;
+  readonly #stream: LateStream;
   readonly #halfClose: Pick<HalfClose, 'releaseWriters'>;
+  readonly #closing: Pick<Closing, 'messagesLost'> | undefined;
   #drainScheduled = false;
 
+  /** @param closing told of a write after the connection was lost. Default: the stream refuses no such writes */
   constructor(
-    stream: Pick<DuplexOfMessages<Delivered>, 'destroyed' | 'emit'>,
+    stream: LateStream,
     halfClose: Pick<HalfClose, 'releaseWriters'>,
+    closing?: Pick<Closing, 'messagesLost'>,
   ) {
     this.#stream = stream;
     this.#halfClose = halfClose;
+    this.#closing = closing;
   }
 
   /**
@@ -30,6 +38,8 @@ export class LateWrites {
    */
   refuse(message: unknown, callback: WriteCallback | undefined, isReadByLoop: () => boolean): false {
     const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the writable side has ended');
+    // The connection was lost while the program could still write.
+    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#closing?.messagesLost();
     if (isMessageSource(message)) refuseSource(message, error);
     if (callback !== undefined) process.nextTick(callback, error);
     if (this.#drainScheduled) return false;

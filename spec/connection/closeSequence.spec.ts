@@ -189,11 +189,34 @@ describe('CloseSequence', () => {
       expect(owner.events).to.deep.equal(['peerClosed', 'not answered']);
     });
 
-    it('starts no deadline if its Close frame is read after the byte stream has closed', () => {
-      channel.isDisconnected = true;
-      end.receiveClose(closeFrame(1000));
-      expect([owner.events, time.delays]).to.deep.equal([['peerClosed'], []]);
-    });
+    for (const isReadLate of [false, true])
+      it(`limits the time for an answer of the program also if the byte stream closes ${isReadLate ? 'before' : 'after'} its Close frame is read`, async () => {
+        const received = () => end.receiveClose(closeFrame(1000));
+        if (!isReadLate) received();
+        channel.output.isWritable = false;
+        channel.isDisconnected = true;
+        end.disconnected();
+        if (isReadLate) received();
+        await pass(closeTimeout / 2);
+        expect([channel.events, owner.events]).to.deep.equal([[], ['peerClosed', 'not answered']]);
+        expect(time.active.size).to.equal(0);
+      });
+
+    for (const [what, leave] of [
+      ['end()', () => end.programEnded()],
+      ['destroy()', () => end.leave(1011)],
+      ['abort()', () => end.abort()],
+    ] as const)
+      it(`has no deadline left after the byte stream has closed, and the program has called ${what}`, () => {
+        end.receiveClose(closeFrame(1000));
+        channel.output.isWritable = false;
+        channel.isDisconnected = true;
+        channel.isDestroyed = true;
+        end.disconnected();
+        expect(time.active.size).to.equal(1);
+        leave();
+        expect(time.active.size).to.equal(0);
+      });
 
     it('fails with the close code if it is not clean, and answers it', () => {
       end.receiveClose(closeFrame(4000));

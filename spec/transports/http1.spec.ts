@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
-import { type Duplex, Readable } from 'node:stream';
+import { createServer as createSecureServer } from 'node:https';
+import { connect as connectTcp } from 'node:net';
+import { type Duplex, Readable, Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { expect } from 'chai';
 import { configureServer, type WebSocket, WebSocketError } from '../../lib/webSocketHandler';
+import { createCertificate } from '../support/certificate';
 import { ask, clientFrame, listen, openingRequest, RawClient, serve } from '../support/http';
 
 /** The frame that echoes the text "hi". */
@@ -478,3 +482,26 @@ function withResolvers(): Resolvers {
   });
   return { promise, resolve };
 }
+
+describe('A WebSocket of an https server', () => {
+  it('still answers a client that has ended its side together with its Close frame', async () => {
+    const secure = createSecureServer(createCertificate(), (request, response) => {
+      const { socket } = request;
+      // It gives the message back when nothing more can be received.
+      const late = new Transform({
+        objectMode: true,
+        transform: (message, _encoding, done) => void socket.once('end', () => done(null, message)),
+      });
+      const ws = response.webSocket?.connect() as WebSocket;
+      ws.pipe(late).pipe(ws);
+    });
+    await using server = await serve(secure as never);
+    const socket = connectTcp({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+    const client = connectTls({ socket, rejectUnauthorized: false });
+    client.write(openingRequest());
+    await once(client, 'readable');
+    client.end(Buffer.concat([clientFrame(0x81, 'hi'), clientFrame(0x88, Buffer.of(0x03, 0xe8))]));
+    const received = await buffer(client);
+    expect(received.toString('hex').slice(-16)).to.equal(`${hi}880203e8`);
+  });
+});

@@ -144,6 +144,42 @@ const losses = cases.flatMap((one) =>
   ),
 );
 
+/** A WebSocket on a byte stream of which the spec decides when bytes leave. */
+function onFake({
+  version = '13' as Version,
+  stream = new FakeByteStream(),
+  ...more
+}: {
+  readonly version?: Version;
+  readonly stream?: FakeByteStream;
+  readonly options?: ConnectionOptions;
+} = {}) {
+  const settings = { heartbeat: false, ...more.options } as const;
+  const ws = openWebSocket('server', { stream, head: Buffer.alloc(0) }, { options: settings, version });
+  return { ws, stream, reports: reportsOf(ws) };
+}
+
+const text = (payload: string) => rawFrame(0x81, Buffer.from(payload), 'client');
+
+/** A chain that gives a message back, and ends, when it is told to. */
+class SlowChain extends Transform {
+  giveBack = () => {};
+  endNow = () => {};
+  constructor() {
+    super({
+      objectMode: true,
+      transform: (message, _encoding, done) => {
+        this.giveBack = () => done(null, message);
+      },
+      flush: (done) => {
+        this.endNow = done;
+      },
+    });
+  }
+}
+
+const failures = (reports: readonly string[]) => reports.filter((report) => report.startsWith('WS_ERR'));
+
 describe('A WebSocket whose peer has closed, and whose own Close frame is not sent yet', () => {
   for (const { name, role, open, size, send, when, withCallback } of losses)
     it(`fails with WS_ERR_CONNECTION_LOST if a ${size} message was lost, written ${when} the Close frame of the peer ${withCallback ? 'with' : 'without'} a callback, ${role} over ${name}`, async () => {
@@ -198,42 +234,6 @@ describe('A WebSocket whose peer has closed, and whose own Close frame is not se
       expect(reports).to.deep.equal(['end', 'finish', 'close']);
       expect(await ws.whenClosed()).to.deep.equal({ code: 1000, reason: '', wasClean: false });
     });
-
-  /** A WebSocket on a byte stream of which the spec decides when bytes leave. */
-  function onFake({
-    version = '13' as Version,
-    stream = new FakeByteStream(),
-    ...more
-  }: {
-    readonly version?: Version;
-    readonly stream?: FakeByteStream;
-    readonly options?: ConnectionOptions;
-  } = {}) {
-    const settings = { heartbeat: false, ...more.options } as const;
-    const ws = openWebSocket('server', { stream, head: Buffer.alloc(0) }, { options: settings, version });
-    return { ws, stream, reports: reportsOf(ws) };
-  }
-
-  const text = (payload: string) => rawFrame(0x81, Buffer.from(payload), 'client');
-
-  /** A chain that gives a message back, and ends, when it is told to. */
-  class SlowChain extends Transform {
-    giveBack = () => {};
-    endNow = () => {};
-    constructor() {
-      super({
-        objectMode: true,
-        transform: (message, _encoding, done) => {
-          this.giveBack = () => done(null, message);
-        },
-        flush: (done) => {
-          this.endNow = done;
-        },
-      });
-    }
-  }
-
-  const failures = (reports: readonly string[]) => reports.filter((report) => report.startsWith('WS_ERR'));
 
   for (const isSent of [false, true]) {
     const [fails, not] = isSent ? ['does not fail', ''] : ['fails', 'not '];
@@ -372,4 +372,44 @@ describe('A WebSocket whose peer has closed, and whose own Close frame is not se
       expect(reports.filter((report) => report !== 'finish')).to.deep.equal(['end', 'WS_ERR_CONNECTION_LOST', 'close']);
       expect(ws.errored?.message).to.include(message).and.not.include('answered');
     });
+});
+
+describe('A WebSocket whose connection is lost after the Close frame of the peer, and before its program has ended', () => {
+  it('fails if a slow chain writes its last message after the connection was lost', async () => {
+    const { ws, stream, reports } = onFake();
+    const chain = new SlowChain();
+    ws.pipe(chain).pipe(ws);
+    stream.push(Buffer.concat([text('a'), closeFrame('client')]));
+    stream.push(null);
+    await once(stream, 'end');
+    await turn();
+    stream.destroy();
+    await closeOf(stream);
+    chain.giveBack();
+    await turn();
+    chain.endNow();
+    await closeOf(ws);
+    expect(failures(reports)).to.deep.equal(['WS_ERR_CONNECTION_LOST']);
+  });
+
+  for (const isDecodedLate of [false, true])
+    for (const [what, start, expected] of [
+      ['a chain never ends', (ws: WebSocket) => void ws.pipe(new SlowChain()).pipe(ws), ['WS_ERR_CONNECTION_LOST']],
+      ['the program never calls end()', (ws: WebSocket) => void ws.resume(), []],
+    ] as const)
+      it(`ends within half of closeTimeout if the connection is lost ${isDecodedLate ? 'before' : 'after'} the Close frame is read, and ${what}`, async () => {
+        using time = new VirtualTime();
+        time.start();
+        const { ws, stream, reports } = onFake({ options: { closeTimeout: 1000, allowHalfOpen: true } });
+        if (!isDecodedLate) start(ws);
+        stream.push(closeFrame('client'));
+        stream.push(null);
+        await once(stream, 'end');
+        stream.destroy();
+        await closeOf(stream);
+        if (isDecodedLate) start(ws);
+        await time.passUntil(closeOf(ws), 100);
+        expect(time.now).to.be.at.most(600);
+        expect(failures(reports)).to.deep.equal(expected);
+      });
 });

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { WebSocketError } from '../../lib/errors';
+import { WebSocketError } from '../../lib/errors';
 import type { DuplexOfMessages } from '../../lib/websocket/events';
 import { LateWrites } from '../../lib/websocket/lateWrites';
 import type { Delivered } from '../../lib/websocket/streamedMessages';
@@ -11,20 +11,26 @@ const readByLoop = () => true;
 const notReadByLoop = () => false;
 
 describe('LateWrites', () => {
-  let stream: EventEmitter & { destroyed: boolean };
+  let stream: EventEmitter & { destroyed: boolean; writableEnded: boolean };
   let lateWrites: LateWrites;
   let drains: number;
+  let losses: number;
   /** The errors passed to `releaseWriters()`. */
   let released: WebSocketError[];
 
   beforeEach(() => {
-    drains = 0;
+    drains = losses = 0;
     released = [];
-    stream = Object.assign(new EventEmitter(), { destroyed: false });
+    stream = Object.assign(new EventEmitter(), { destroyed: false, writableEnded: true });
     stream.on('drain', () => drains++);
-    lateWrites = new LateWrites(stream as unknown as DuplexOfMessages<Delivered>, {
-      releaseWriters: (error) => void released.push(error),
-    });
+    const closing = {
+      messagesLost() {
+        losses++;
+        return new WebSocketError('WS_ERR_CONNECTION_LOST');
+      },
+    };
+    const halfClose = { releaseWriters: (error: WebSocketError) => void released.push(error) };
+    lateWrites = new LateWrites(stream as unknown as DuplexOfMessages<Delivered>, halfClose, closing);
   });
 
   it('refuse(): returns false, and calls back with WS_ERR_NOT_OPEN after write() has returned', async () => {
@@ -34,6 +40,17 @@ describe('LateWrites', () => {
     await turn();
     expect(errors.map((error) => (error as WebSocketError).code)).to.deep.equal(['WS_ERR_NOT_OPEN']);
     expect((errors[0] as WebSocketError).message).to.include('the writable side has ended');
+  });
+
+  it('refuse(): reports a loss if the program could still write, because then the connection was lost', () => {
+    lateWrites.refuse('late', undefined, notReadByLoop);
+    expect(losses).to.equal(0);
+    stream.writableEnded = false;
+    lateWrites.refuse('lost', undefined, notReadByLoop);
+    expect(losses).to.equal(1);
+    stream.destroyed = true;
+    lateWrites.refuse('late', undefined, notReadByLoop);
+    expect(losses).to.equal(1);
   });
 
   it('refuse(): cancels a source, with the same error', async () => {
