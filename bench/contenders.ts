@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import type { Address } from './work';
 
 /** A server that is measured. */
@@ -108,15 +107,12 @@ export const contenders: Readonly<Record<ContenderName, Contender>> = {
   ...others,
 };
 
-/** uWebSockets.js is a binary, and not for every version of Node there is one. */
-export function runsOnThisNode(name: ContenderName): boolean {
+let loadsUWebSockets: boolean | undefined;
+
+/** uWebSockets.js is a binary, and not for every version of Node and every system there is one. */
+export function runsHere(name: ContenderName): boolean {
   if (contenders[name].library !== 'uWebSockets') return true;
-  return existsSync(
-    join(
-      __dirname,
-      'node_modules',
-      'uwebsockets',
-      `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`,
-    ),
-  );
+  loadsUWebSockets ??=
+    spawnSync(process.execPath, ['--eval', "require('uwebsockets')"], { cwd: __dirname, stdio: 'ignore' }).status === 0;
+  return loadsUWebSockets;
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { againstOtherBuild } from './builds';
 import { readCommandLine, type Wishes } from './commandLine';
 import { compare } from './compare';
-import { runsOnThisNode } from './contenders';
+import { runsHere } from './contenders';
 import { describeEnvironment } from './environment';
 import { judge, type Verdict } from './marks';
 import { Load } from './measurements/load';
@@ -37,7 +37,7 @@ function select({ part, only, against }: Wishes): Scenario[] {
   if (named.length === 0) throw new Error(`No scenario has '${part}' in its name:\n${scenarios.map(keyOf).join('\n')}`);
   const wanted = named.map((scenario) => ({
     ...scenario,
-    contenders: scenario.contenders.filter((name) => (only?.includes(name) ?? true) && runsOnThisNode(name)),
+    contenders: scenario.contenders.filter((name) => (only?.includes(name) ?? true) && runsHere(name)),
   }));
   const compared = against === undefined ? wanted : wanted.flatMap((scenario) => againstOtherBuild(scenario) ?? []);
   return compared.filter(({ contenders }) => contenders.length > 0);

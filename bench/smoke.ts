@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { tryArenaEntry } from './arenaEntry';
 import { againstOtherBuild, findBuild } from './builds';
 import { compare } from './compare';
-import { type ContenderName, isSecondProcess, runsOnThisNode } from './contenders';
+import { type ContenderName, isSecondProcess, runsHere } from './contenders';
 import type { Load } from './measurements/load';
 import type { Scenario, Settings } from './scenario';
 import { scenarios } from './scenarios';
@@ -19,7 +19,7 @@ export async function smoke(load: Load): Promise<void> {
   for (const scenario of scenarios) {
     // A second process of the same code has nothing new to show.
     const fresh = scenario.contenders.filter(
-      (contender) => !isSecondProcess(contender) && runsOnThisNode(contender) && isFirst(seen, contender, scenario),
+      (contender) => !isSecondProcess(contender) && runsHere(contender) && isFirst(seen, contender, scenario),
     );
     if (fresh.length === 0) continue;
     await compare({ ...shrink(scenario), contenders: fresh }, settings, load);
