@@ -117,8 +117,8 @@ export class CloseSequence {
    */
   programEnded(): void {
     this.#programEnded = true;
-    if (this.#channel.isDisconnected) this.#deadline?.stop();
-    if (this.#handshake.closeSent || this.#channel.isDisconnected) return;
+    if (this.#channel.isDisconnected) return this.#deadline?.stop();
+    if (this.#handshake.closeSent) return;
     this.#deadline ??= this.#newDeadline(this.#settings.closeTimeout);
   }
 

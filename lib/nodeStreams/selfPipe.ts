@@ -21,7 +21,7 @@ export function isPipedToSelf(stream: Duplex): boolean {
 
 /** Does what `stream.unpipe(stream)` does after `pipeToSelf()`. */
 export function unpipeFromSelf(stream: Duplex): void {
-  for (const [event, listener] of all) stream.removeListener(event, listener);
+  for (const [event, listener] of allListeners) stream.removeListener(event, listener);
   stream.pause();
   stream.emit('unpipe', stream);
 }
@@ -62,4 +62,4 @@ const listeners = [
   ['finish', over],
 ] as const;
 
-const all = [...listeners, ['error', failed], ['drain', goOn]] as const;
+const allListeners = [...listeners, ['error', failed], ['drain', goOn]] as const;

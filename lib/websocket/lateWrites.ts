@@ -37,9 +37,11 @@ export class LateWrites {
    * @returns the return value of `write()`
    */
   refuse(message: unknown, callback: WriteCallback | undefined, isReadByLoop: () => boolean): false {
-    const error = new WebSocketError('WS_ERR_NOT_OPEN', 'the writable side has ended');
-    // The connection was lost while the program could still write.
-    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#closing?.messagesLost();
+    const { writableEnded, destroyed } = this.#stream;
+    const isLost = !writableEnded && !destroyed;
+    const why = isLost ? 'the connection was lost' : 'the writable side has ended';
+    const error = new WebSocketError('WS_ERR_NOT_OPEN', why);
+    if (isLost) this.#closing?.messagesLost();
     if (isMessageSource(message)) refuseSource(message, error);
     if (callback !== undefined) process.nextTick(callback, error);
     if (this.#drainScheduled) return false;

@@ -180,6 +180,18 @@ class SlowChain extends Transform {
 
 const failures = (reports: readonly string[]) => reports.filter((report) => report.startsWith('WS_ERR'));
 
+/** A WebSocket whose slow chain holds a message, and whose peer has closed. */
+async function onSlowChain() {
+  const { ws, stream, reports } = onFake();
+  const chain = new SlowChain();
+  ws.pipe(chain).pipe(ws);
+  stream.push(Buffer.concat([text('a'), closeFrame('client')]));
+  stream.push(null);
+  await once(stream, 'end');
+  await turn();
+  return { ws, stream, reports, chain };
+}
+
 describe('A WebSocket whose peer has closed, and whose own Close frame is not sent yet', () => {
   for (const { name, role, open, size, send, when, withCallback } of losses)
     it(`fails with WS_ERR_CONNECTION_LOST if a ${size} message was lost, written ${when} the Close frame of the peer ${withCallback ? 'with' : 'without'} a callback, ${role} over ${name}`, async () => {
@@ -242,13 +254,7 @@ describe('A WebSocket whose peer has closed, and whose own Close frame is not se
     };
 
     it(`${fails} if the connection is lost while a slow chain holds nothing, and its last message was ${not}sent`, async () => {
-      const { ws, stream, reports } = onFake();
-      const chain = new SlowChain();
-      ws.pipe(chain).pipe(ws);
-      stream.push(Buffer.concat([text('a'), closeFrame('client')]));
-      stream.push(null);
-      await once(stream, 'end');
-      await turn();
+      const { ws, stream, reports, chain } = await onSlowChain();
       chain.giveBack();
       await turn();
       expect([stream.written, ws.writableLength]).to.deep.equal(['810161', 0]);
@@ -375,13 +381,7 @@ describe('A WebSocket whose peer has closed, and whose own Close frame is not se
 
 describe('A WebSocket whose connection is lost after the Close frame of the peer, and before its program has ended', () => {
   it('fails if a slow chain writes its last message after the connection was lost', async () => {
-    const { ws, stream, reports } = onFake();
-    const chain = new SlowChain();
-    ws.pipe(chain).pipe(ws);
-    stream.push(Buffer.concat([text('a'), closeFrame('client')]));
-    stream.push(null);
-    await once(stream, 'end');
-    await turn();
+    const { ws, stream, reports, chain } = await onSlowChain();
     stream.destroy();
     await closeOf(stream);
     chain.giveBack();
